@@ -1,0 +1,132 @@
+"""Training of one member of the judge: distorted digits, one learning-rate cycle, averaged weights.
+
+The recipe is fixed here and everything random follows from one seed, so that a member can be trained again to
+the same figures. Choices were made on the last 5,000 training images, which no member is trained on; the test
+set plays no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from classifiers import outliers
+from classifiers.augment import coarsen, distort
+from classifiers.network import NETWORKS, channels_last, initialise
+from reference.seeding import generator_for
+from reference.train import average
+
+HELD_OUT = 5_000
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a member's weights, beside the training data."""
+
+    network: str
+    """A key of `classifiers.network.NETWORKS`."""
+    seed: int = 1
+    epochs: int = 24
+    batch: int = 128
+    rate: float = 4e-3
+    """Peak learning rate of the one-cycle schedule (Smith and Topin 2019, arXiv:1708.07120)."""
+    weight_decay: float = 0.02
+    smoothing: float = 0.03
+    """Label smoothing (Szegedy et al. 2016, arXiv:1512.00567)."""
+    dropout: float = 0.3
+    """Share of penultimate features that are dropped at each step."""
+    outliers: int = 12
+    """Images that are no digits in each step, for which a uniform answer is asked."""
+    exposure: float = 0.5
+    """Weight of the outliers' cross-entropy from the uniform distribution."""
+    decay: float = 0.998
+    """Decay a step of the exponential moving average of the weights, which is what is kept."""
+
+
+def split(images: Tensor, labels: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Divide training images (N, 1, 28, 28) and labels (N,) into a fitting and a held-out part.
+
+    The held-out part is the last 5,000 images, or the last twelfth of fewer than 60,000.
+    """
+    held_out = min(HELD_OUT, len(images) // 12)
+    return (images[:-held_out], labels[:-held_out]), (images[-held_out:], labels[-held_out:])
+
+
+class Training:
+    """One member being trained (reference.train.Training).
+
+    Parameters
+    ----------
+    examples : number of training images, which with batch and epochs gives the length of the schedule
+    """
+
+    def __init__(self, recipe: Recipe, examples: int) -> None:
+        self.recipe = recipe
+        self.name, self.seed, self.epochs, self.batch = recipe.network, recipe.seed, recipe.epochs, recipe.batch
+        self.network = NETWORKS[recipe.network]()
+        initialise(self.network, generator_for("weights", recipe.network, recipe.seed))
+        self.network = channels_last(self.network)
+        self.averaged = channels_last(NETWORKS[recipe.network]())
+        self.averaged.load_state_dict(self.network.state_dict())
+        self.averaged.eval()
+        # Weight decay belongs on what multiplies, not on biases and batch norm's scales.
+        groups = [
+            {"params": [p for p in self.network.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
+            {"params": [p for p in self.network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=recipe.rate)
+        steps = examples // recipe.batch * recipe.epochs
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, recipe.rate, total_steps=steps, pct_start=0.2
+        )
+        self.steps = 0
+
+    def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
+        """One update; the cross-entropy with smoothed labels, nats."""
+        self.network.train()
+        distorted = coarsen(distort(images, generator), generator)
+        strange = outliers.draw(distorted[: self.recipe.outliers], generator)
+        shown = torch.cat([distorted, strange]).contiguous(memory_format=torch.channels_last)
+        features = self.network.features(shown)  # (B + outliers, width)
+        mask = torch.rand(features.shape, generator=generator) >= self.recipe.dropout
+        logits = self.network.head(features * mask / (1 - self.recipe.dropout))
+        of_digits, of_strange = logits[: len(labels)], logits[len(labels) :]
+        loss = functional.cross_entropy(of_digits, labels, label_smoothing=self.recipe.smoothing)
+        surprise = -of_strange.log_softmax(1).mean()
+        self.optimizer.zero_grad()
+        (loss + self.recipe.exposure * surprise).backward()
+        self.optimizer.step()
+        self.schedule.step()
+        self.steps += 1
+        # The average warms up with the training: early weights are forgotten at once.
+        average(self.averaged, self.network, min(self.recipe.decay, self.steps / (self.steps + 20)))
+        return {"cross-entropy": loss.item(), "outliers": surprise.item()}
+
+    def state(self) -> dict[str, Any]:
+        """Weights, their average, optimiser, schedule."""
+        return {name: part.state_dict() for name, part in self._parts().items()} | {"steps": self.steps}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from `state()`."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.steps = state["steps"]
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "network": self.network,
+            "averaged": self.averaged,
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+        }
+
+
+@torch.inference_mode()
+def logits_of(network: nn.Module, images: Tensor, batch: int = 500) -> Tensor:
+    """Logits (N, 10) of images (N, 1, 28, 28), in batches."""
+    return torch.cat([network(part) for part in torch.split(images, batch)])

@@ -1,0 +1,1 @@
+"""The evaluator: opens submissions safely, asks, marks, records and scores."""

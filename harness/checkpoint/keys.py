@@ -1,0 +1,24 @@
+"""Dictionary keys from a pickle: only those whose hash costs little, whatever the pickle made them of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.checkpoint.inert import printable
+
+
+def put(target: dict[Any, Any], key: Any, value: Any) -> None:
+    """`target[key] = value`, with a key that is no scalar put as text that says what it is.
+
+    Tuples of tuples hash in exponential time ("hash laughs") or overflow the C stack, and unbounded integers can be
+    chosen to collide; a checkpoint needs neither, though optimizers pickled whole are keyed by tensors.
+    """
+    if key is None or isinstance(key, (str, bytes, bool, float)) or (type(key) is int and key.bit_length() < 61):
+        target[key] = value
+        return
+    shown = type(key).__name__
+    if isinstance(key, tuple) and len(key) <= 8 and all(type(part) in (int, str, bool) for part in key):
+        shown = printable(tuple(printable(part, 20) if isinstance(part, str) else part % (1 << 61) for part in key))
+    if shown in target or not isinstance(key, tuple):
+        shown = f"<{shown} {len(target)}>"
+    target[shown] = value

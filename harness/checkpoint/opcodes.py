@@ -1,0 +1,90 @@
+"""Feeds pickle opcodes to the interpreter from a bounded window of a file."""
+
+from __future__ import annotations
+
+import pickletools
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from harness.checkpoint.inert import Budget, ReadingError
+
+MAX_OPCODES = 2_000_000
+MAX_PICKLE = 128 << 20
+"""Bytes of a single pickle without its tensors: room for a large log of the training, not for a bomb."""
+
+
+class Window:
+    """Just enough of a file object for `pickletools.genops`; it never copies more than is there."""
+
+    def __init__(self, data: memoryview, position: int = 0) -> None:
+        self.data = data
+        self.position = position
+        self.end = len(data)
+
+    def restart(self) -> None:
+        """Let the next pickle have its own `MAX_PICKLE` bytes."""
+        self.end = min(len(self.data), self.position + MAX_PICKLE)
+
+    def tell(self) -> int:
+        """Byte offset in the file."""
+        return self.position
+
+    def read(self, count: int) -> bytes:
+        """At most `count` bytes; fewer at the file's end."""
+        stop = min(self.position + count, self.end)
+        chunk = bytes(self.data[self.position : stop])
+        self._advance(stop, len(chunk) < count)
+        return chunk
+
+    def readline(self) -> bytes:
+        """Up to and including the next line feed."""
+        start = stop = self.position
+        while stop < self.end:
+            block = bytes(self.data[stop : min(stop + 4096, self.end)])
+            found = block.find(b"\n")
+            stop += len(block) if found < 0 else found + 1
+            if found >= 0:
+                break
+        self._advance(stop, False)
+        return bytes(self.data[start:stop])
+
+    def _advance(self, stop: int, short: bool) -> None:
+        self.position = stop
+        if short and self.end < len(self.data):
+            raise ReadingError("too-large", f"its pickle goes on after {MAX_PICKLE:,} bytes")
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the file has no more bytes."""
+        return self.position >= len(self.data)
+
+
+def opcodes(window: Window, budget: Budget) -> Iterator[tuple[str, Any]]:
+    """(name, argument) of each opcode up to STOP, STOP included.
+
+    ReadingError of kind "truncated" when the data end before it, "malformed" for what is no opcode or has a bad
+    argument, "too-large" for more than `MAX_OPCODES`, or strings beyond the budget.
+    """
+    window.restart()
+    stream = pickletools.genops(window)  # type: ignore[arg-type]
+    for _ in range(MAX_OPCODES):
+        start = window.tell()
+        try:
+            opcode, argument, _position = next(stream)
+        except ReadingError:
+            raise
+        except Exception as error:
+            # genops reads what is left before it complains that this is too little.
+            if window.exhausted or "remain" in str(error) or "exhausted" in str(error):
+                raise ReadingError("truncated", f"its pickle breaks off at byte {start:,}") from None
+            raise ReadingError("malformed", f"its pickle is damaged at byte {start:,}") from None
+        if isinstance(argument, (str, bytes, bytearray)):
+            if len(argument) > 1024:
+                budget.charge(sys.getsizeof(argument), "a string")
+        elif type(argument) is int and argument.bit_length() > 8192:
+            raise ReadingError("malformed", f"its pickle holds an integer of {argument.bit_length():,} bits")
+        yield opcode.name, argument
+        if opcode.name == "STOP":
+            return
+    raise ReadingError("too-large", f"its pickle has more than {MAX_OPCODES:,} instructions")

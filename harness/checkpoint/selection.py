@@ -1,0 +1,252 @@
+"""Finds, in what a checkpoint holds, the state dict of an architecture that the coursework fixes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from harness.checkpoint.inert import printable, several
+from harness.checkpoint.naming import Named, tensors
+from harness.checkpoint.reading import Checkpoint
+from harness.types import Array, GradingError, refuse
+
+PREFERRED = (
+    *("", "model", "model_state_dict", "state_dict", "net", "network", "g", "generator", "netg", "g_state_dict"),
+    *("d", "discriminator", "netd", "d_state_dict", "module", "vae", "cvae", "flow", "ema", "model_ema", "ema_model"),
+)
+"""Where equally good candidates are found, the one under the earlier key is taken; "" is a bare state dict. Letter
+case does not matter. Keys that are not listed come last, in the file's order."""
+
+WRAPPERS = {"module": "DataParallel", "_orig_mod": "torch.compile"}
+COUNTER = "num_batches_tracked"
+"""A BatchNorm buffer that evaluation never uses, and that torch before 0.4.1 did not have."""
+
+MAX_DETAIL = 500
+MAX_CANDIDATES = 50
+
+
+@dataclass
+class _Candidate:
+    """The tensors below one prefix of the file that the architecture has by name."""
+
+    prefix: str
+    found: dict[str, Named] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
+    """Names below the prefix, and in the same state dicts or module, that the architecture does not have."""
+
+    def fit(self, expected: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
+        fitting = sum(named.array.shape == tuple(expected[name]) for name, named in self.found.items())
+        return fitting, len(self.found)
+
+    @property
+    def unexpected(self) -> list[str]:
+        return [name for name in self.others if name.rpartition(".")[2] != COUNTER]
+
+    @property
+    def counters(self) -> list[str]:
+        return [name for name in self.others if name.rpartition(".")[2] == COUNTER]
+
+    def rank(self) -> int:
+        first = self.prefix.rstrip(".").partition(".")[0].lower()
+        return PREFERRED.index(first) if first in PREFERRED else len(PREFERRED)
+
+
+def _unwrapped(named: list[Named], expected: Mapping[str, tuple[int, ...]]) -> tuple[dict[str, Named], dict[str, None]]:
+    """The tensors under their names without DataParallel's and torch.compile's parts, and which parts were dropped."""
+    dropped = {part for part in WRAPPERS if not any(part in name.split(".") for name in expected)}
+    result: dict[str, Named] = {}
+    seen: dict[str, None] = {}
+    for tensor in named:
+        parts = tensor.name.split(".")
+        kept = ".".join(part for part in parts if part not in dropped)
+        if len(kept) != len(tensor.name):
+            seen.update(dict.fromkeys(part for part in parts if part in dropped))
+        result.setdefault(kept or tensor.name, tensor)
+    return result, seen
+
+
+def _candidates(named: dict[str, Named], expected: Mapping[str, tuple[int, ...]]) -> list[_Candidate]:
+    """The prefixes under which most of the expected names are found with their shapes, best `rank` first."""
+    found: dict[str, _Candidate] = {}
+    lengths = sorted({name.count(".") + 1 for name in expected})
+    for name, tensor in named.items():
+        parts = name.split(".")
+        for length in lengths:
+            inner = ".".join(parts[-length:])
+            if length <= len(parts) and inner in expected:
+                prefix = name[: len(name) - len(inner)]
+                found.setdefault(prefix, _Candidate(prefix)).found[inner] = tensor
+    if not found:
+        return []
+    best = max(candidate.fit(expected) for candidate in found.values())
+    equal = sorted((c for c in found.values() if c.fit(expected) == best), key=_Candidate.rank)[:MAX_CANDIDATES]
+    for candidate in equal:
+        homes = {tensor.container for tensor in candidate.found.values()}
+        candidate.others = [
+            name
+            for name, tensor in named.items()
+            if name.startswith(candidate.prefix)
+            and not tensor.extra
+            and tensor.container in homes
+            and name[len(candidate.prefix) :] not in expected
+        ]
+    return equal
+
+
+def _below(named: dict[str, Named], key: str) -> dict[str, Named]:
+    return {name: tensor for name, tensor in named.items() if name.startswith(f"{key}.")}
+
+
+def select_state(
+    checkpoint: Checkpoint, expected: Mapping[str, tuple[int, ...]], key: str | None = None
+) -> tuple[dict[str, Array], list[str]]:
+    """The tensors of an architecture from a checkpoint, however it is nested or wrapped.
+
+    Parameters
+    ----------
+    checkpoint
+        What `read` returned.
+    expected
+        Shape of every parameter and buffer of the architecture, by its name in `state_dict()`.
+    key
+        Where to look first, such as "model" or "g"; dots go deeper. Without it, or where the file has no tensors
+        there, the place is found by how many names and shapes fit, then by `PREFERRED`.
+
+    Returns
+    -------
+    state : float32 (integers and booleans as stored) by the names of `expected`, in its order.
+    notes : what was chosen, converted or passed over, in sentences for the student.
+
+    Raises
+    ------
+    GradingError
+        The submission's fault, stage "checkpoint", kind "mismatch", with each tensor that is missing, unexpected, of
+        the wrong shape or not finite in the detail.
+    """
+    notes: list[str] = []
+    named, wrappers = _unwrapped(list(tensors(checkpoint.tree)), expected)
+    if key:
+        plain = ".".join(part for part in key.split(".") if part not in wrappers) or key
+        below = _below(named, plain)
+        if below:
+            named = below
+        else:
+            notes.append(
+                f"The file has no tensors under the key {printable(key)}; the weights were looked for elsewhere."
+            )
+    chosen = _choose(_candidates(named, expected), notes)
+    if chosen is None:
+        raise _nothing_fits(checkpoint, expected, named)
+    for part in wrappers:
+        if any(part in tensor.name.split(".") for tensor in chosen.found.values()):
+            notes.append(f"The part '{part}' that {WRAPPERS[part]} puts into names was removed.")
+    if chosen.prefix:
+        notes.append(f"The weights were found under {printable(chosen.prefix.rstrip('.'))}.")
+    return _state(checkpoint, chosen, expected, named, notes), notes
+
+
+def _same(one: _Candidate, other: _Candidate) -> bool:
+    """Whether both hold the very same arrays, as an object that keeps its model under two names does."""
+    return {name: id(tensor.array) for name, tensor in one.found.items()} == {
+        name: id(tensor.array) for name, tensor in other.found.items()
+    }
+
+
+def _choose(candidates: list[_Candidate], notes: list[str]) -> _Candidate | None:
+    if not candidates:
+        return None
+    fewest = min(len(candidate.unexpected) for candidate in candidates)
+    equal = [candidate for candidate in candidates if len(candidate.unexpected) == fewest]
+    chosen = equal[0]
+    others = [c for c in equal if c is not chosen and not _same(c, chosen)]
+    if others:
+        places = [candidate.prefix.rstrip(".") or "the file's root" for candidate in others]
+        taken = printable(chosen.prefix.rstrip(".") or "the file's root")
+        notes.append(f"The weights of {taken} were taken; those of {several(places)} would fit as well.")
+    return chosen
+
+
+def _state(
+    checkpoint: Checkpoint,
+    chosen: _Candidate,
+    expected: Mapping[str, tuple[int, ...]],
+    named: dict[str, Named],
+    notes: list[str],
+) -> dict[str, Array]:
+    missing: list[str] = []
+    shapes: list[str] = []
+    infinite: list[str] = []
+    converted: dict[str, list[str]] = {}
+    absent: list[str] = []
+    state: dict[str, Array] = {}
+    for name, shape in expected.items():
+        tensor = chosen.found.get(name)
+        if tensor is None:
+            if name.rpartition(".")[2] == COUNTER and tuple(shape) == ():
+                state[name] = np.zeros((), np.int64)
+                absent.append(name)
+            else:
+                missing.append(f"{name} {tuple(shape)}")
+            continue
+        array = tensor.array
+        if array.shape != tuple(shape):
+            shapes.append(f"{name} is {array.shape}, must be {tuple(shape)}")
+            continue
+        stored = checkpoint.dtypes.get(tensor.name, array.dtype.name)
+        if array.dtype.kind == "f":
+            bad = int(array.size - np.count_nonzero(np.isfinite(array)))
+            with np.errstate(over="ignore"):
+                array = np.ascontiguousarray(array, dtype=np.float32).reshape(shape)
+            beyond = int(array.size - np.count_nonzero(np.isfinite(array))) - bad
+            if bad or beyond:
+                parts = [f"{bad:,} NaN or infinite"] * bool(bad) + [f"{beyond:,} too large for float32"] * bool(beyond)
+                infinite.append(f"{name} has {' and '.join(parts)} of {array.size:,} values")
+            if stored != "float32":
+                converted.setdefault(stored, []).append(name)
+        state[name] = array
+    unexpected = [
+        f"{name[len(chosen.prefix) :]} {named[name].array.shape}" for name in chosen.unexpected if name in named
+    ]
+    if missing or unexpected or shapes or infinite:
+        raise _mismatch(checkpoint, missing, unexpected, shapes, infinite)
+    for dtype, names in converted.items():
+        notes.append(f"{len(names)} tensors ({several(names)}) were converted from {dtype} to float32.")
+    if absent:
+        notes.append(f"{several(absent)}: not in the file; set to 0, which changes no output.")
+    if chosen.counters:
+        notes.append(f"{several(chosen.counters)}: not in the architecture; passed over, which changes no output.")
+    return state
+
+
+def _mismatch(
+    checkpoint: Checkpoint, missing: list[str], unexpected: list[str], shapes: list[str], infinite: list[str]
+) -> GradingError:
+    groups = (
+        ("missing", missing),
+        ("unexpected", unexpected),
+        ("of the wrong shape", shapes),
+        ("not finite", infinite),
+    )
+    told = "; ".join(f"{len(group)} {label} ({several(group)})" for label, group in groups if group)
+    lines = [f"{label}: {printable(item, 300)}" for label, group in groups for item in group]
+    if len(lines) > MAX_DETAIL:
+        lines = [*lines[:MAX_DETAIL], f"and {len(lines) - MAX_DETAIL} more"]
+    message = f"{printable(checkpoint.name, 200)}: does not fit the architecture: tensors {told}."
+    return refuse("checkpoint", "mismatch", message, "\n".join(lines))
+
+
+def _nothing_fits(
+    checkpoint: Checkpoint, expected: Mapping[str, tuple[int, ...]], named: dict[str, Named]
+) -> GradingError:
+    holds = f"its tensors are {several(list(named))}" if named else "it holds no tensors"
+    lines = [f"missing: {name} {tuple(shape)}" for name, shape in expected.items()]
+    lines += [f"unexpected: {printable(name, 300)} {tensor.array.shape}" for name, tensor in named.items()]
+    if len(lines) > MAX_DETAIL:
+        lines = [*lines[:MAX_DETAIL], f"and {len(lines) - MAX_DETAIL} more"]
+    message = (
+        f"{printable(checkpoint.name, 200)}: has none of the architecture's {len(expected)} tensors "
+        f"({several(list(expected))}); {holds}."
+    )
+    return refuse("checkpoint", "mismatch", message, "\n".join(lines))

@@ -1,0 +1,112 @@
+"""safetensors, read with numpy alone: the library's numpy reader lacks bfloat16, and no reader of it sees twin keys.
+
+Format: https://huggingface.co/docs/safetensors: eight bytes with the header's length, a JSON header, then the tensors
+one after the other without gap or overlap.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from harness.checkpoint.inert import Budget, ReadingError, printable
+from harness.checkpoint.storages import MAX_TENSORS, STORED, checked_shape, decode, numel, result_dtype, width
+from harness.types import Array
+
+MAX_HEADER = 16 << 20
+_TYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "BOOL": "bool",
+}
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ReadingError("malformed", f"its header holds the key {printable(key)} twice")
+        found[key] = value
+    return found
+
+
+def _header(data: memoryview) -> tuple[dict[str, Any], int]:
+    """The header, and where the tensors begin."""
+    if len(data) < 8:
+        raise ReadingError("truncated", "it is too short for a safetensors file")
+    length = int.from_bytes(data[:8], "little")
+    if length > MAX_HEADER:
+        raise ReadingError("too-large", f"its header takes {length:,} bytes; at most {MAX_HEADER:,} are allowed")
+    if 8 + length > len(data):
+        raise ReadingError("truncated", f"its header takes {length:,} bytes but only {len(data) - 8:,} follow")
+    try:
+        header = json.loads(bytes(data[8 : 8 + length]).decode("utf-8"), object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        raise ReadingError("malformed", "its header is not valid JSON") from None
+    if not isinstance(header, dict):
+        raise ReadingError("malformed", "its header is not a JSON object")
+    return header, 8 + length
+
+
+def read_safetensors(data: memoryview, budget: Budget) -> tuple[dict[str, Array], dict[int, str]]:
+    """The tensors by name, and each one's stored type by array id.
+
+    ReadingError of kind "malformed" for twin keys, overlaps, gaps and sizes that contradict shapes, "truncated" where
+    tensors are missing at the end, "unsupported" for types that torch's plain layers don't have.
+    """
+    header, base = _header(data)
+    header.pop("__metadata__", None)
+    if len(header) > MAX_TENSORS:
+        raise ReadingError("too-large", f"it holds {len(header):,} tensors; at most {MAX_TENSORS:,} are allowed")
+    arrays: dict[str, Array] = {}
+    stored: dict[int, str] = {}
+    spans: list[tuple[int, int, str]] = []
+    for name, entry in header.items():
+        shown = f"tensor {printable(name)}"
+        if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+            raise ReadingError("malformed", f"{shown} must have exactly the fields dtype, shape and data_offsets")
+        dtype = _TYPES.get(str(entry["dtype"]))
+        if dtype is None:
+            allowed = ", ".join(STORED)
+            raise ReadingError(
+                "unsupported", f"{shown} is of type {printable(entry['dtype'], 20)}; allowed are {allowed}"
+            )
+        offsets = entry["data_offsets"]
+        if not isinstance(offsets, list) or len(offsets) != 2 or not all(type(n) is int for n in offsets):
+            raise ReadingError("malformed", f"{shown} has no two data_offsets")
+        begin, end = offsets
+        try:
+            shape = checked_shape(entry["shape"])
+        except ReadingError as flaw:
+            raise ReadingError(flaw.kind, f"{shown} has no valid shape ({flaw.reason})") from None
+        count = numel(shape)
+        if not 0 <= begin <= end or end - begin != count * width(dtype):
+            raise ReadingError(
+                "malformed",
+                f"{shown} of shape {shape} and type {dtype} does not fit its data_offsets {printable(offsets)}",
+            )
+        if base + end > len(data):
+            raise ReadingError("truncated", f"{shown} ends {base + end - len(data):,} bytes after the file does")
+        spans.append((begin, end, shown))
+        budget.charge(count * result_dtype(dtype).itemsize, shown)
+        arrays[name] = np.array(decode(data[base + begin : base + end], dtype).reshape(shape))
+        stored[id(arrays[name])] = dtype
+    reached = 0
+    for begin, end, shown in sorted(spans):
+        if begin != reached:
+            raise ReadingError(
+                "malformed", f"{shown} {'overlaps the one' if begin < reached else 'leaves a gap'} before it"
+            )
+        reached = end
+    if base + reached != len(data):
+        raise ReadingError("malformed", f"it has {len(data) - base - reached:,} bytes that belong to no tensor")
+    return arrays, stored

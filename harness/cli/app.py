@@ -1,0 +1,62 @@
+"""The commands of `gradebench`, gathered: grading, looking, training."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from harness.cli import grading, looking, training
+from harness.provenance import versions
+
+app = typer.Typer(
+    name="gradebench",
+    help="Grade generative-model coursework on MNIST: safely, repeatably, with the uncertainty shown.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+COMMANDS: tuple[Callable[..., None], ...] = (
+    grading.demo,
+    grading.grade,
+    grading.check,
+    grading.report,
+    looking.inspect,
+    looking.tasks,
+    looking.models,
+    looking.assignments,
+    looking.doctor,
+)
+for command in COMMANDS:
+    app.command()(command)
+app.add_typer(looking.data, name="data")
+app.add_typer(training.reference, name="reference")
+app.add_typer(training.judge, name="judge")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gradebench {versions()['gradebench']}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Grade generative-model coursework on MNIST."""
+
+
+def main() -> None:
+    """Entry point of the command."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.echo("interrupted; what was graded is kept, and the same command goes on from there", err=True)
+        sys.exit(130)

@@ -1,0 +1,126 @@
+"""What a person sees while a command runs: progress bars and tables on stderr, a plain log where that is no terminal.
+
+Standard output carries the one document of `--json`, or nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from harness.types import Record, Status
+
+console = Console(stderr=True)
+
+LOG_INTERVAL = 10.0
+"""Seconds between two lines of progress where stderr is no terminal."""
+
+_COLOURS = {Status.SCORED: "green", Status.FAILED: "red", Status.NOT_GRADABLE: "yellow"}
+
+
+def print_json(document: object) -> None:
+    """Put one JSON document on standard output."""
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def fail(message: str, code: int = 2) -> typer.Exit:
+    """Say what is wrong with a command's input; `raise fail(...)`."""
+    console.print(f"[bold red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
+    return typer.Exit(code)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar: call what it yields with (done, total, what is being done)."""
+    if not console.is_terminal:
+        last = 0.0
+
+        def log(done: int, total: int, what: str = "") -> None:
+            nonlocal last
+            if done == total or time.monotonic() - last > LOG_INTERVAL:
+                last = time.monotonic()
+                console.print(f"{title}: {done}/{total} {escape(what)}".rstrip(), highlight=False, soft_wrap=True)
+
+        yield log
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[what]}"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        job = bar.add_task(title, total=None, what="")
+
+        def update(done: int, total: int, what: str = "") -> None:
+            bar.update(job, completed=done, total=total, what=escape(what))
+
+        yield update
+
+
+def results_table(records: list[Record]) -> Table:
+    """Records as a table: submission, part, status, primary metric with its interval, points, and what was noticed."""
+    table = Table(title=None, header_style="bold", pad_edge=False)
+    for heading in ("submission", "part", "status"):
+        table.add_column(heading)
+    table.add_column("score", justify="right")
+    table.add_column("95 % interval", justify="right")
+    table.add_column("points", justify="right")
+    table.add_column("remarks", overflow="fold")
+    for record in records:
+        metric = record.metrics.get(record.primary or "")
+        form = ".2%" if metric is not None and metric.unit == "share" else ".4g"
+        value = format(metric.value, form) if metric is not None and metric.value is not None else "-"
+        interval = (
+            f"{metric.low:{form}} – {metric.high:{form}}"
+            if metric is not None and metric.low is not None and metric.high is not None
+            else "-"
+        )
+        points = f"{record.score.points:g} / {record.score.max_points:g}" if record.score is not None else "-"
+        table.add_row(
+            escape(record.submission),
+            escape(record.part),
+            f"[{_COLOURS[record.status]}]{_verdict(record)}[/]",
+            value,
+            interval,
+            points,
+            escape(remarks(record)),
+        )
+    return table
+
+
+def remarks(record: Record) -> str:
+    """What a person should know beside the score: why there is none, flags, gates that are shut."""
+    if record.failure is not None:
+        return record.failure.message
+    said = [evidence.name for evidence in record.evidence if evidence.flag]
+    if record.score is not None and not record.score.passed:
+        said.append(record.score.explanation)
+    return "; ".join(said)
+
+
+def listing(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
+    """A plain table of strings."""
+    table = Table(header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    return table
+
+
+def _verdict(record: Record) -> str:
+    if record.status is not Status.SCORED:
+        return record.status.value
+    return "passed" if record.score is not None and record.score.passed else "below the mark"

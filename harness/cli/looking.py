@@ -1,0 +1,137 @@
+"""Commands that tell what there is: in a checkpoint, in this installation, on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from harness import mnist, rubric
+from harness.cli.console import console, fail, listing, print_json, progress
+from harness.sandbox import Limits, Zygote, probe
+from harness.tasks import TASKS
+from harness.types import GradingError
+from reference import MODELS
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+
+data = typer.Typer(help="Where the digits come from.", no_args_is_help=True)
+
+INSPECT_LIMIT = 1 << 30
+
+
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A checkpoint of any format.", show_default=False)],
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a checkpoint holds, without executing anything of it.
+
+    Example: [bold]gradebench inspect best.pt[/]
+    """
+    if not file.is_file():
+        raise fail(f"{file}: no such file")
+    if file.stat().st_size > INSPECT_LIMIT:
+        raise fail(f"{file}: {file.stat().st_size:,} bytes; at most {INSPECT_LIMIT:,} are read")
+    try:
+        with Zygote(probe()) as zygote, zygote.worker(Limits()) as worker:
+            said = worker.describe(file.read_bytes(), file.name)
+    except GradingError as error:
+        if as_json:
+            print_json({"schema": 1, "file": file.name, "error": error.failure.message})
+        raise fail(error.failure.message, 1) from error
+    if as_json:
+        print_json({"schema": 1, "file": file.name, **said})
+        return
+    console.print(f"[bold]{escape(file.name)}[/]  format {escape(str(said.get('format')))}", highlight=False)
+    tensors = said.get("tensors", [])
+    rows = [
+        tuple(str(tensor.get(key, "")) for key in ("name", "shape", "dtype", "bytes", "min", "max", "finite"))
+        for tensor in tensors
+    ]
+    console.print(listing(("tensor", "shape", "dtype", "bytes", "min", "max", "finite"), rows))
+    for note in said.get("notes", []):
+        console.print(f"[yellow]note:[/] {escape(str(note))}", highlight=False, soft_wrap=True)
+
+
+def tasks(as_json: JsonOption = False) -> None:
+    """List the tasks. Example: [bold]gradebench tasks[/]"""
+    if as_json:
+        print_json({n: {"summary": t.summary, "primary": t.primary, "protocol": t.protocol} for n, t in TASKS.items()})
+        return
+    console.print(listing(("task", "ranked by", "what"), [(n, t.primary, t.summary) for n, t in TASKS.items()]))
+
+
+def models(as_json: JsonOption = False) -> None:
+    """List the architectures that can be submitted as weights. Example: [bold]gradebench models[/]"""
+    if as_json:
+        print_json({n: {"title": a.title, "task": a.task, "options": a.options} for n, a in MODELS.items()})
+        return
+    rows = [
+        (name, a.title, a.task, "; ".join(f"{o} = {' | '.join(v)}" for o, v in a.options.items()))
+        for name, a in MODELS.items()
+    ]
+    console.print(listing(("model", "what", "task", "options (default first)"), rows))
+
+
+def assignments(as_json: JsonOption = False) -> None:
+    """List the assignments and their parts. Example: [bold]gradebench assignments[/]"""
+    known = rubric.shipped()
+    if as_json:
+        print_json({name: assignment.model_dump(by_alias=True) for name, assignment in known.items()})
+        return
+    rows = [
+        (name, part.id, part.task, f"{part.points:g}", f"{part.pass_mark:g}", ", ".join(part.gates))
+        for name, assignment in known.items()
+        for part in assignment.part
+    ]
+    console.print(listing(("assignment", "part", "task", "points", "pass mark", "gates"), rows))
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Try what this machine has: isolation, data, devices. Example: [bold]gradebench doctor[/]"""
+    isolation = probe()
+    sources = mnist.status()
+    if as_json:
+        print_json(
+            {
+                "isolation": isolation.level,
+                "checks": [{"name": c.name, "ok": c.ok, "detail": c.detail} for c in isolation.checks],
+                "data": [asdict(place) for place in sources],
+            }
+        )
+        return
+    console.print(f"isolation: [bold]{isolation.level}[/]", highlight=False)
+    rows = [(c.name, "yes" if c.ok else "no", c.detail) for c in isolation.checks]
+    console.print(listing(("check", "holds", "detail"), rows))
+    if isolation.notice:
+        console.print(escape(isolation.notice), highlight=False, soft_wrap=True)
+    _show_sources(sources)
+
+
+@data.command("status")
+def data_status() -> None:
+    """Show every source of digits, and which one is used now. Example: [bold]gradebench data status[/]"""
+    _show_sources(mnist.status())
+    try:
+        console.print(f"used now: {escape(mnist.load().source)}", highlight=False, soft_wrap=True)
+    except GradingError as error:
+        raise fail(error.failure.message) from error
+
+
+@data.command("fetch")
+def data_fetch() -> None:
+    """Download MNIST into the cache and verify it. Example: [bold]gradebench data fetch[/]"""
+    try:
+        with progress("MNIST") as bar:
+            folder = mnist.fetch(lambda file, done, total: bar(done, total, file))
+    except GradingError as error:
+        raise fail(error.failure.message, 3) from error
+    console.print(f"MNIST is in {escape(str(folder))}", highlight=False, soft_wrap=True)
+
+
+def _show_sources(sources: list[mnist.Place]) -> None:
+    rows = [(place.name, place.state, "yes" if place.used else "", place.path, place.detail) for place in sources]
+    console.print(listing(("source", "state", "used", "folder", "detail"), rows))

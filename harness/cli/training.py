@@ -1,0 +1,187 @@
+"""Commands that train and evaluate reference models and judges."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.markup import escape
+from safetensors.torch import save_file
+
+from classifiers import judge as judge_module
+from classifiers import train as judge_training
+from classifiers.evaluate import evaluate as evaluate_judge
+from classifiers.judge import Judge, WeightsError
+from classifiers.network import NETWORKS
+from harness import grade as run_module
+from harness import house, mnist
+from harness.cli.console import console, fail, listing, print_json, progress, results_table
+from harness.cli.grading import DEFAULT_ASSIGNMENT, DataOption, JsonOption, SeedOption, prepare
+from harness.summary import exit_code, summary
+from harness.types import GradingError
+from reference import MODELS, TRAININGS
+from reference.train import Epoch, fit
+
+reference = typer.Typer(help="Train and evaluate the reference models.", no_args_is_help=True)
+judge = typer.Typer(help="Train and evaluate judges.", no_args_is_help=True)
+
+EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="Instead of the recipe's number.")]
+
+
+@reference.command("train")
+def train_reference(
+    model: Annotated[list[str], typer.Argument(help="Names of models (gradebench models).", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", help="Where weights and checkpoints go.")] = Path("trained"),
+    data: DataOption = None,
+    seed: SeedOption = 1,
+    epochs: EpochsOption = None,
+) -> None:
+    """Train reference models by their recipes; an interrupted training is resumed.
+
+    Example: [bold]gradebench reference train cvae --out trained[/]
+    """
+    if unknown := [name for name in model if name not in TRAININGS]:
+        raise fail(f"no recipe for {unknown[0]!r}; there are {', '.join(TRAININGS)}")
+    images, labels, name = _training_data(data)
+    for wanted in model:
+        training = TRAININGS[wanted](seed)
+        if epochs is not None:
+            training.epochs = epochs
+        _fit(training, images, labels, out / f"{wanted}.checkpoint", wanted)
+        result = training.result()
+        tensors = {key: value.contiguous() for key, value in result.state_dict().items()}
+        facts = {"model": wanted, "seed": seed, "epochs": training.epochs, "data": name, "options": training.options}
+        save_file(
+            {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()},
+            out / f"{wanted}.safetensors",
+            metadata={"gradebench": json.dumps(facts, sort_keys=True)},
+        )
+        torch.save({MODELS[wanted].checkpoint_key: tensors}, out / f"{wanted}.pt")
+        console.print(f"{wanted}: {escape(str(out / wanted))}.safetensors and .pt", highlight=False, soft_wrap=True)
+
+
+@reference.command("evaluate")
+def evaluate_reference(
+    data: DataOption = None,
+    seed: SeedOption = 0,
+    write: Annotated[Path | None, typer.Option("--write", help="Rewrite the table in this MODELS.md.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Grade the shipped reference models as if they had been submitted.
+
+    Example: [bold]gradebench reference evaluate --json[/]
+    """
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="gradebench-reference-") as folder:
+        run = prepare(DEFAULT_ASSIGNMENT, Path(folder), data, jobs=1, seed=seed, judge=None)
+        with progress("reference models") as bar:
+            entries = house.submissions()
+            graded = run_module.grade(
+                entries, run, lambda record, known: bar(len(entries), len(entries), record.submission)
+            )
+    console.print(results_table(graded))
+    if write is not None:
+        house.write_table(write, graded, run.context.data.name)
+    if as_json:
+        print_json(summary(graded, run.assignment, run.context.data, run.isolation.level, time.monotonic() - started))
+    raise typer.Exit(exit_code(graded))
+
+
+@judge.command("train")
+def train_judge(
+    seed: SeedOption = 1,
+    out: Annotated[Path, typer.Option("--out", help="Where weights and checkpoints go.")] = Path("judge"),
+    network: Annotated[list[str] | None, typer.Option("--network", help="Train this member alone.")] = None,
+    data: DataOption = None,
+    epochs: EpochsOption = None,
+) -> None:
+    """Train a judge of your own, which no submission can have been trained against.
+
+    Example: [bold]gradebench judge train --seed 7 --out my-judge[/]
+    """
+    images, labels, name = _training_data(data)
+    known = judge_module.COMMITTEE
+    if unknown := [n for n in network or () if n not in NETWORKS]:
+        raise fail(f"no network {unknown[0]!r}; there are {', '.join(NETWORKS)}")
+    (fit_images, fit_labels), (held_images, held_labels) = judge_training.split(images, labels)
+    for wanted in network or known:
+        recipe = judge_training.Recipe(wanted, seed)
+        if epochs is not None:
+            recipe = replace(recipe, epochs=epochs)
+        training = judge_training.Training(recipe, len(fit_images))
+        _fit(training, fit_images, fit_labels, out / f"{wanted}.checkpoint", wanted)
+        right = judge_training.logits_of(training.averaged, held_images).argmax(1) == held_labels
+        facts = {
+            "network": wanted,
+            "recipe": asdict(recipe),
+            "data": name,
+            "held_out_accuracy": right.double().mean().item(),
+        }
+        path = out / f"{wanted}.safetensors"
+        judge_module.save(path, training.averaged, facts)
+        console.print(
+            f"{wanted}: {facts['held_out_accuracy']:.2%} of {len(held_labels)} held-out images; {escape(str(path))}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+@judge.command("evaluate")
+def evaluate_command(
+    data: DataOption = None,
+    weights: Annotated[list[Path] | None, typer.Option("--judge", help="Weight files; else the shipped ones.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a judge: accuracy, calibration, what it says of things that are no digits, speed.
+
+    Example: [bold]gradebench judge evaluate --json[/]
+    """
+    try:
+        digits = mnist.load(data)
+        referee = Judge(weights) if weights else Judge.shipped()
+    except GradingError as error:
+        raise fail(error.failure.message) from error
+    except WeightsError as error:
+        raise fail(str(error)) from error
+    small = mnist.embedded()
+    figures = evaluate_judge(referee, digits.test.images, digits.test.labels, small.test.images, small.test.labels)
+    if as_json:
+        print_json({"schema": 1, "data": {"name": digits.name, "digest": digits.digest}, **figures})
+        return
+    rows = [(key, _plain(value)) for key, value in figures.items() if key != "members"]
+    members: list[dict[str, Any]] = figures["members"]
+    rows += [(f"member {m['name']}", f"{m['accuracy']:.2%}, {m['parameters']:,} parameters") for m in members]
+    console.print(listing(("figure", f"on {digits.name}"), rows))
+
+
+def _training_data(directory: Path | None) -> tuple[torch.Tensor, torch.Tensor, str]:
+    try:
+        digits = mnist.load(directory)
+    except GradingError as error:
+        raise fail(error.failure.message) from error
+    if digits.name != "mnist":
+        console.print(f"[yellow]note:[/] {escape(digits.source)}", highlight=False, soft_wrap=True)
+    return torch.from_numpy(digits.train.images), torch.from_numpy(digits.train.labels), digits.name
+
+
+def _fit(training: Any, images: torch.Tensor, labels: torch.Tensor, checkpoint: Path, name: str) -> None:
+    """Train with a progress bar and a line an epoch; Ctrl-C keeps the last whole epoch."""
+    with progress(name) as bar:
+        said = ""
+
+        def on_epoch(epoch: Epoch) -> None:
+            nonlocal said
+            said = ", ".join(f"{key} {value:.4g}" for key, value in epoch.losses.items())
+            console.print(f"{name}: epoch {epoch.number} of {epoch.of}: {said}", highlight=False, soft_wrap=True)
+
+        fit(training, images, labels, checkpoint, lambda done, total: bar(done, total, said), on_epoch)
+
+
+def _plain(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,319 @@
+"""A run: every entry of every submission is asked, marked, scored and recorded, whatever the others do.
+
+Submissions are graded side by side by `jobs` threads, each with a sandboxed process of its own. Nothing that an entry's
+record holds depends on which thread, in which order, or beside whom it was graded. Records are written as soon as they
+exist, so an interrupted run loses only what was under way; the next one skips whatever was graded from the same inputs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from harness import intake, provenance, records
+from harness.rubric import Assignment, Part, score
+from harness.sandbox import CODE_LIMITS, Isolation, Limits, Worker, Zygote
+from harness.tasks import TASKS, Context, Task
+from harness.types import (
+    Answer,
+    Entry,
+    Failure,
+    GradingError,
+    Kind,
+    Marks,
+    Record,
+    Status,
+    Submission,
+    broken,
+    refuse,
+)
+
+CHECKPOINT_LIMIT = 512 << 20
+"""Bytes of the largest checkpoint or answers file that is read."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all entries of a run share."""
+
+    context: Context
+    assignment: Assignment
+    results: Path
+    isolation: Isolation
+    jobs: int = 1
+    fresh: bool = False
+    """Grade again what is recorded already."""
+    trust_code: bool = False
+    """Run student code without isolation, where isolation can't be had."""
+    limits: Limits = field(default_factory=Limits)
+    code_limits: Limits = CODE_LIMITS
+    only: frozenset[str] = frozenset()
+    """Submission ids; all if empty."""
+    tasks: frozenset[str] = frozenset()
+    """Task names; all if empty."""
+
+
+OnRecord = Callable[[Record, bool], None]
+"""Called with each record as it is ready, and whether it was taken over from an earlier run."""
+
+
+def count(submissions: Sequence[Submission], run: Run) -> int:
+    """How many records a run will give."""
+    return sum(len(_entries(submission, run)) for submission in _chosen(submissions, run))
+
+
+def grade(
+    submissions: Sequence[Submission],
+    run: Run,
+    on_record: OnRecord | None = None,
+    zygotes: Sequence[Zygote] = (),
+) -> list[Record]:
+    """Grade all entries; the records, ordered by submission and part.
+
+    Each of the `jobs` threads takes one of `zygotes`, the warm sandboxes of an earlier run, or starts its own.
+    """
+    lock = threading.Lock()
+    slots = threading.local()
+    warm = list(zygotes)
+    done: list[Record] = []
+
+    def one(submission: Submission) -> list[Record]:
+        if not hasattr(slots, "zygote"):
+            with lock:
+                slots.zygote = warm.pop() if warm else stack.enter_context(Zygote(run.isolation))
+        graded = []
+        for entry, part in _entries(submission, run):
+            record, known = _recorded(submission, entry, part, run, slots.zygote)
+            graded.append(record)
+            if on_record is not None:
+                with lock:
+                    on_record(record, known)
+        return graded
+
+    with ExitStack() as stack, ThreadPoolExecutor(max(1, run.jobs)) as pool:
+        futures = [pool.submit(one, submission) for submission in _chosen(submissions, run)]
+        try:
+            for future in as_completed(futures):
+                done += future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return sorted(done, key=lambda record: (record.submission, record.part))
+
+
+def _chosen(submissions: Sequence[Submission], run: Run) -> list[Submission]:
+    return [s for s in submissions if not run.only or s.id in run.only]
+
+
+def _entries(submission: Submission, run: Run) -> list[tuple[Entry, Part]]:
+    """The submission's entries with the assignment's part that each answers.
+
+    A submission that failed as a whole, or that brings nothing, fails every part.
+    """
+    if submission.failure is not None or not submission.entries:
+        pairs = [(Entry(part.task, Kind.WEIGHTS, part.id), part) for part in run.assignment.part]
+    else:
+        found = [(entry, run.assignment.part_for(entry.part, entry.task)) for entry in submission.entries]
+        pairs = [(entry, part) for entry, part in found if part is not None]
+    return [(entry, part) for entry, part in pairs if not run.tasks or entry.task in run.tasks]
+
+
+def _recorded(submission: Submission, entry: Entry, part: Part, run: Run, zygote: Zygote) -> tuple[Record, bool]:
+    """The entry's record, from disk if it was graded from the same inputs before; whether it was."""
+    content: bytes | None = None
+    try:
+        if submission.failure is None and entry.file is not None:
+            content = intake.open_file(submission, entry.file, CHECKPOINT_LIMIT)
+    except GradingError as error:
+        return _keep(_record(submission, entry, part, run, "", {}, failure=error.failure), run), False
+    fingerprint, digests = _fingerprint(submission, entry, part, run, content)
+    path = records.path_of(run.results, submission.id, part.id)
+    if not run.fresh and path.exists():
+        try:
+            known = records.load(path)
+        except records.RecordError:
+            known = None
+        if known is not None and known.digests.get("inputs") == fingerprint and known.status != Status.NOT_GRADABLE:
+            return known, True
+    return _grade_entry(submission, entry, part, run, zygote, content, fingerprint, digests), False
+
+
+def _grade_entry(
+    submission: Submission,
+    entry: Entry,
+    part: Part,
+    run: Run,
+    zygote: Zygote,
+    content: bytes | None,
+    fingerprint: str,
+    digests: dict[str, str],
+) -> Record:
+    timings: dict[str, float] = {}
+    notes = list(submission.notes)
+    isolation: str = run.isolation.level
+    marks: Marks | None = None
+    failure: Failure | None = None
+    try:
+        if submission.failure is not None:
+            raise GradingError(submission.failure)
+        if not submission.entries:
+            raise refuse("intake", "empty", "Nothing to grade was found: no submission.toml and no known layout.")
+        task = TASKS[entry.task]
+        with _Timed(timings, "answers"):
+            answers, said, isolation = _answers(submission, entry, task, run, zygote, content)
+        notes += said
+        with _Timed(timings, "marking"):
+            marks, said = task.mark(run.context, entry, answers)
+        notes += said
+        _refuse_non_finite(marks)
+    except GradingError as error:
+        failure = error.failure
+    except Exception as error:  # whatever else goes wrong is the harness's fault, and this entry's alone
+        message = f"The harness failed: {type(error).__name__}: {error}. This is not the submission's fault."
+        failure = Failure("marking", "harness-error", message, "harness", traceback.format_exc())
+    record = _record(
+        submission, entry, part, run, fingerprint, digests, marks, failure, isolation, timings, tuple(notes)
+    )
+    return _keep(record, run, marks)
+
+
+class _Timed:
+    """Adds the seconds that its block takes to `timings[stage]`."""
+
+    def __init__(self, timings: dict[str, float], stage: str) -> None:
+        self.timings, self.stage = timings, stage
+
+    def __enter__(self) -> None:
+        self.start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.timings[self.stage] = time.perf_counter() - self.start
+
+
+def _answers(
+    submission: Submission, entry: Entry, task: Task, run: Run, zygote: Zygote, content: bytes | None
+) -> tuple[list[Answer], list[str], str]:
+    """Ask an entry's model all of its task's questions: answers, notes, and the isolation that held."""
+    name = entry.file or entry.code or entry.part
+    if entry.kind is Kind.OUTPUTS:
+        if task.outputs is None:
+            raise refuse("manifest", "outputs", f"{task.name} takes no answers-only files.")
+        with zygote.worker(run.limits) as worker:
+            answer = worker.read_outputs(content or b"", name, task.outputs)
+            return [answer], list(worker.notes), worker.isolation_stamp
+    if entry.kind is Kind.ONNX:
+        raise broken("worker", "onnx", f"{name}: ONNX entries can't be graded by this version.")
+    questions = task.questions(run.context, entry)
+    if entry.kind is Kind.WEIGHTS:
+        if entry.model not in task.models:
+            allowed = ", ".join(task.models)
+            raise refuse("manifest", "model", f"{task.name} has no architecture {entry.model!r}; it has {allowed}.")
+        with zygote.worker(run.limits) as worker:
+            worker.open_weights(entry.model, entry.options, content or b"", name)
+            answers = [worker.ask(question, run.limits.wall_seconds) for question in questions]
+            return answers, list(worker.notes), worker.isolation_stamp
+    with Worker(run.isolation, limits=run.code_limits, trust_code=run.trust_code) as worker:
+        worker.open_code(submission.root, entry.code or "", entry.file)
+        answers = [worker.ask(question, run.limits.wall_seconds) for question in questions]
+        return answers, list(worker.notes), worker.isolation_stamp
+
+
+def _fingerprint(
+    submission: Submission, entry: Entry, part: Part, run: Run, content: bytes | None
+) -> tuple[str, dict[str, str]]:
+    """A digest of all that decides an entry's marks, and the digests that the receipt shows."""
+    digests = {
+        "data": run.context.data.digest,
+        "judge": run.context.judge.digest,
+        "grader": provenance.grader_digest(),
+    }
+    if content is not None:
+        digests["outputs" if entry.kind is Kind.OUTPUTS else "checkpoint"] = hashlib.sha256(content).hexdigest()
+    if entry.kind is Kind.CODE:
+        digests["code"] = intake.tree_digest(submission)
+    decides = {
+        "digests": digests,
+        "entry": {k: (dict(v) if k == "options" else v) for k, v in asdict(entry).items()},
+        "failure": None if submission.failure is None else asdict(submission.failure),
+        "part": part.model_dump(),
+        "assignment": run.assignment.name,
+        "protocol": TASKS[entry.task].protocol,
+        "seed": run.context.seed,
+        "versions": dict(provenance.versions()),
+        "isolation": run.isolation.level,
+        "trusted": run.trust_code,
+    }
+    fingerprint = hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
+    return fingerprint, digests
+
+
+def _record(
+    submission: Submission,
+    entry: Entry,
+    part: Part,
+    run: Run,
+    fingerprint: str,
+    digests: dict[str, str],
+    marks: Marks | None = None,
+    failure: Failure | None = None,
+    isolation: str = "",
+    timings: dict[str, float] | None = None,
+    notes: tuple[str, ...] = (),
+) -> Record:
+    good = marks if failure is None else None
+    return Record(
+        submission=submission.id,
+        name=submission.name,
+        part=part.id,
+        task=entry.task,
+        kind=entry.kind.value,
+        model=entry.model,
+        assignment=run.assignment.name,
+        protocol=TASKS[entry.task].protocol,
+        status=failure.status if failure is not None else Status.SCORED,
+        failure=failure,
+        score=score(part, good) if good is not None else None,
+        primary=good.primary if good is not None else None,
+        metrics=good.metrics if good is not None else {},
+        evidence=good.evidence if good is not None else (),
+        gates=good.gates if good is not None else {},
+        tables={name: table.tolist() for name, table in good.tables.items()} if good is not None else {},
+        pictures=(
+            {name: records.picture_name(submission.id, part.id, name) for name in good.pictures}
+            if good is not None
+            else {}
+        ),
+        data=run.context.data.name,
+        seed=run.context.seed,
+        digests=digests | ({"inputs": fingerprint} if fingerprint else {}),
+        versions=provenance.versions(),
+        device="cpu",
+        isolation=isolation or run.isolation.level,
+        timings=timings or {},
+        notes=notes,
+    )
+
+
+def _keep(record: Record, run: Run, marks: Marks | None = None) -> Record:
+    stamped = replace(record, graded_at=datetime.now(UTC).isoformat(timespec="seconds"))
+    pictures = marks.pictures if marks is not None and record.status is Status.SCORED else {}
+    records.save(run.results, stamped, pictures)
+    return stamped
+
+
+def _refuse_non_finite(marks: Marks) -> None:
+    for name, metric in marks.metrics.items():
+        for number in (metric.value, metric.low, metric.high):
+            if number is not None and not np.isfinite(number):
+                raise broken("marking", "not-finite", f"The metric {name} came out as {number}.")

@@ -1,0 +1,43 @@
+"""Mode collapse: a class whose samples vary far less than real digits do.
+
+For each class the spread of the judge's features is set against that of as many real images of the class:
+trace of the covariance, generated over real. Ratios near 1 are what real data give; a generator that always draws
+the same seven gets about 0 although every sample is judged correct. The features, not the pixels, are compared because
+pixel noise is not variety.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.types import Evidence
+
+LEAST_RATIO = 0.25
+"""A class under this share of the real spread counts as collapsed. Held-out real digits give at least .7."""
+
+
+def feature_spread(features: NDArray[np.float32], labels: NDArray[np.int64], classes: int = 10) -> NDArray[np.float64]:
+    """Trace of the covariance of each class's features: (N, F), (N,) -> (classes,)."""
+    spread = np.zeros(classes)
+    for digit in range(classes):
+        rows = features[labels == digit].astype(np.float64)
+        if len(rows) > 1:
+            spread[digit] = rows.var(axis=0, ddof=1).sum()
+    return spread
+
+
+def mode_collapse(generated: NDArray[np.float64], real: NDArray[np.float64], held_out: NDArray[np.float64]) -> Evidence:
+    """Evidence from three spreads (classes,): generated, real, and other real images, which give the range shown."""
+    ratio = generated / np.maximum(real, 1e-12)
+    normal = held_out / np.maximum(real, 1e-12)
+    worst = int(ratio.argmin())
+    collapsed = [str(digit) for digit in np.flatnonzero(ratio < LEAST_RATIO)]
+    if collapsed:
+        message = (
+            f"Samples of {'digits' if len(collapsed) > 1 else 'digit'} {', '.join(collapsed)} vary less than "
+            f"{LEAST_RATIO:.0%} as much as real ones do: the generator draws nearly the same image again and again."
+        )
+    else:
+        message = f"The least varied digit, {worst}, varies {ratio[worst]:.0%} as much as real ones do."
+    return Evidence("mode-collapse", bool(collapsed), float(ratio[worst]), LEAST_RATIO, float(normal.max()), message)

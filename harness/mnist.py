@@ -1,0 +1,408 @@
+"""Where digits come from: MNIST's four IDX files, verified, or the digits that scikit-learn ships, resampled.
+
+Files are LeCun, Cortes and Burges's MNIST in IDX format (http://yann.lecun.com/exdb/mnist/), gzipped or not. They are
+known by the SHA-256 of their uncompressed bytes. Where none are to be had, scikit-learn's 1,797 handwritten digits
+(Alpaydin and Kaynak 1998, https://doi.org/10.24432/C50P49) are brought into MNIST's frame.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import struct
+import tempfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.types import Failure, GradingError
+
+FILES = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+"""SHA-256 of each file's uncompressed bytes."""
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://raw.githubusercontent.com/fgnt/mnist/master/",
+)
+"""Where `<name>.gz` is fetched from, tried in this order."""
+VARIABLE = "GRADEBENCH_DATA"
+"""Environment variable that names a directory of the four files."""
+
+SIDE = 28
+RESAMPLING = "lanczos3-20-stretch-0.1-0.9-v1"
+"""Names how `embedded` resamples and splits; part of its digest, changed whenever either is."""
+_EMBEDDED_TEST = 500
+_EMBEDDED_SEED = 1797
+_LARGEST = 64 << 20
+"""Bytes that a file may hold, compressed or not; MNIST's largest holds 47,040,016."""
+
+OnProgress = Callable[[str, int, int], None]
+"""Called while a file is fetched, with its name, the bytes received, and the bytes expected (0 if not known)."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and what they show."""
+
+    images: NDArray[np.float32]
+    """(N, 1, 28, 28), in [0, 1]; ink is 1."""
+    labels: NDArray[np.int64]
+    """(N,), 0 to 9."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Digits:
+    """A training and a test set, and what is to be known about their origin."""
+
+    name: Literal["mnist", "digits"]
+    train: Split
+    test: Split
+    digest: str
+    """SHA-256, hexadecimal: over the four files' digests, or over the embedded pixels, labels and `RESAMPLING`."""
+    source: str
+    """Where it came from, a sentence for people."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A row of `gradebench data status`: one of the places that digits can come from."""
+
+    name: Literal["directory", "environment", "cache", "embedded"]
+    path: str
+    """Directory; empty where there is none."""
+    state: Literal["verified", "damaged", "incomplete", "absent"]
+    detail: str
+    """What was found, a sentence."""
+    used: bool
+    """Whether `load` takes the digits from here."""
+
+
+class DataError(GradingError):
+    """A data file is missing, damaged or another one. The environment's fault, never a submission's."""
+
+    def __init__(self, kind: str, file: str, message: str, found: str = "", expected: str = "") -> None:
+        detail = f"SHA-256 found:    {found}\nSHA-256 expected: {expected}" if expected else ""
+        super().__init__(Failure("data", kind, message, "harness", detail))
+        self.file = file
+        """Path or name of the file."""
+        self.found = found
+        """SHA-256 of the bytes found, empty where there were none."""
+        self.expected = expected
+
+
+def load(directory: Path | None = None, *, download: bool = False, on_progress: OnProgress | None = None) -> Digits:
+    """The digits to grade with: `directory`, $GRADEBENCH_DATA, the cache, a download if allowed, else `embedded`.
+
+    Raises
+    ------
+    DataError
+        where a directory that was named (by argument or environment) lacks a file, or a file there or in the cache
+        isn't MNIST's. Another place is never taken silently instead.
+    """
+    if directory is not None:
+        return _read(directory.expanduser(), "MNIST, from the directory that was given.")
+    if named := os.environ.get(VARIABLE):
+        return _read(Path(named).expanduser(), f"MNIST, from the directory that ${VARIABLE} names.")
+    missing = _missing(cache())
+    if not missing:
+        return _read(cache(), "MNIST, from the cache.")
+    why = "none was found"
+    if 0 < len(missing) < len(FILES):
+        why = f"the cache lacks {' and '.join(missing)}"
+    if download:
+        try:
+            fetch(on_progress)
+        except DataError as error:
+            why = f"it could not be downloaded ({error.failure.message.rstrip('.')})"
+        else:
+            return _read(cache(), "MNIST, downloaded and kept in the cache.")
+    return embedded(f"MNIST is not here: {why}.")
+
+
+def cache() -> Path:
+    """The directory that `fetch` keeps MNIST in: the user's cache directory, by the platform's convention."""
+    import pooch
+
+    return Path(pooch.os_cache("gradebench")) / "mnist"
+
+
+def fetch(on_progress: OnProgress | None = None) -> Path:
+    """Bring MNIST into the cache, and return its directory. Files that are there and right are left alone.
+
+    A file takes its place only after its bytes were verified; a damaged one is replaced.
+
+    Raises
+    ------
+    DataError
+        where no mirror gave a right file; the message says what each one gave.
+    """
+    target = cache()
+    target.mkdir(parents=True, exist_ok=True)
+    for name, expected in FILES.items():
+        found = _find(target, name)
+        if found is not None and hashlib.sha256(_content(found)).hexdigest() == expected:
+            continue
+        place = target / f"{name}.gz"
+        _download(name, expected, target, on_progress).replace(place)
+        if found is not None and found != place:
+            found.unlink()
+    return target
+
+
+def status(directory: Path | None = None) -> list[Place]:
+    """Every place that digits can come from, in the order that `load` asks them, each one looked at and verified."""
+    named = os.environ.get(VARIABLE)
+    places: list[tuple[Literal["directory", "environment", "cache"], Path | None, str]] = [
+        ("directory", directory, "No directory was given."),
+        ("environment", Path(named) if named else None, f"${VARIABLE} is not set."),
+        ("cache", cache(), ""),
+    ]
+    rows: list[Place] = []
+    taken = False
+    for name, path, absent in places:
+        if path is None:
+            rows.append(Place(name, "", "absent", absent, False))
+            continue
+        state, detail = _state(path.expanduser())
+        # A directory that was named is used or is an error; so is a cache with all four files.
+        used = not taken and (name != "cache" or state in {"verified", "damaged"})
+        taken = taken or used
+        rows.append(Place(name, str(path), state, detail, used))
+    detail = "The 1,797 handwritten digits of scikit-learn, resampled to MNIST's frame; not MNIST."
+    return [*rows, Place("embedded", "", "verified", detail, not taken)]
+
+
+def validation_split(digits: Digits) -> tuple[Split, Split]:
+    """The training set as (for training, for validation): the last tenth validates.
+
+    For MNIST that is the first 54,000 and the last 6,000 images, as IST Austria's DLWT homework 5 has it.
+    """
+    train = digits.train
+    cut = len(train) - len(train) // 10
+    return Split(train.images[:cut], train.labels[:cut]), Split(train.images[cut:], train.labels[cut:])
+
+
+def embedded(why: str = "") -> Digits:
+    """The digits that scikit-learn ships, in MNIST's frame: 1,297 to train and 500 to test, stratified by class.
+
+    Each 8 x 8 image is blown up to MNIST's 20 x 20 box by Lanczos resampling, its contrast stretched so that the
+    faintest tenth of its range is paper and the darkest tenth is ink, and the box put where its centre of mass lies
+    on MNIST's, pixel (14, 14). Pixels are multiples of 1/255, as MNIST's are.
+
+    Parameters
+    ----------
+    why : a sentence that says why these are used, appended to `source`
+    """
+    from sklearn.datasets import load_digits
+
+    bunch: Any = load_digits()
+    coarse = np.asarray(bunch.images, dtype=np.float64)  # (1797, 8, 8), 0 to 16
+    labels = np.asarray(bunch.target, dtype=np.int64)
+    pixels = np.stack([_centred(_stretched(_enlarged(image))) for image in coarse])  # (1797, 28, 28) uint8
+    train, test = _stratified(labels)
+    digest = hashlib.sha256(RESAMPLING.encode())
+    for array in (pixels[train], labels[train], pixels[test], labels[test]):
+        digest.update(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"))).tobytes())
+    source = "Not MNIST: the 1,797 handwritten digits that scikit-learn ships, resampled to MNIST's frame."
+    return Digits(
+        "digits",
+        Split(_images(pixels[train]), labels[train]),
+        Split(_images(pixels[test]), labels[test]),
+        digest.hexdigest(),
+        f"{source} {why}".rstrip(),
+    )
+
+
+def _enlarged(image: NDArray[np.float64], side: int = 20, lobes: int = 3) -> NDArray[np.float64]:
+    """Lanczos resampling (Duchon 1979) of a square image to `side` x `side`; weights at the border sum to one."""
+    width = image.shape[0]
+    centres = (np.arange(side) + 0.5) * width / side - 0.5
+    distance = centres[:, None] - np.arange(width)[None, :]  # (side, width)
+    weights = np.sinc(distance) * np.sinc(distance / lobes) * (np.abs(distance) < lobes)
+    weights /= weights.sum(axis=1, keepdims=True)
+    result: NDArray[np.float64] = weights @ image @ weights.T
+    return result
+
+
+def _stretched(image: NDArray[np.float64], paper: float = 0.1, ink: float = 0.9) -> NDArray[np.uint8]:
+    """Values from `paper` to `ink`, as shares of the largest one, spread over 0 to 255."""
+    share = (image / image.max() - paper) / (ink - paper)
+    pixels: NDArray[np.uint8] = np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8)
+    return pixels
+
+
+def _centred(box: NDArray[np.uint8], centre: int = SIDE // 2) -> NDArray[np.uint8]:
+    """`box` in a 28 x 28 frame, its centre of mass within half a pixel of (`centre`, `centre`) if the frame allows."""
+    side = box.shape[0]
+    # Integer sums, so that no machine rounds an exact half another way.
+    weight = int(box.sum(dtype=np.int64))
+    corner = []
+    for axis in (1, 0):
+        moment = int((box.sum(axis=axis, dtype=np.int64) * np.arange(side)).sum())
+        corner.append(min(max((2 * (centre * weight - moment) + weight) // (2 * weight), 0), SIDE - side))
+    frame = np.zeros((SIDE, SIDE), np.uint8)
+    top, left = corner
+    frame[top : top + side, left : left + side] = box
+    return frame
+
+
+def _stratified(labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows to train and to test on, in random order; each class has its share of the test rows, to within one."""
+    # The raw stream of PCG64 is fixed for good, which numpy doesn't promise for its permutations.
+    key = np.random.PCG64(_EMBEDDED_SEED).random_raw(len(labels))
+    by_class = np.lexsort((key, labels))
+    picked = (np.arange(_EMBEDDED_TEST) * 2 + 1) * len(labels) // (2 * _EMBEDDED_TEST)
+    is_test = np.zeros(len(labels), bool)
+    is_test[by_class[picked]] = True
+    shuffled = np.argsort(key, kind="stable")
+    return shuffled[~is_test[shuffled]], shuffled[is_test[shuffled]]
+
+
+def _images(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(N, 28, 28) of 0 to 255 -> (N, 1, 28, 28) float32 in [0, 1]."""
+    return pixels.reshape(-1, 1, SIDE, SIDE).astype(np.float32) / np.float32(255)
+
+
+def _read(directory: Path, source: str) -> Digits:
+    """MNIST from a directory; raises DataError for the first file that is missing or wrong."""
+    contents = {name: _verified(directory, name) for name in FILES}
+    train, test = (
+        Split(
+            _images(_idx(contents[f"{part}-images-idx3-ubyte"], 3)),
+            _idx(contents[f"{part}-labels-idx1-ubyte"], 1).astype(np.int64),
+        )
+        for part in ("train", "t10k")
+    )
+    return Digits("mnist", train, test, hashlib.sha256("\n".join(FILES.values()).encode()).hexdigest(), source)
+
+
+def _idx(content: bytes, dimensions: int) -> NDArray[np.uint8]:
+    """The array of an IDX file of unsigned bytes: magic 0x0000 08 d, d big-endian sizes, then the values."""
+    shape = struct.unpack(f">{dimensions}I", content[4 : 4 + 4 * dimensions])
+    values: NDArray[np.uint8] = np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+    return values
+
+
+def _find(directory: Path, name: str) -> Path | None:
+    """The file that holds `name`: as published or with a dot before "idx", gzipped or not."""
+    dotted = name.replace("-idx", ".idx")
+    for folder in (directory, directory / "MNIST" / "raw"):
+        for candidate in (name, f"{name}.gz", dotted, f"{dotted}.gz"):
+            if (folder / candidate).is_file():
+                return folder / candidate
+    return None
+
+
+def _missing(directory: Path) -> list[str]:
+    return [name for name in FILES if _find(directory, name) is None]
+
+
+def _content(path: Path) -> bytes:
+    """The uncompressed bytes of a file, or what can be had of them; empty where it can't be read at all."""
+    try:
+        with path.open("rb") as file:
+            if path.suffix != ".gz":
+                return file.read(_LARGEST)
+            with gzip.open(file) as plain:
+                return plain.read(_LARGEST)
+    except (OSError, EOFError, zlib.error):
+        return b""
+
+
+def _verified(directory: Path, name: str) -> bytes:
+    """The uncompressed bytes of one of the four files, their SHA-256 checked."""
+    path = _find(directory, name)
+    if path is None:
+        where = f"{directory} has no file {name} or {name}.gz" if directory.is_dir() else f"{directory} is no directory"
+        raise DataError("missing-file", str(directory / name), f"{where}.", expected=FILES[name])
+    content = _content(path)
+    found = hashlib.sha256(content).hexdigest() if content else ""
+    if found == FILES[name]:
+        return content
+    wanted = f"SHA-256 {FILES[name][:12]}… uncompressed"
+    if found in FILES.values():
+        other = next(key for key, value in FILES.items() if value == found)
+        message = f"{path} holds another file: it is {other}. Expected is {name}, {wanted}."
+        raise DataError("wrong-file", str(path), message, found, FILES[name])
+    what = f"has SHA-256 {found[:12]}… uncompressed" if found else "can't be read or unpacked (cut off?)"
+    message = f"{path} is damaged or not MNIST's: it {what}; expected is {wanted}. Replace it."
+    raise DataError("damaged-file", str(path), message, found, FILES[name])
+
+
+def _state(directory: Path) -> tuple[Literal["verified", "damaged", "incomplete", "absent"], str]:
+    missing = _missing(directory)
+    if len(missing) == len(FILES):
+        return "absent", "None of the four files is there."
+    if missing:
+        return "incomplete", f"Lacks {', '.join(missing)}."
+    for name in FILES:
+        try:
+            _verified(directory, name)
+        except DataError as error:
+            return "damaged", error.failure.message
+    return "verified", "All four files are MNIST's, by their SHA-256."
+
+
+class _Received:
+    """What pooch writes a download to and reports its progress to; stops one that grows past MNIST's size."""
+
+    def __init__(self, file: Any, name: str, on_progress: OnProgress | None) -> None:
+        self.file, self.name, self.on_progress = file, name, on_progress
+        self.total = 0
+        self.received = 0
+
+    def write(self, chunk: bytes) -> int:
+        self.received += len(chunk)
+        if self.received > _LARGEST:
+            raise OSError(f"more than {_LARGEST} bytes were sent")
+        if self.on_progress is not None:
+            self.on_progress(self.name, self.received, max(self.total, 0))
+        return int(self.file.write(chunk))
+
+    def flush(self) -> None:
+        self.file.flush()
+
+    # pooch's interface of a progress bar; `write` knows better how much has come.
+    def update(self, count: int) -> None: ...
+    def reset(self) -> None: ...
+    def close(self) -> None: ...
+
+
+def _download(name: str, expected: str, target: Path, on_progress: OnProgress | None) -> Path:
+    """Fetch `<name>.gz` beside its place, from the first mirror whose file is right."""
+    import pooch
+
+    tried: list[str] = []
+    for mirror in MIRRORS:
+        handle, part = tempfile.mkstemp(prefix=f".{name}.", suffix=".gz", dir=target)
+        kept = False
+        try:
+            with os.fdopen(handle, "wb") as file:
+                received = _Received(file, name, on_progress)
+                pooch.HTTPDownloader(progressbar=received, timeout=30)(f"{mirror}{name}.gz", received, None)
+            found = hashlib.sha256(_content(Path(part))).hexdigest()
+            kept = found == expected
+            if kept:
+                return Path(part)
+            tried.append(f"{mirror}: a file with SHA-256 {found[:12]}… uncompressed")
+        except (OSError, ValueError) as error:  # requests' errors are OSErrors
+            tried.append(f"{mirror}: {type(error).__name__}")
+        finally:
+            if not kept:
+                Path(part).unlink()
+    message = f"{name} could not be fetched from any mirror ({'; '.join(tried)})."
+    raise DataError("no-mirror", name, message, expected=expected)

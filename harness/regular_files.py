@@ -1,0 +1,165 @@
+"""Opens and lists regular files in a folder that may be hostile: no link followed, no pipe or device opened."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from harness.archives import LIMITS, is_junk
+from harness.names import folded, path_problem, shown
+from harness.types import GradingError, broken, refuse
+
+_CHUNK = 1 << 20
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextmanager
+def opened(root: Path, relative: str, limit: int = LIMITS.file_bytes) -> Iterator[IO[bytes]]:
+    """A regular file below `root`, opened component by component.
+
+    Raises GradingError of kind missing-file, link, special-file, too-large (its size is more than `limit` bytes),
+    changed, unreadable, or one of `harness.names.path_problem`. A file that grows later is the reader's to bound.
+    """
+    label = shown(relative)
+    if problem := path_problem(relative):
+        raise refuse("intake", problem[0], f"{label} {problem[1]}.")
+    *folders, name = PurePosixPath(relative).parts
+    held: list[int] = []
+    try:
+        held.append(os.open(root, _FOLDER))
+        for folder in folders:
+            held.append(os.open(folder, _FOLDER, dir_fd=held[-1]))
+        # Looked at before it is opened: opening alone can set a device off.
+        before = os.stat(name, dir_fd=held[-1], follow_symlinks=False)
+        _refuse_special(before, label, limit)
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        handle = os.open(name, flags, dir_fd=held[-1])
+    except OSError as error:
+        raise _unopened(error, label) from None
+    finally:
+        for one in held:
+            os.close(one)
+    with os.fdopen(handle, "rb") as file:
+        after = os.fstat(handle)
+        _refuse_special(after, label, limit)
+        if (after.st_dev, after.st_ino) != (before.st_dev, before.st_ino):
+            raise refuse("intake", "changed", f"{label} was replaced while it was being opened.")
+        yield file
+
+
+def chunks(file: IO[bytes], label: str, limit: int) -> Iterator[bytes]:
+    """What a file holds, piece by piece; raises GradingError (too-large) as soon as that is more than `limit` bytes."""
+    given = 0
+    while chunk := file.read(min(_CHUNK, limit + 1 - given)):
+        given += len(chunk)
+        if given > limit:
+            raise too_large(label, "more", limit)
+        yield chunk
+
+
+def file_digest(root: Path, relative: str) -> str | None:
+    """SHA-256 of a file below `root`, or None where it can't be opened or is too large."""
+    running = hashlib.sha256()
+    try:
+        with opened(root, relative) as file:
+            for chunk in chunks(file, relative, LIMITS.file_bytes):
+                running.update(chunk)
+    except (GradingError, OSError):
+        return None
+    return running.hexdigest()
+
+
+def too_large(path: str, found: str, limit: int) -> GradingError:
+    """The error for a file of `found` bytes."""
+    return refuse("intake", "too-large", f"{shown(path, 100)} is too large: {found} bytes; {limit:,} are allowed.")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies below a folder."""
+
+    files: tuple[str, ...]
+    """Regular files, relative to the folder, with forward slashes, sorted."""
+    notes: tuple[str, ...]
+    """What was passed over: links, special files, names that can't be shown. Sentences."""
+
+
+def listed(root: Path) -> Listing:
+    """All regular files below a folder; what tools leave behind (`archives.is_junk`) is passed over silently.
+
+    Raises GradingError where it holds more than `archives.LIMITS` allow, a path that is too long or too deep, or two
+    names that differ only in case or composition.
+    """
+    files: list[str] = []
+    notes: list[str] = []
+    spelled: dict[str, str] = {}
+    total = 0
+    for path, item in _below(root):
+        if problem := path_problem(path):
+            if problem[0] not in ("control-character", "backslash"):
+                raise refuse("intake", problem[0], f"{shown(path, 100)} {problem[1]}.")
+            notes.append(f"{shown(path, 100)} was passed over: it {problem[1]}.")
+            continue
+        if (twin := spelled.setdefault(folded(path), path)) != path:
+            both = f"{shown(twin, 100)} and {shown(path, 100)}"
+            raise refuse(
+                "intake", "twin-names", f"{both} differ only in case or accents; on some machines they are one."
+            )
+        if len(spelled) > LIMITS.files:
+            message = f"There are more than {LIMITS.files:,} files and folders, which is the most allowed."
+            raise refuse("intake", "too-many-files", message)
+        found = item.stat(follow_symlinks=False)
+        if stat.S_ISREG(found.st_mode):
+            if found.st_size > LIMITS.file_bytes:
+                raise too_large(path, f"{found.st_size:,}", LIMITS.file_bytes)
+            total += found.st_size
+            if total > LIMITS.total_bytes:
+                message = f"The files hold more than {LIMITS.total_bytes:,} bytes, which is the most allowed."
+                raise refuse("intake", "too-large", message)
+            files.append(path)
+        elif not stat.S_ISDIR(found.st_mode):
+            kind = "a link" if stat.S_ISLNK(found.st_mode) else "a pipe, socket or device"
+            notes.append(f"{shown(path, 100)} was passed over: it is {kind}.")
+    return Listing(tuple(sorted(files)), tuple(sorted(notes)))
+
+
+def _below(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Everything below a folder but junk, each with its relative path; a folder before what it holds."""
+    stack = [""]
+    while stack:
+        folder = stack.pop()
+        with os.scandir(root / folder) as listing:
+            for item in listing:
+                if is_junk((item.name,)):
+                    continue
+                path = f"{folder}/{item.name}" if folder else item.name
+                yield path, item
+                if item.is_dir(follow_symlinks=False) and not path_problem(path):
+                    stack.append(path)
+
+
+def _refuse_special(found: os.stat_result, label: str, limit: int) -> None:
+    if stat.S_ISLNK(found.st_mode):
+        raise refuse("intake", "link", f"{label} is a link; put the file itself in its place.")
+    if stat.S_ISDIR(found.st_mode):
+        raise refuse("intake", "special-file", f"{label} is a folder; a file is expected.")
+    if not stat.S_ISREG(found.st_mode):
+        raise refuse("intake", "special-file", f"{label} is a pipe, socket or device; a regular file is expected.")
+    if found.st_size > limit:
+        raise too_large(label, f"{found.st_size:,}", limit)
+
+
+def _unopened(error: OSError, label: str) -> GradingError:
+    if error.errno == errno.ENOENT:
+        return refuse("intake", "missing-file", f"{label} is not in the submission.")
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+        return refuse("intake", "link", f"{label} lies behind a link or a file; only folders are gone through.")
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    return broken("intake", "unreadable", f"{label} could not be opened: {reason}.")

@@ -1,0 +1,28 @@
+"""What one worker may use before it is stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds for one worker process. Memory and disk in bytes, time in seconds."""
+
+    memory: int = 4 * GIB
+    """Address space (RLIMIT_AS). PyTorch alone takes about 0.7 GiB of it, so less than 1 GiB is of no use."""
+    cpu_seconds: int = 1800
+    """Processor time over the worker's whole life (RLIMIT_CPU)."""
+    wall_seconds: float = 300.0
+    """Wall-clock time for one request that brings no deadline of its own."""
+    tmp_bytes: int = 256 * MIB
+    """Size of the worker's private /tmp, and of any file in it. Only code entries have a /tmp."""
+    threads: int = 512
+    """Threads at one time; more and the parent stops the worker."""
+
+
+CODE_LIMITS = Limits(memory=6 * GIB)
+"""For a student's own code, which brings libraries and activations of its own."""

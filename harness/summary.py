@@ -1,0 +1,88 @@
+"""The machine-readable summary of a run: one JSON document, as `--json` prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.mnist import Digits
+from harness.rubric import Assignment
+from harness.types import Metric, Record, Status
+
+SCHEMA = 1
+
+EXIT_PASSED, EXIT_BELOW, EXIT_USAGE, EXIT_NOT_GRADABLE = 0, 1, 2, 3
+
+
+def summary(
+    records: Sequence[Record], assignment: Assignment, data: Digits, isolation: str, seconds: float
+) -> dict[str, Any]:
+    """All records as plain dictionaries, lists, strings and numbers, submissions in order of their ids."""
+    ids = sorted({record.submission for record in records})
+    return {
+        "schema": SCHEMA,
+        "assignment": assignment.name,
+        "data": {"name": data.name, "digest": data.digest},
+        "isolation": isolation,
+        "seconds": round(seconds, 3),
+        "submissions": [
+            _submission([r for r in records if r.submission == submission], assignment) for submission in ids
+        ],
+    }
+
+
+def points(records: Sequence[Record]) -> float | None:
+    """A submission's points; None where a part could not be graded, since a sum without it would be a verdict.
+
+    A part that failed by the submission's own fault adds nothing.
+    """
+    if any(record.status is Status.NOT_GRADABLE for record in records):
+        return None
+    return round(sum(record.score.points for record in records if record.score is not None), 4)
+
+
+def exit_code(records: Sequence[Record]) -> int:
+    """0 all passed · 1 something is below its pass mark or failed · 3 something could not be graded."""
+    if any(record.status is Status.NOT_GRADABLE for record in records):
+        return EXIT_NOT_GRADABLE
+    if all(record.score is not None and record.score.passed for record in records):
+        return EXIT_PASSED
+    return EXIT_BELOW
+
+
+def _submission(records: Sequence[Record], assignment: Assignment) -> dict[str, Any]:
+    return {
+        "id": records[0].submission,
+        "name": records[0].name,
+        "points": points(records),
+        "max_points": assignment.max_points,
+        "entries": [_entry(record) for record in records],
+    }
+
+
+def _entry(record: Record) -> dict[str, Any]:
+    return {
+        "part": record.part,
+        "task": record.task,
+        "status": record.status.value,
+        "passed": record.score.passed if record.score is not None else False,
+        "reason": record.failure.message if record.failure is not None else None,
+        "points": record.score.points if record.score is not None else None,
+        "metrics": {name: _metric(metric) for name, metric in record.metrics.items()},
+        "evidence": [
+            {"name": e.name, "flag": e.flag, "value": e.value, "low": e.low, "high": e.high} for e in record.evidence
+        ],
+        "gates": dict(record.gates),
+        "notes": list(record.notes),
+    }
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    return {
+        "value": metric.value,
+        "low": metric.low,
+        "high": metric.high,
+        "n": metric.n,
+        "unit": metric.unit,
+        "better": metric.better,
+    }

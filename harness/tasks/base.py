@@ -1,0 +1,74 @@
+"""What every task offers, and what it may use: the digits, the judge and a seed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harness.mnist import Digits
+from harness.types import Answer, ArraySpec, Entry, Marks, Question
+
+
+class Judge(Protocol):
+    """The classifier that says which digit an image shows. Images are float32 in [0, 1], (N, 1, 28, 28)."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights."""
+
+    def labels(self, images: NDArray[np.float32]) -> NDArray[np.int64]:
+        """The most probable digit of each image, (N,)."""
+
+    def features(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Penultimate features of each image, (N, F)."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the marking of a run's entries shares. Held by the parent alone."""
+
+    data: Digits
+    judge: Judge
+    seed: int
+
+    def generator(self, *parts: object) -> torch.Generator:
+        """A CPU generator for `parts` (task, purpose …): the same seed and parts give the same draws everywhere."""
+        digest = hashlib.sha256("/".join(map(str, (self.seed, *parts))).encode()).digest()
+        return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+    @cached_property
+    def test_features(self) -> NDArray[np.float32]:
+        """The judge's features of the test images, (N, F), computed once a run."""
+        return self.judge.features(self.data.test.images)
+
+
+class Task(Protocol):
+    """An exam: questions from a seed, marks for the answers."""
+
+    name: str
+    title: str
+    summary: str
+    """One line for `gradebench tasks`."""
+    protocol: int
+    """Version; a change of what is asked or how it is marked bumps it."""
+    primary: str
+    """The metric that entries are ranked by."""
+    models: tuple[str, ...]
+    """Fixed architectures that can be submitted as weights (keys of reference.MODELS)."""
+    outputs: Mapping[str, ArraySpec] | None
+    """Arrays that an answers-only file holds; None where the task takes none."""
+
+    def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
+        """What to ask the model, in order."""
+
+    def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
+        """Marks for the answers to `questions`, or to an answers-only file (one answer: `outputs`), and notes for
+        the student. Raises GradingError where an answer can't be marked and the submission is at fault.
+        """

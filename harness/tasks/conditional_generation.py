@@ -1,0 +1,159 @@
+"""Conditional generation: draw the digit that is asked for (Tsinghua, Deep Learning, homework 3).
+
+10,000 samples, labels cycling 0 … 9; the harness draws the noise. The score is the share of samples that the judge
+classifies as asked; the coursework's pass mark is 98 %. Beside it stand the coursework's diversity gate and evidence of
+mode collapse, since a generator that draws one good image a digit reaches 100 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harness.metrics import accuracy as accuracy_metric
+from harness.metrics import collapse, diversity
+from harness.metrics.pictures import grid
+from harness.tasks.base import Context
+from harness.types import Answer, ArraySpec, Entry, Evidence, Kind, Marks, Metric, Question, refuse
+
+SAMPLES = 10_000
+CLASSES = 10
+LATENT = 100
+REPEATED = 200
+"""Samples that are asked for a second time, in smaller batches."""
+OVERSHOOT = 0.01
+"""How far outside [0, 1] a value may lie: it is clipped and the student is told. Farther is an error."""
+SAME = 1e-4
+"""Largest difference between two answers to one question that rounding explains."""
+
+
+class ConditionalGeneration:
+    """`sample(noise (N, 100), labels_one_hot (N, 10)) -> images (N, 1, 28, 28)` in [0, 1]."""
+
+    name = "conditional-generation"
+    title = "Conditional generation"
+    summary = "draw the digit that is asked for; share that the judge recognises, pass mark 98 %"
+    protocol = 1
+    primary = "accuracy"
+    models: tuple[str, ...] = ("cvae", "cgan")
+    outputs: Mapping[str, ArraySpec] | None = MappingProxyType(
+        {
+            "imgs": ArraySpec((SAMPLES, 1, 28, 28)),
+            "labels": ArraySpec((SAMPLES,), "int64", 0, CLASSES - 1),
+        }
+    )
+
+    def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
+        """10,000 samples in batches of 500, and the first 200 of them again in batches of 40."""
+        generator = context.generator(self.name, "noise")
+        noise = torch.randn(SAMPLES, LATENT, generator=generator).numpy()
+        one_hot = np.eye(CLASSES, dtype=np.float32)[_cycling_labels(SAMPLES)]
+        return [
+            Question(
+                "sample",
+                {"noise": noise[:n], "labels_one_hot": one_hot[:n]},
+                {"images": ArraySpec((n, 1, 28, 28))},
+                batch,
+            )
+            for n, batch in ((SAMPLES, 500), (REPEATED, 40))
+        ]
+
+    def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
+        """Accuracy with Wilson's interval, per class; confusion; diversity against gate and real digits."""
+        notes: list[str] = []
+        evidence: list[Evidence] = []
+        if entry.kind is Kind.OUTPUTS:
+            images, labels = answers[0]["imgs"], answers[0]["labels"]
+            _check_labels(labels, entry.file)
+        else:
+            images, labels = answers[0]["images"], _cycling_labels(SAMPLES)
+            evidence.append(_batch_dependence(images, answers[1]["images"]))
+        images = _in_range(images, notes)
+
+        judged = context.judge.labels(images)
+        counts = accuracy_metric.confusion(labels, judged)
+        spread = diversity.diversity(images, labels)
+        test = context.data.test
+        evidence.append(_mode_collapse(context, images, labels))
+        gate = np.array(diversity.GATE)
+        return Marks(
+            metrics={
+                "accuracy": accuracy_metric.accuracy(labels, judged),
+                "diversity": Metric(float(spread.mean()), "gray value", "higher", len(images)),
+            },
+            primary=self.primary,
+            evidence=tuple(evidence),
+            tables={
+                "confusion": counts,
+                "per-class accuracy": counts.diagonal() / counts.sum(axis=1),
+                "diversity": spread,
+                "diversity gate": gate,
+                "diversity real": diversity.diversity(test.images, test.labels),
+            },
+            pictures={"samples": grid(_columns(images, labels))},
+            gates={"diversity": bool((spread > gate).all())},
+        ), notes
+
+
+def _cycling_labels(n: int) -> NDArray[np.int64]:
+    return np.arange(n, dtype=np.int64) % CLASSES
+
+
+def _check_labels(labels: NDArray[np.int64], file: str | None) -> None:
+    counts = np.bincount(labels, minlength=CLASSES)
+    if (counts != SAMPLES // CLASSES).any():
+        found = ", ".join(f"{digit}: {count}" for digit, count in enumerate(counts))
+        raise refuse(
+            "answers", "labels", f"{file}: 'labels' must name each digit {SAMPLES // CLASSES} times; found {found}."
+        )
+
+
+def _in_range(images: NDArray[np.float32], notes: list[str]) -> NDArray[np.float32]:
+    low, high = float(images.min()), float(images.max())
+    if low < -OVERSHOOT or high > 1 + OVERSHOOT:
+        hint = ""
+        if -1.01 <= low < -0.5 and high <= 1.01:
+            hint = " They look like [-1, 1], the range of a tanh: return (x + 1) / 2."
+        elif low >= 0 and high > 50:
+            hint = " They look like 0 to 255: divide by 255."
+        raise refuse(
+            "answers",
+            "out-of-range",
+            f"The samples' values lie in [{low:.4g}, {high:.4g}]; allowed is [0, 1].{hint}",
+        )
+    if low < 0 or high > 1:
+        notes.append(f"The samples' values lie in [{low:.4f}, {high:.4f}], slightly outside [0, 1]; they were clipped.")
+        images = images.clip(0, 1)
+    return images
+
+
+def _batch_dependence(first: NDArray[np.float32], again: NDArray[np.float32]) -> Evidence:
+    difference = float(np.abs(first[: len(again)].astype(np.float64) - again).max())
+    flag = difference > SAME
+    message = (
+        "The same noise and labels gave other images in a smaller batch: batch norm in training mode, or noise of the "
+        "model's own."
+        if flag
+        else "The same noise and labels gave the same images in a smaller batch."
+    )
+    return Evidence("batch-dependence", flag, difference, 0.0, SAME, message)
+
+
+def _mode_collapse(context: Context, images: NDArray[np.float32], labels: NDArray[np.int64]) -> Evidence:
+    """Generated spread against that of one half of the real test images; the other half gives the real range."""
+    features, digits = context.test_features, context.data.test.labels
+    half = np.arange(len(digits)) % 2 == 0
+    return collapse.mode_collapse(
+        collapse.feature_spread(context.judge.features(images), labels),
+        collapse.feature_spread(features[half], digits[half]),
+        collapse.feature_spread(features[~half], digits[~half]),
+    )
+
+
+def _columns(images: NDArray[np.float32], labels: NDArray[np.int64], rows: int = 10) -> NDArray[np.float32]:
+    """The first `rows` samples of each class, (rows, classes, 28, 28): one class a column."""
+    return np.stack([images[labels == digit][:rows, 0] for digit in range(CLASSES)], axis=1)

@@ -1,0 +1,238 @@
+"""The domain in plain, frozen values: what is submitted, asked, answered, measured and recorded. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Answer = Mapping[str, Array]
+"""What a model said to one question: arrays by name, already checked against the question's `ArraySpec`s."""
+
+
+class Status(StrEnum):
+    """The three outcomes of an entry. "Could not be graded" is neither a zero nor full marks."""
+
+    SCORED = "scored"
+    FAILED = "failed"
+    """The submission is at fault; the reason is one that the student can act on."""
+    NOT_GRADABLE = "not-gradable"
+    """The harness or its environment is at fault; nothing is held against the submission."""
+
+
+class Kind(StrEnum):
+    """How an entry brings its model."""
+
+    WEIGHTS = "weights"
+    """A checkpoint for an architecture that the coursework fixes; nothing of the submission runs."""
+    CODE = "code"
+    """The student's own Python, sandboxed."""
+    ONNX = "onnx"
+    OUTPUTS = "outputs"
+    """Answers only."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an entry has no score."""
+
+    stage: str
+    """Where it happened: intake, manifest, checkpoint, worker, answers, marking."""
+    kind: str
+    """A kebab-case word that a program can test: truncated, missing-tensor, timeout, not-finite …"""
+    message: str
+    """One or two sentences for the student: the file, key or tensor, what was found, what is allowed."""
+    fault: Literal["submission", "harness"] = "submission"
+    detail: str = ""
+    """More for whoever looks closer: a list of tensors, the end of stderr, a traceback. Plain text."""
+
+    @property
+    def status(self) -> Status:
+        return Status.FAILED if self.fault == "submission" else Status.NOT_GRADABLE
+
+
+class GradingError(Exception):
+    """Ends the grading of one entry (or one submission), never of a run."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+def refuse(stage: str, kind: str, message: str, detail: str = "") -> GradingError:
+    """An error that is the submission's; `raise refuse(...)`."""
+    return GradingError(Failure(stage, kind, message, "submission", detail))
+
+
+def broken(stage: str, kind: str, message: str, detail: str = "") -> GradingError:
+    """An error that is the harness's or its environment's; `raise broken(...)`."""
+    return GradingError(Failure(stage, kind, message, "harness", detail))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model for one task."""
+
+    task: str
+    kind: Kind
+    part: str
+    """Unique within the submission, and what an assignment's part refers to: "cvae", "cgan". Defaults to the
+    model, or to the task where no model is named."""
+    model: str | None = None
+    """A key of the fixed architectures (`gradebench models`)."""
+    file: str | None = None
+    """The checkpoint, outputs or ONNX file, relative to the submission's root, with forward slashes."""
+    code: str | None = None
+    """"path/to/file.py:function" for entries by code."""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What one student or team handed in, after intake: regular files below `root`, nothing else."""
+
+    id: str
+    name: str
+    root: Path
+    entries: tuple[Entry, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each file that an entry names, by its path relative to `root`."""
+    failure: Failure | None = None
+    """Why the submission as a whole can't be graded: an unreadable archive, a manifest error."""
+    notes: tuple[str, ...] = ()
+    """What intake tolerated or passed over and the student should know."""
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """What an answer must be: known before it is asked for, so that nothing sent is ever believed."""
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    """numpy's name of the type."""
+    low: float | None = None
+    """Smallest value allowed, if any; NaN and infinity never are."""
+    high: float | None = None
+
+    @property
+    def nbytes(self) -> int:
+        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class Question:
+    """One call of the model's interface: its method, its arguments, and the shape of what must come back."""
+
+    method: str
+    """A method of the task's interface (harness.interfaces): "sample", "inpaint" …"""
+    inputs: Mapping[str, Array]
+    """Arguments, in order, by name."""
+    answers: Mapping[str, ArraySpec]
+    batch: int | None = None
+    """Rows of the inputs that the model sees at a time; None for all at once."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measured number with its uncertainty. `value` is None where it could not be measured; never NaN."""
+
+    value: float | None
+    unit: str
+    better: Literal["higher", "lower"]
+    n: int
+    low: float | None = None
+    """Ends of the 95 % interval."""
+    high: float | None = None
+    version: int = 1
+    """Of the metric's definition; unequal versions are never ranked together."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Something that stands beside the score, and changes points only where the rubric says so."""
+
+    name: str
+    flag: bool
+    value: float | None
+    low: float | None
+    """Range in which real data lie, or the bound that the value is held against."""
+    high: float | None
+    message: str = ""
+    """One sentence for a person: what was measured and what it means."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What a task makes of the answers."""
+
+    metrics: Mapping[str, Metric]
+    primary: str
+    """The metric that the task is ranked by."""
+    evidence: tuple[Evidence, ...] = ()
+    tables: Mapping[str, Array] = field(default_factory=dict)
+    """Small numeric tables to draw: "confusion" (10, 10) counts, "per-class accuracy" (10,) …"""
+    pictures: Mapping[str, Array] = field(default_factory=dict)
+    """Grayscale pictures to show, uint8 (H, W), by name: "samples" …"""
+    gates: Mapping[str, bool] = field(default_factory=dict)
+    """Conditions that a rubric may require, by name: True where it holds."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the rubric makes of the marks of one part."""
+
+    points: float
+    max_points: float
+    passed: bool
+    explanation: str
+    """One sentence: which threshold was or wasn't reached."""
+    pass_mark: float | None = None
+    """Value of the primary metric at which the rubric passes, where it has one; only drawn, never graded by."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """The grading of one entry, as kept on disk (harness.records). A leaderboard is derived from these alone."""
+
+    submission: str
+    name: str
+    part: str
+    task: str
+    kind: str
+    model: str | None
+    assignment: str
+    protocol: int
+    """Version of the task's protocol."""
+    status: Status
+    failure: Failure | None
+    score: Score | None
+    primary: str | None
+    metrics: Mapping[str, Metric]
+    evidence: tuple[Evidence, ...]
+    gates: Mapping[str, bool]
+    tables: Mapping[str, list[Any]]
+    pictures: Mapping[str, str]
+    """File names of PNGs beside the record."""
+    data: str
+    """Name of the data: "mnist" or "digits" (scikit-learn's). Records of different data never share a leaderboard."""
+    seed: int
+    digests: Mapping[str, str]
+    """SHA-256 by what it is of: "data", "judge", "checkpoint", "grader", "submission" …"""
+    versions: Mapping[str, str]
+    """Versions of packages: gradebench, python, torch, numpy …"""
+    device: str
+    isolation: str
+    """full, reduced, minimal, or NOT ISOLATED."""
+    timings: Mapping[str, float]
+    """Seconds by stage; not part of what must repeat."""
+    notes: tuple[str, ...] = ()
+    """What was tolerated, in sentences for the student."""
+    graded_at: str = ""
+    """UTC, ISO 8601; not part of what must repeat."""
+    schema: int = 1

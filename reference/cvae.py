@@ -1,0 +1,142 @@
+"""Conditional variational autoencoder of the Tsinghua coursework (Deep Learning, homework 3).
+
+Kingma and Welling 2014, arXiv:1312.6114; conditioning as in Sohn, Lee and Yan 2015 ("Learning structured output
+representation using deep conditional generative models"). Layer names and sizes are the coursework's: hidden 256,
+latent 100, 1,787,864 parameters. What the coursework leaves to the student, and what a state dict therefore does
+not tell, is an option: whether a ReLU follows the concatenation, and what `z_logstd` is the logarithm of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from reference.seeding import generator_for
+from reference.train import average, one_cycle, set_rate
+
+PIXELS = 784
+CLASSES = 10
+
+
+class CVAE(nn.Module):
+    """p(x | z, y) and q(z | x, y), both fully connected.
+
+    Parameters
+    ----------
+    concat_activation : "none" or "relu", applied to the concatenated embeddings of image (or code) and label
+    z_log : whether `z_logstd` gives log σ ("std") or log σ² ("variance")
+    """
+
+    def __init__(
+        self,
+        concat_activation: Literal["none", "relu"] = "none",
+        z_log: Literal["std", "variance"] = "std",
+        hidden: int = 256,
+        latent: int = 100,
+    ) -> None:
+        super().__init__()
+        self.latent = latent
+        self.z_log = z_log
+        self.concat_activation = nn.ReLU() if concat_activation == "relu" else nn.Identity()
+        both = 2 * hidden
+        self.enc_img_fc = nn.Linear(PIXELS, hidden)
+        self.enc_label_fc = nn.Linear(CLASSES, hidden)
+        self.encoder = nn.Sequential(nn.Linear(both, both), nn.ReLU(), nn.Linear(both, both), nn.ReLU())
+        self.z_mean = nn.Linear(both, latent)
+        self.z_logstd = nn.Linear(both, latent)
+        self.dec_latent_fc = nn.Linear(latent, hidden)
+        self.dec_label_fc = nn.Linear(CLASSES, hidden)
+        self.decoder = nn.Sequential(
+            nn.Linear(both, both), nn.ReLU(), nn.Linear(both, both), nn.ReLU(), nn.Linear(both, PIXELS), nn.Sigmoid()
+        )
+
+    def encode(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of q(z | x, y), each (N, latent), for images (N, 1, 28, 28), labels one-hot (N, 10)."""
+        joined = torch.cat([self.enc_img_fc(images.flatten(1)), self.enc_label_fc(labels)], 1)  # (N, 2 hidden)
+        hidden = self.encoder(self.concat_activation(joined))
+        log = self.z_logstd(hidden)
+        return self.z_mean(hidden), log if self.z_log == "variance" else 2 * log
+
+    def decode(self, codes: Tensor, labels: Tensor) -> Tensor:
+        """Mean image (N, 1, 28, 28) in [0, 1] of p(x | z, y), for codes (N, latent), labels one-hot (N, 10)."""
+        joined = torch.cat([self.dec_latent_fc(codes), self.dec_label_fc(labels)], 1)  # (N, 2 hidden)
+        images: Tensor = self.decoder(self.concat_activation(joined))  # (N, 784)
+        return images.view(-1, 1, 28, 28)
+
+    def sample(self, noise: Tensor, labels_one_hot: Tensor) -> Tensor:
+        """Images (N, 1, 28, 28) in [0, 1] for noise (N, latent) ~ N(0, I) and one-hot labels (N, 10)."""
+        return self.decode(noise, labels_one_hot)
+
+
+def negative_elbo(
+    model: CVAE, images: Tensor, labels: Tensor, deviation: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """The two terms of the negative evidence lower bound, each a mean in nats an image.
+
+    The decoder's distribution is a Gaussian of fixed standard deviation `deviation` (the coursework's
+    `recon_logstd`), of which the constant is left out: ‖x − x̂‖² / 2σ², and KL(q(z | x, y) ‖ N(0, I)).
+    """
+    mean, log_variance = model.encode(images, labels)
+    noise = torch.randn(mean.shape, generator=generator)
+    codes = mean + (log_variance / 2).exp() * noise
+    error = (model.decode(codes, labels) - images).flatten(1).square().sum(1)  # (N,)
+    divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)  # (N,)
+    return (error / (2 * deviation**2)).mean(), divergence.mean()
+
+
+class Training:
+    """Adam on the negative bound, one learning-rate cycle; the averaged weights are kept.
+
+    The decoder's deviation weighs reconstruction against the prior. .4 is large for gray values: the codes then stay
+    close to the prior, and what is drawn from the prior looks like what is drawn from the data.
+    """
+
+    epochs = 40
+    batch = 128
+    deviation = 0.4
+    rate = 2e-3
+    decay = 0.999
+    options: Mapping[str, str] = {"concat_activation": "relu", "z_log": "std"}
+
+    def __init__(self, seed: int = 1) -> None:
+        self.name = f"cvae deviation={self.deviation}"
+        self.seed = seed
+        self.model = CVAE("relu", "std")
+        generator = generator_for("weights", self.name, seed)
+        for module in self.model.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight, generator=generator)
+                nn.init.zeros_(module.bias)
+        self.averaged = CVAE("relu", "std")
+        self.averaged.load_state_dict(self.model.state_dict())
+        self.optimizer = torch.optim.Adam(self.model.parameters(), self.rate)
+
+    def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
+        """One update on images (B, 1, 28, 28), labels (B,); both terms of the bound, nats an image."""
+        set_rate(self.optimizer, self.rate * one_cycle(progress))
+        one_hot = functional.one_hot(labels, CLASSES).float()
+        error, divergence = negative_elbo(self.model, images, one_hot, self.deviation, generator)
+        self.optimizer.zero_grad()
+        (error + divergence).backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        average(self.averaged, self.model, self.decay)
+        return {"reconstruction": error.item(), "divergence": divergence.item()}
+
+    def state(self) -> dict[str, Any]:
+        """Weights, their average, optimiser."""
+        parts: dict[str, Any] = {"model": self.model, "averaged": self.averaged, "optimizer": self.optimizer}
+        return {name: part.state_dict() for name, part in parts.items()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from `state()`."""
+        self.model.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def result(self) -> nn.Module:
+        """The model with averaged weights."""
+        return self.averaged.eval()

@@ -1,0 +1,141 @@
+"""The training loop that all models share: shuffled minibatches, epochs, checkpoints, resume.
+
+What happens in a step is the model's own (`Training.step`, in the model's file). All randomness of an epoch follows
+from the seed and the number of the epoch, so a training that was interrupted and resumed gives the same weights as one that
+was not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from reference.seeding import generator_for
+
+
+class Training(Protocol):
+    """One model being trained."""
+
+    name: str
+    """What the random draws and the checkpoint belong to: model and recipe."""
+    seed: int
+    epochs: int
+    batch: int
+
+    def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
+        """One update on images (B, 1, 28, 28) in [0, 1] and labels (B,).
+
+        `progress` is the share of the training that is done; what comes back are losses by name.
+        """
+
+    def state(self) -> dict[str, Any]:
+        """All that is needed to go on: weights, optimiser states. Tensors, numbers, lists and dicts only."""
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What is known after an epoch."""
+
+    number: int
+    of: int
+    losses: Mapping[str, float]
+    """Means over the epoch's steps."""
+
+
+def fit(
+    training: Training,
+    images: Tensor,
+    labels: Tensor,
+    checkpoint: Path | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> list[Epoch]:
+    """Train to the end, or from where an interrupted training stopped.
+
+    Parameters
+    ----------
+    images : float32 in [0, 1], (N, 1, 28, 28); labels : int64, (N,)
+    checkpoint : where the state is kept after each epoch; one of the same training found there is resumed
+    on_step : called with (steps done, steps in all)
+    on_epoch : called after each epoch
+
+    Returns
+    -------
+    The epochs of this call; a step that lacks a full batch is left out of each.
+    """
+    steps = len(images) // training.batch
+    if steps == 0:
+        raise ValueError(f"{training.name}: {len(images)} images are fewer than one batch of {training.batch}")
+    done = _resume(training, checkpoint)
+    history = []
+    for epoch in range(done, training.epochs):
+        generator = generator_for("epoch", training.name, training.seed, epoch)
+        order = torch.randperm(len(images), generator=generator)
+        totals: dict[str, float] = {}
+        for step in range(steps):
+            rows = order[step * training.batch : (step + 1) * training.batch]
+            progress = (epoch * steps + step) / (training.epochs * steps)
+            for name, loss in training.step(images[rows], labels[rows], progress, generator).items():
+                totals[name] = totals.get(name, 0.0) + loss / steps
+            if on_step is not None:
+                on_step(epoch * steps + step + 1, training.epochs * steps)
+        history.append(Epoch(epoch + 1, training.epochs, totals))
+        if checkpoint is not None:
+            _save(training, checkpoint, epoch + 1)
+        if on_epoch is not None:
+            on_epoch(history[-1])
+    return history
+
+
+def one_cycle(progress: float, warm_up: float = 0.2) -> float:
+    """Factor of the peak learning rate: up along a cosine for `warm_up` of the training, then down to almost 0.
+
+    Smith and Topin 2019, arXiv:1708.07120.
+    """
+    share = progress / warm_up if progress < warm_up else 1 - (progress - warm_up) / (1 - warm_up)
+    return 0.5 * (1 - float(torch.cos(torch.tensor(share * torch.pi)))) + 1e-4
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all of an optimiser's parameters."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+@torch.no_grad()
+def average(kept: nn.Module, new: nn.Module, decay: float) -> None:
+    """Move the averaged weights `kept` towards `new`: kept ← decay · kept + (1 − decay) · new; counters are copied."""
+    for old, current in zip(kept.state_dict().values(), new.state_dict().values(), strict=True):
+        if old.is_floating_point():
+            old.lerp_(current, 1 - decay)
+        else:
+            old.copy_(current)
+
+
+def _identity(training: Training) -> list[object]:
+    return [training.name, training.seed, training.epochs, training.batch]
+
+
+def _save(training: Training, path: Path, epochs: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".partial")
+    torch.save({"identity": _identity(training), "epochs": epochs, "state": training.state()}, temporary)
+    temporary.replace(path)
+
+
+def _resume(training: Training, path: Path | None) -> int:
+    if path is None or not path.exists():
+        return 0
+    saved = torch.load(path, weights_only=True)
+    if saved["identity"] != _identity(training):
+        return 0
+    training.load_state(saved["state"])
+    return int(saved["epochs"])

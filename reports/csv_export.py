@@ -1,0 +1,100 @@
+"""The records as one CSV, a row a part, safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from harness.types import Record
+from reports.atomic import write_atomically
+from reports.cleaning import one_line
+from reports.leaderboard import leaderboard
+
+HEADER = [
+    "assignment",
+    "data",
+    "submission",
+    "name",
+    "part",
+    "task",
+    "kind",
+    "model",
+    "status",
+    "passed",
+    "points",
+    "max_points",
+    "rank",
+    "tier",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "n",
+    "unit",
+    "metric_version",
+    "protocol",
+    "flags",
+    "explanation",
+    "failure_stage",
+    "failure_kind",
+    "failure_message",
+    "seed",
+    "isolation",
+    "device",
+    "data_sha256",
+    "judge_sha256",
+    "graded_at",
+]
+_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20|")
+"""What a spreadsheet may read as the start of a formula; the full-width twins are folded by some."""
+
+
+def cell(value: object) -> str:
+    r"""One cell: numbers and truth values as such, text on one line and with a leading ' where it could be a formula.
+
+    >>> cell("=1+1"), cell("-5"), cell(-5.0), cell(None), cell("\t@x")
+    ("'=1+1", "'-5", '-5.0', '', "'@x")
+    """
+    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    text = one_line(str(value), 2000)
+    return "'" + text if text.startswith(_FORMULA) else text
+
+
+def to_csv(records: Sequence[Record], path: Path) -> None:
+    """Write one row for each record to `path`, UTF-8, in the leaderboard's order; what wasn't measured is empty.
+
+    Replaces the file in one step. Raises `OSError` if it can't be written.
+    """
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(HEADER)
+    for row in leaderboard(records).to_dict("records"):
+        record = records[row["record"]]
+        failure = record.failure
+        known = {
+            **{str(name): value for name, value in row.items()},
+            "kind": record.kind,
+            "model": record.model,
+            "flags": "; ".join(row["flags"]),
+            "explanation": record.score.explanation if record.score is not None else None,
+            "failure_stage": failure.stage if failure is not None else None,
+            "failure_kind": failure.kind if failure is not None else None,
+            "failure_message": failure.message if failure is not None else None,
+            "seed": record.seed,
+            "isolation": record.isolation,
+            "device": record.device,
+            "data_sha256": record.digests.get("data"),
+            "judge_sha256": record.digests.get("judge"),
+            "graded_at": record.graded_at,
+        }
+        writer.writerow([cell(known[name]) for name in HEADER])
+    write_atomically(path, buffer.getvalue().encode("utf-8"))

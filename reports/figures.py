@@ -1,0 +1,257 @@
+"""Geometry of the small inline SVGs, and numbers as text. Templates only place what is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.types import Evidence, Metric
+from reports.leaderboard import finite, interval
+
+_UNITS = {"ms": "ms", "milliseconds": "ms", "nats": "nats", "bits": "bits"}
+
+
+def number_text(value: float | None, unit: str = "") -> str:
+    r"""A number as a person reads it: shares as percent to two places, others to four digits; "not measured" for none.
+
+    >>> number_text(0.9931, "share"), number_text(0.02335, "mse"), number_text(None)
+    ('99.31\u202f%', '0.02335', 'not measured')
+    """
+    number = finite(value)
+    if number is None:
+        return "not measured"
+    if unit == "share":
+        return f"{100 * number:.2f}\u202f%"
+    text = f"{number:.4g}".replace("-", "\u2212")
+    return f"{text}\u202f{_UNITS[unit]}" if unit in _UNITS else text
+
+
+def interval_text(metric: Metric) -> str:
+    """The 95 % interval as text, without repeating the unit; empty where there is none."""
+    if finite(metric.value) is None or (finite(metric.low) is None and finite(metric.high) is None):
+        return ""
+    low, high = interval(metric)
+    # The unit once, at the end.
+    first = number_text(low, metric.unit).split("\u202f")[0]
+    return f"{first} – {number_text(high, metric.unit)}"
+
+
+def points_text(points: float | None) -> str:
+    """Points without needless decimals: 20, 17.5, 6.67.
+
+    >>> points_text(20.0), points_text(6.6666)
+    ('20', '6.67')
+    """
+    number = finite(points)
+    return "—" if number is None else f"{number:.2f}".rstrip("0").rstrip(".")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A horizontal axis from `low` to `high` on `width` pixels, with `pad` pixels left at both ends."""
+
+    low: float
+    high: float
+    width: float = 200.0
+    pad: float = 8.0
+
+    def x(self, value: float) -> float:
+        """Pixel of `value`, clipped to the axis, to a tenth."""
+        span = self.high - self.low
+        share = 0.5 if span <= 0 else min(1.0, max(0.0, (value - self.low) / span))
+        return round(self.pad + share * (self.width - 2 * self.pad), 1)
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A labelled place on an axis. `anchor` is SVG's text-anchor."""
+
+    x: float
+    text: str
+    anchor: str = "middle"
+
+
+@dataclass(frozen=True)
+class IntervalFigure:
+    """A value with its interval on a shared axis. `off` tells on which side the value left the axis, if it did."""
+
+    width: float
+    x: float
+    low: float
+    high: float
+    mark: float | None
+    off: str
+    label: str
+
+
+def common_scale(metrics: Sequence[Metric], mark: float | None, width: float = 200.0) -> Scale:
+    """One axis for all entries of a table.
+
+    Shares held against a pass mark get as much room below the mark as there is above it, so that one entry far below
+    doesn't press all the others into a line; it is drawn at the edge, with an arrow. Others span all intervals.
+    """
+    ends = [end for metric in metrics if finite(metric.value) is not None for end in interval(metric)]
+    mark = finite(mark)
+    if mark is not None:
+        if metrics and all(metric.unit == "share" for metric in metrics) and 0.5 < mark < 1:
+            return Scale(1 - 2 * (1 - mark), 1.0, width)
+        ends.append(mark)
+    if not ends:
+        return Scale(0.0, 1.0, width)
+    low, high = min(ends), max(ends)
+    room = 0.06 * (high - low) or 0.05 * abs(high) or 0.5
+    return Scale(low - room, high + room, width)
+
+
+def axis(scale: Scale, mark: float | None, unit: str) -> tuple[Tick, ...]:
+    """Labels at both ends of the axis and, where it lies clear of them, at the pass mark."""
+    places: list[tuple[float, str]] = [(scale.low, "start"), (scale.high, "end")]
+    if mark is not None and scale.low < mark < scale.high:
+        places.insert(1, (mark, "middle"))
+    return tuple(Tick(scale.x(value), tick_text(value, unit), anchor) for value, anchor in places)
+
+
+def tick_text(value: float, unit: str) -> str:
+    """A short label: shares as percent with no more decimals than they need."""
+    if unit == "share":
+        return f"{100 * value:.2f}".rstrip("0").rstrip(".") + "\u202f%"
+    return f"{value:.3g}".replace("-", "\u2212")
+
+
+def interval_figure(metric: Metric, mark: float | None, scale: Scale) -> IntervalFigure | None:
+    """Where to draw the metric; None if it has no value. The label says in words all that is drawn."""
+    value = finite(metric.value)
+    if value is None:
+        return None
+    low, high = interval(metric)
+    label = number_text(value, metric.unit)
+    if interval_text(metric):
+        label += f", 95\u202f% interval {interval_text(metric)}"
+    if mark is not None:
+        label += f", pass mark {tick_text(mark, metric.unit)}"
+    off = "left" if value < scale.low else "right" if value > scale.high else ""
+    mark_x = None if mark is None or not scale.low <= mark <= scale.high else scale.x(mark)
+    return IntervalFigure(scale.width, scale.x(value), scale.x(low), scale.x(high), mark_x, off, label)
+
+
+@dataclass(frozen=True)
+class RangeFigure:
+    """A value against the range in which real data lie: a band from `low` to `high`, and a dot at `x`."""
+
+    width: float
+    x: float
+    low: float
+    high: float
+    inside: bool
+    label: str
+
+
+def range_figure(evidence: Evidence, width: float = 200.0) -> RangeFigure | None:
+    """Where to draw the evidence; None without a value or without any bound. A missing bound leaves its side open."""
+    value, low, high = finite(evidence.value), finite(evidence.low), finite(evidence.high)
+    if value is None or (low is None and high is None):
+        return None
+    ends = [end for end in (value, low, high) if end is not None]
+    span = (max(ends) - min(ends)) or abs(value) or 1.0
+    scale = Scale(min(ends) - 0.25 * span, max(ends) + 0.25 * span, width)
+    left = 0.0 if low is None else scale.x(low)
+    right = width if high is None else scale.x(high)
+    inside = (low is None or value >= low) and (high is None or value <= high)
+    label = f"{number_text(value)}, {'inside' if inside else 'outside'} the range {range_text(low, high)}"
+    return RangeFigure(width, scale.x(value), left, right, inside, label)
+
+
+def range_text(low: float | None, high: float | None) -> str:
+    """A range or bound as text; empty if there is none."""
+    low, high = finite(low), finite(high)
+    if low is not None and high is not None:
+        return f"{number_text(low)} – {number_text(high)}"
+    if low is not None:
+        return f"at least {number_text(low)}"
+    return f"at most {number_text(high)}" if high is not None else ""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One row of a bar table: `length`, `gate` and `real` are pixels from the axis' zero."""
+
+    label: str
+    text: str
+    length: float | None
+    gate: float | None
+    gate_text: str
+    real: float | None
+    real_text: str
+    below: bool
+    note: str
+
+
+def bars(
+    values: Sequence[object], width: float, unit: str, gates: Sequence[object] = (), reals: Sequence[object] = ()
+) -> tuple[Bar, ...]:
+    """Bars from zero on one axis, labelled by their index, with a tick at the gate and one at the real data's value.
+
+    Values that are no finite numbers, or negative, have no bar, only their text. With gates, `below` says that a value
+    doesn't exceed its own; without, the lowest value is noted where it stands clear of the others.
+    """
+    numbers = [finite(value) for value in values]
+    gate = [finite(value) for value in gates] if len(gates) == len(values) else [None] * len(values)
+    real = [finite(value) for value in reals] if len(reals) == len(values) else [None] * len(values)
+    known = [number for number in [*numbers, *gate, *real] if number is not None]
+    top = 1.0 if unit == "share" else max([*known, 0.0]) or 1.0
+    present = [number for number in numbers if number is not None]
+    lowest = min(present) if present and not any(g is not None for g in gate) else None
+
+    def pixels(number: float | None) -> float | None:
+        return None if number is None or number < 0 else round(min(number / top, 1.0) * width, 1)
+
+    result: list[Bar] = []
+    for index, number in enumerate(numbers):
+        bound = gate[index]
+        below = bound is not None and (number is None or number <= bound)
+        note = "below" if below else ""
+        if number is not None and number == lowest and number < max(present) and present.count(number) == 1:
+            note = "lowest"
+        result.append(
+            Bar(
+                str(index),
+                number_text(number, unit) if unit == "share" or number is None else f"{number:.3f}",
+                pixels(number),
+                pixels(bound),
+                "" if bound is None else f"{bound:.3g}",
+                pixels(real[index]),
+                "" if real[index] is None else f"{real[index]:.3f}",
+                below,
+                note,
+            )
+        )
+    return tuple(result)
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """One cell of a confusion matrix. `level` 0…6 picks the shade; `kind`: "hit" on the diagonal, else "miss"."""
+
+    text: str
+    kind: str
+    level: int
+
+
+_STEPS = (0.0005, 0.002, 0.01, 0.05, 0.2, 0.6)
+"""Shares of a row at which the shade changes: nearly geometric, so that 1 error in 1,000 and 10 look different."""
+
+
+def heat(matrix: Sequence[Sequence[object]]) -> tuple[tuple[HeatCell, ...], ...]:
+    """Cells of a square matrix of counts, shaded by their share of the row. No finite number: "—", unshaded."""
+    rows: list[tuple[HeatCell, ...]] = []
+    for row_index, row in enumerate(matrix):
+        counts = [finite(value) for value in row]
+        total = sum(count for count in counts if count is not None and count > 0)
+        cells: list[HeatCell] = []
+        for column, count in enumerate(counts):
+            share = count / total if count is not None and count > 0 and total > 0 else 0.0
+            level = sum(share > step for step in _STEPS)
+            text = "—" if count is None else f"{count:g}" if count == int(count) else f"{count:.3g}"
+            cells.append(HeatCell(text, "hit" if row_index == column else "miss", level))
+        rows.append(tuple(cells))
+    return tuple(rows)

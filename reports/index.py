@@ -1,0 +1,338 @@
+"""What the index page shows: for each assignment and data, the totals and one ranked table a part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.types import Record, Status
+from reports.cleaning import one_line
+from reports.common import (
+    Verdict,
+    data_label,
+    data_notice,
+    day,
+    distinct,
+    page_name,
+    short,
+    slug,
+    titled,
+    verdict,
+    words,
+)
+from reports.figures import (
+    IntervalFigure,
+    Tick,
+    axis,
+    common_scale,
+    interval_figure,
+    interval_text,
+    number_text,
+    points_text,
+    tick_text,
+)
+from reports.leaderboard import HOUSE, finite, leaderboard, primary_metric, totals
+from reports.pictures import Picture, thumbnail
+
+PAGES = "submissions"
+"""Folder of the submissions' pages, beside index.html."""
+_PLOT_WIDTH = 190.0
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number of the summary."""
+
+    count: int
+    label: str
+    note: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class TotalCell:
+    """One part of one submission in the table of totals."""
+
+    text: str
+    verdict: Verdict | None
+    sort: float | None
+
+
+@dataclass(frozen=True)
+class TotalRow:
+    """One submission in the table of totals."""
+
+    name: str
+    id: str
+    href: str
+    house: bool
+    points: str
+    of: str
+    sort: float | None
+    complete: bool
+    cells: tuple[TotalCell, ...]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Points of all parts together; `parts` are the columns."""
+
+    parts: tuple[str, ...]
+    rows: tuple[TotalRow, ...]
+    max_points: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One entry of a ranked table; `rank` is None for house rows and whatever is listed below."""
+
+    name: str
+    id: str
+    href: str
+    house: bool
+    rank: int | None
+    tier: int | None
+    tier_starts: bool
+    value: str
+    interval: str
+    sort: float | None
+    figure: IntervalFigure | None
+    points: str
+    points_sort: float | None
+    verdict: Verdict
+    flags: tuple[str, ...]
+    reason: str
+    samples: Picture | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Entries that may be compared, those that rank and those that don't."""
+
+    anchor: str
+    title: str
+    subtitle: str
+    metric: str
+    better: str
+    mark: str
+    ticks: tuple[Tick, ...]
+    plot_width: float
+    ranked: tuple[Row, ...]
+    unranked: tuple[Row, ...]
+    tiers: int
+    has_samples: bool
+
+
+@dataclass(frozen=True)
+class Section:
+    """All of one assignment on one data set."""
+
+    anchor: str
+    assignment: str
+    data: str
+    notice: str
+    facts: tuple[tuple[str, tuple[str, ...], bool], ...]
+    """What was graded: label, values, whether they are digests."""
+    tiles: tuple[Tile, ...]
+    totals: tuple[Totals, ...]
+    tables: tuple[Table, ...]
+    not_isolated: bool
+
+
+def _href(submission: str) -> str:
+    return f"{PAGES}/{page_name(submission)}"
+
+
+def display_name(record: Record) -> str:
+    """The submission's name, or its id where the name is empty once cleaned; never empty."""
+    return one_line(record.name, 60) or one_line(record.submission, 60) or "(no name)"
+
+
+def _samples(record: Record, results: Path) -> Picture | None:
+    name = "samples" if "samples" in record.pictures else min(record.pictures, default="")
+    return thumbnail(results, record.pictures[name]) if name else None
+
+
+def _reason(record: Record) -> str:
+    if record.failure is not None:
+        return one_line(record.failure.message, 240)
+    if record.status is Status.SCORED:
+        return "Its primary metric could not be measured."
+    return "No reason was recorded."
+
+
+def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Table:
+    own = [records[index] for index in frame["record"]]
+    metrics = [metric for record in own if (metric := primary_metric(record)) is not None]
+    marks = {finite(record.score.pass_mark) for record in own if record.score is not None} - {None}
+    # Two marks in one table would make the line a lie; then none is drawn.
+    mark = marks.pop() if len(marks) == 1 else None
+    scale = common_scale(metrics, mark, _PLOT_WIDTH)
+    rows: list[Row] = []
+    last_tier: int | None = None
+    for entry, record in zip(frame.to_dict("records"), own, strict=True):
+        metric = primary_metric(record)
+        rank = None if pd.isna(entry["rank"]) else int(entry["rank"])
+        tier = None if pd.isna(entry["tier"]) else int(entry["tier"])
+        starts = tier is not None and last_tier is not None and tier != last_tier
+        last_tier = last_tier if tier is None else tier
+        points = finite(record.score.points) if record.score is not None and metric is not None else None
+        worth = record.score.max_points if record.score is not None else None
+        rows.append(
+            Row(
+                name=display_name(record),
+                id=one_line(record.submission, 60),
+                href=_href(record.submission),
+                house=bool(entry["house"]),
+                rank=rank,
+                tier=tier,
+                tier_starts=starts,
+                value=number_text(metric.value, metric.unit) if metric is not None else "",
+                interval=interval_text(metric) if metric is not None else "",
+                sort=finite(metric.value) if metric is not None else None,
+                figure=interval_figure(metric, mark, scale) if metric is not None else None,
+                points=f"{points_text(points)} of {points_text(worth)}" if points is not None else "",
+                points_sort=points,
+                verdict=verdict(record),
+                flags=tuple(words(flag) for flag in entry["flags"]),
+                reason="" if metric is not None else _reason(record),
+                samples=_samples(record, results),
+            )
+        )
+    ranked = tuple(row for row in rows if row.figure is not None)
+    first = own[0]
+    metric_name = next((record.primary for record in own if primary_metric(record) is not None), None)
+    unit = metrics[0].unit if metrics else ""
+    version = f", metric version {metrics[0].version}" if metrics else ""
+    return Table(
+        anchor=f"table-{int(frame['table'].iloc[0])}-{slug(first.part)}",
+        title=titled(first.part) if words(first.part) != words(first.task) else titled(first.task),
+        subtitle=f"{words(first.task)}, protocol {first.protocol}{version}",
+        metric=words(metric_name) if metric_name else "",
+        better=metrics[0].better if metrics else "higher",
+        mark=tick_text(mark, unit) if mark is not None else "",
+        ticks=axis(scale, mark, unit),
+        plot_width=_PLOT_WIDTH,
+        ranked=ranked,
+        unranked=tuple(row for row in rows if row.figure is None),
+        tiers=max((row.tier or 0 for row in ranked), default=0),
+        has_samples=any(row.samples is not None for row in ranked),
+    )
+
+
+def _total_cell(record: Record | None) -> TotalCell:
+    if record is None:
+        return TotalCell("", None, None)
+    if primary_metric(record) is not None and record.score is not None:
+        points = finite(record.score.points)
+        return TotalCell(points_text(points), verdict(record), points)
+    return TotalCell("", verdict(record), None)
+
+
+def _totals(frame: pd.DataFrame, records: Sequence[Record]) -> Totals:
+    indices = [index for row in frame["records"] for index in row]
+    # Two tasks may have a part of the same name; a column is one part of one task.
+    parts = sorted({(records[index].task, records[index].part) for index in indices})
+    rows: list[TotalRow] = []
+    for row in frame.to_dict("records"):
+        own = {(records[index].task, records[index].part): records[index] for index in row["records"]}
+        points = finite(row["points"])
+        rows.append(
+            TotalRow(
+                name=display_name(next(iter(own.values()))),
+                id=one_line(row["submission"], 60),
+                href=_href(row["submission"]),
+                house=bool(row["house"]),
+                points=points_text(points),
+                of=points_text(row["max_points"]),
+                sort=points,
+                complete=bool(row["complete"]),
+                cells=tuple(_total_cell(own.get(part)) for part in parts),
+            )
+        )
+    # House rows last: they are there to compare with, not to compete.
+    rows.sort(key=lambda total: total.house)
+    return Totals(
+        tuple(titled(part) for _, part in parts),
+        tuple(rows),
+        points_text(max((float(value) for value in frame["max_points"]), default=0.0)),
+    )
+
+
+def _tiles(records: Sequence[Record]) -> tuple[Tile, ...]:
+    own = [record for record in records if not record.submission.startswith(HOUSE)]
+    kinds = [verdict(record).kind for record in own]
+    submissions = len({record.submission for record in own})
+    parts = len(own)
+    fail_note = "no score; the reason is given"
+    tiles = [
+        Tile(
+            submissions, "submission" if submissions == 1 else "submissions", f"{parts} part{'s' * (parts != 1)}", "all"
+        ),
+        Tile(kinds.count("pass"), "passed", "parts at or above the mark", "pass"),
+        Tile(kinds.count("below"), "below the mark", "parts scored, not passed", "below"),
+        Tile(kinds.count("fail"), "failed", fail_note, "fail"),
+        Tile(sum(r.status is Status.NOT_GRADABLE for r in own), "not gradable", "harness at fault, no penalty", "none"),
+    ]
+    others = kinds.count("none") - tiles[-1].count
+    if others:
+        tiles.append(Tile(others, "without a mark", "no rubric, or nothing measured", "none"))
+    return tuple(tiles)
+
+
+def _days(records: Sequence[Record]) -> tuple[str, ...]:
+    days = distinct([day(record.graded_at) for record in records])
+    return days if len(days) < 2 else (f"{days[0]} to {days[-1]}",)
+
+
+def _section(
+    number: int,
+    assignment: str,
+    data: str,
+    frame: pd.DataFrame,
+    total: pd.DataFrame,
+    records: Sequence[Record],
+    results: Path,
+) -> Section:
+    own = [records[index] for index in sorted(frame["record"])]
+    isolation = distinct([record.isolation for record in own])
+
+    def digests(of: str) -> tuple[str, ...]:
+        return distinct([short(record.digests.get(of, "")) for record in own])
+
+    facts: list[tuple[str, tuple[str, ...], bool]] = [
+        ("Data", (data_label(data),), False),
+        ("Data SHA-256", digests("data"), True),
+        ("Judge SHA-256", digests("judge"), True),
+        ("Graded", _days(own), False),
+        ("Isolation", isolation, False),
+        ("Device", distinct([record.device for record in own]), False),
+        ("gradebench", distinct([record.versions.get("gradebench", "") for record in own]), False),
+    ]
+    return Section(
+        anchor=f"section-{number}-{slug(assignment)}",
+        assignment=one_line(assignment, 60) or "(no assignment)",
+        data=data_label(data),
+        notice=data_notice(data),
+        facts=tuple(fact for fact in facts if fact[1]),
+        tiles=_tiles(own),
+        totals=tuple(_totals(group, records) for _, group in total.groupby("data_digest", sort=True)),
+        tables=tuple(_table(group, records, results) for _, group in frame.groupby("table", sort=True)),
+        not_isolated="NOT ISOLATED" in isolation,
+    )
+
+
+def index_view(records: Sequence[Record], results: Path) -> tuple[Section, ...]:
+    """The sections of the index, MNIST first within each assignment. Pictures are read from `results`."""
+    frame, total = leaderboard(records), totals(records)
+    keys: list[tuple[Any, Any]] = [(record.assignment, record.data) for record in records]
+    sections: list[Section] = []
+    for number, (assignment, data) in enumerate(sorted(set(keys), key=lambda key: (key[0], key[1] != "mnist", key[1]))):
+        chosen = (frame["assignment"] == assignment) & (frame["data"] == data)
+        summed = (total["assignment"] == assignment) & (total["data"] == data)
+        sections.append(_section(number, assignment, data, frame[chosen], total[summed], records, results))
+    return tuple(sections)

@@ -1,0 +1,377 @@
+"""What the page of one submission shows: a verdict a part, evidence, pictures, and a receipt to repeat it by."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.types import Evidence, Failure, Record, Status
+from reports.cleaning import many_lines, one_line
+from reports.common import Verdict, data_label, data_notice, slug, titled, verdict, words
+from reports.figures import (
+    Bar,
+    HeatCell,
+    IntervalFigure,
+    RangeFigure,
+    Tick,
+    axis,
+    bars,
+    common_scale,
+    heat,
+    interval_figure,
+    interval_text,
+    number_text,
+    points_text,
+    range_figure,
+    range_text,
+)
+from reports.index import display_name
+from reports.leaderboard import HOUSE, finite, primary_metric
+from reports.pictures import Picture, embed
+
+_BAR_WIDTH = 220.0
+_HERO_WIDTH = 360.0
+_MAX_TABLE_ROWS = 200
+_MAX_TABLE_COLUMNS = 40
+
+_ADVICE_BY_KIND = {
+    "truncated": "The file ends too early. Save it again, compare its size with the original, and upload it once more.",
+    "missing-tensor": "Save the whole state dict of the coursework's architecture; the details list what is missing.",
+    "unexpected-tensor": "Save the state dict of exactly the coursework's architecture, without layers of your own.",
+    "wrong-shape": "Check the layer sizes against the coursework's architecture; the details list what differs.",
+    "not-finite": "Find the training step at which the loss became NaN or infinite, and hand in an earlier checkpoint.",
+    "timeout": "The model took too long. Check that it samples in batches and doesn't wait for anything.",
+    "memory": "The model took too much memory. Check the size of its batches and of its checkpoint.",
+}
+_ADVICE_BY_STAGE = {
+    "intake": "Hand in one folder or zip of ordinary files, no links and no archives within archives.",
+    "manifest": "Correct submission.toml as the message says, and check it again.",
+    "checkpoint": "Save it with torch.save(model.state_dict(), …) and load it once yourself before handing it in.",
+    "worker": "Run your code from a copy of the submission alone; the details hold the end of its output.",
+    "answers": "Make your model return what the task asks for: the shape, the type and the range in the message.",
+}
+_HARNESS_ADVICE = (
+    "This is not the submission's fault and nothing is held against it. The instructor repairs the cause and grades "
+    "this part again."
+)
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One measured number."""
+
+    name: str
+    value: str
+    interval: str
+    n: str
+    better: str
+    primary: bool
+
+
+@dataclass(frozen=True)
+class EvidenceRow:
+    """One finding beside the score."""
+
+    name: str
+    flag: bool
+    value: str
+    range: str
+    figure: RangeFigure | None
+    message: str
+
+
+@dataclass(frozen=True)
+class BarTable:
+    """Values by index, drawn as bars."""
+
+    title: str
+    caption: str
+    bars: tuple[Bar, ...]
+    width: float
+    gated: bool
+    real: bool
+
+
+@dataclass(frozen=True)
+class HeatTable:
+    """A square matrix of counts."""
+
+    title: str
+    cells: tuple[tuple[HeatCell, ...], ...]
+
+
+@dataclass(frozen=True)
+class PlainTable:
+    """Any other table, as text. `columns` is empty where it has no more than one."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    cut: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture with its name; `columns` is 10 where each column is one digit. `picture` is None if unreadable."""
+
+    title: str
+    picture: Picture | None
+    grid: bool
+
+
+@dataclass(frozen=True)
+class FailureView:
+    """Why there is no score, and what to do."""
+
+    title: str
+    message: str
+    advice: str
+    where: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """One graded part."""
+
+    anchor: str
+    title: str
+    subtitle: str
+    notice: str
+    verdict: Verdict
+    points: str
+    of: str
+    explanation: str
+    flags: tuple[str, ...]
+    headline: str
+    headline_name: str
+    headline_interval: str
+    figure: IntervalFigure | None
+    ticks: tuple[Tick, ...]
+    metrics: tuple[MetricRow, ...]
+    evidence: tuple[EvidenceRow, ...]
+    gates: tuple[tuple[str, bool], ...]
+    pictures: tuple[Shown, ...]
+    bar_tables: tuple[BarTable, ...]
+    heat_tables: tuple[HeatTable, ...]
+    plain_tables: tuple[PlainTable, ...]
+    failure: FailureView | None
+    notes: tuple[str, ...]
+    digests: tuple[tuple[str, str], ...]
+    facts: tuple[tuple[str, str], ...]
+    versions: tuple[tuple[str, str], ...]
+    timings: tuple[tuple[str, str], ...]
+    command: str
+    not_isolated: bool
+
+
+@dataclass(frozen=True)
+class SubmissionView:
+    """One submission: all its parts."""
+
+    name: str
+    id: str
+    house: bool
+    notices: tuple[str, ...]
+    parts: tuple[Part, ...]
+
+
+def _rows(table: object) -> list[Any]:
+    return list(table) if isinstance(table, Sequence) and not isinstance(table, str | bytes) else [table]
+
+
+def _is_vector(table: object) -> bool:
+    values = _rows(table)
+    return 0 < len(values) <= 100 and all(
+        value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values
+    )
+
+
+def _is_square(table: object) -> bool:
+    rows = _rows(table)
+    return 1 < len(rows) <= 30 and all(
+        _is_vector(row) and isinstance(row, Sequence) and len(row) == len(rows) for row in rows
+    )
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "—"
+    if isinstance(value, float):
+        return f"{value:.6g}" if finite(value) is not None else "—"
+    return one_line(str(value)[:4000], 120)
+
+
+def _plain(name: str, table: object) -> PlainTable:
+    rows = [[_text(cell) for cell in _rows(row)[:_MAX_TABLE_COLUMNS]] for row in _rows(table)[:_MAX_TABLE_ROWS]]
+    width = max((len(row) for row in rows), default=0)
+    full = max((len(_rows(row)) for row in _rows(table)[:_MAX_TABLE_ROWS]), default=0)
+    cut = ""
+    if len(_rows(table)) > _MAX_TABLE_ROWS or full > _MAX_TABLE_COLUMNS:
+        cut = f"Only the first {_MAX_TABLE_ROWS} rows and {_MAX_TABLE_COLUMNS} columns are shown."
+    columns = tuple(str(column) for column in range(width)) if width > 1 else ()
+    return PlainTable(titled(name), columns, tuple(tuple(row + ["—"] * (width - len(row))) for row in rows), cut)
+
+
+def _bar_table(name: str, tables: Mapping[str, Any]) -> BarTable:
+    gates, reals = tables.get(f"{name} gate", []), tables.get(f"{name} real", [])
+    unit = "share" if name.endswith("accuracy") else ""
+    drawn = bars(_rows(tables[name]), _BAR_WIDTH, unit, _rows(gates), _rows(reals))
+    gated, real = any(bar.gate_text for bar in drawn), any(bar.real_text for bar in drawn)
+    told = "One row a class." if len(drawn) == 10 else "One row an index."
+    if gated:
+        told += " The value must exceed its gate."
+    return BarTable(titled(name), told, drawn, _BAR_WIDTH, gated, real)
+
+
+def _draw_tables(
+    tables: Mapping[str, Any],
+) -> tuple[tuple[BarTable, ...], tuple[HeatTable, ...], tuple[PlainTable, ...]]:
+    """A table beside which "… gate" or "… real" stands takes them in; the rest is drawn by its shape."""
+    taken = {f"{name} {of}" for name in tables for of in ("gate", "real") if _is_vector(tables[name])}
+    vectors: list[BarTable] = []
+    squares: list[HeatTable] = []
+    plain: list[PlainTable] = []
+    for name in sorted(tables):
+        gated = f"{name} gate" in tables or f"{name} real" in tables
+        if name in taken:
+            continue
+        if _is_vector(tables[name]) and (gated or name.endswith("accuracy")):
+            vectors.append(_bar_table(name, tables))
+        elif "confusion" in name and _is_square(tables[name]):
+            squares.append(HeatTable(titled(name), heat(tables[name])))
+        else:
+            plain.append(_plain(name, tables[name]))
+    vectors.sort(key=lambda table: table.gated or table.real)
+    return tuple(vectors), tuple(squares), tuple(plain)
+
+
+def _evidence(evidence: Evidence) -> EvidenceRow:
+    return EvidenceRow(
+        titled(evidence.name),
+        evidence.flag,
+        number_text(evidence.value),
+        range_text(evidence.low, evidence.high),
+        range_figure(evidence),
+        one_line(evidence.message, 600),
+    )
+
+
+def _failure(failure: Failure) -> FailureView:
+    if failure.fault == "harness":
+        advice = _HARNESS_ADVICE
+    else:
+        fallback = _ADVICE_BY_STAGE.get(failure.stage, "Correct what the message names and check the submission again.")
+        advice = _ADVICE_BY_KIND.get(failure.kind, fallback)
+    return FailureView(
+        titled(failure.kind) or "Failed",
+        one_line(failure.message, 2000) or "No reason was recorded.",
+        advice,
+        words(failure.stage),
+        many_lines(failure.detail),
+    )
+
+
+def regrade_command(record: Record) -> str:
+    """A shell command that grades the submission again as it was; every value from the record is quoted."""
+    device = record.device.split(" ")[0].split(":")[0]
+    options = [
+        f"--assignment={one_line(record.assignment, 120)}",
+        f"--only={one_line(record.submission, 120)}",
+        f"--task={one_line(record.task, 120)}",
+        f"--seed={record.seed}",
+        *([f"--device={device}"] if device in {"cpu", "cuda"} else []),
+        "--fresh",
+    ]
+    return "gradebench grade SUBMISSIONS " + " ".join(shlex.quote(option) for option in options)
+
+
+def _better(better: str) -> str:
+    return "higher is better" if better == "higher" else "lower is better"
+
+
+def _part(number: int, record: Record, results: Path) -> Part:
+    metric = primary_metric(record)
+    mark = finite(record.score.pass_mark) if record.score is not None else None
+    scale = common_scale([metric] if metric is not None else [], mark, _HERO_WIDTH)
+    vectors, squares, plain = _draw_tables(record.tables)
+    scored = record.score if record.status is not Status.NOT_GRADABLE else None
+    task = words(record.task)
+    return Part(
+        anchor=f"part-{number}-{slug(record.part)}",
+        title=titled(record.part),
+        subtitle=task if words(record.part) != task else "",
+        notice=data_notice(record.data),
+        verdict=verdict(record),
+        points=points_text(scored.points) if scored is not None and metric is not None else "",
+        of=points_text(scored.max_points) if scored is not None else "",
+        explanation=one_line(scored.explanation, 600) if scored is not None else "",
+        flags=tuple(words(evidence.name) for evidence in record.evidence if evidence.flag),
+        headline=number_text(metric.value, metric.unit) if metric is not None else "",
+        headline_name=titled(record.primary or ""),
+        headline_interval=interval_text(metric) if metric is not None else "",
+        figure=interval_figure(metric, mark, scale) if metric is not None else None,
+        ticks=axis(scale, mark, metric.unit if metric is not None else ""),
+        metrics=tuple(
+            MetricRow(
+                titled(name),
+                number_text(own.value, own.unit),
+                interval_text(own),
+                f"{own.n:,}".replace(",", "\u202f"),
+                _better(own.better),
+                name == record.primary,
+            )
+            for name, own in sorted(record.metrics.items(), key=lambda item: (item[0] != record.primary, item[0]))
+        ),
+        evidence=tuple(_evidence(one) for one in record.evidence),
+        gates=tuple((titled(name), holds) for name, holds in sorted(record.gates.items())),
+        pictures=tuple(
+            Shown(titled(name), embed(results, file), name == "samples")
+            for name, file in sorted(record.pictures.items())
+        ),
+        bar_tables=vectors,
+        heat_tables=squares,
+        plain_tables=plain,
+        failure=_failure(record.failure) if record.failure is not None else None,
+        notes=tuple(one_line(note, 600) for note in record.notes),
+        digests=tuple((titled(of), one_line(digest, 200)) for of, digest in sorted(record.digests.items())),
+        facts=(
+            ("Assignment", one_line(record.assignment, 120)),
+            ("Task", f"{one_line(record.task, 80)}, protocol {record.protocol}"),
+            (
+                "Handed in as",
+                one_line(record.kind, 40) + (f", model {one_line(record.model, 80)}" if record.model else ""),
+            ),
+            ("Data", data_label(record.data)),
+            ("Seed", str(record.seed)),
+            ("Device", one_line(record.device, 120)),
+            ("Isolation", one_line(record.isolation, 60)),
+            ("Graded at", one_line(record.graded_at, 60)),
+            ("Record schema", str(record.schema)),
+        ),
+        versions=tuple(
+            (one_line(name, 60), one_line(version, 60)) for name, version in sorted(record.versions.items())
+        ),
+        timings=tuple(
+            (titled(stage), "—" if finite(seconds) is None else f"{seconds:.2f}\u202fs")
+            for stage, seconds in sorted(record.timings.items())
+        ),
+        command=regrade_command(record),
+        not_isolated=record.isolation == "NOT ISOLATED",
+    )
+
+
+def submission_view(records: Sequence[Record], results: Path) -> SubmissionView:
+    """The page of one submission from its records (at least one), in the order of assignment, data, task and part."""
+    ordered = sorted(records, key=lambda r: (r.assignment, r.data != "mnist", r.data, r.task, r.part, -r.protocol))
+    notices = sorted({data_notice(record.data) for record in ordered} - {""})
+    return SubmissionView(
+        name=display_name(ordered[0]),
+        id=one_line(ordered[0].submission, 120),
+        house=ordered[0].submission.startswith(HOUSE),
+        notices=tuple(notices),
+        parts=tuple(_part(number, record, results) for number, record in enumerate(ordered, start=1)),
+    )

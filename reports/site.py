@@ -1,0 +1,97 @@
+"""Writes the site: index.html and one page a submission, each a single file that fetches nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from harness.types import Record
+from reports.atomic import write_atomically
+from reports.cleaning import finalize
+from reports.common import page_name
+from reports.index import PAGES, index_view
+from reports.page import submission_view
+
+TEMPLATES = Path(__file__).parent / "templates"
+GENERATOR = b'<meta name="generator" content="gradebench">'
+_PAGE_NAME = re.compile(r"[a-z0-9-]+-[0-9a-f]{12}\.html")
+
+
+def environment() -> Environment:
+    """Jinja2 with autoescape on for every template whatever its name, and undefined names as errors."""
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES, encoding="utf-8"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _hash(text: str) -> str:
+    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii") + "'"
+
+
+def content_security_policy(jinja: Environment) -> str:
+    """Forbids everything but our one style sheet and script, by their hashes, and pictures as data URIs.
+
+    No style attributes, no event handlers, no frames, no forms, no connections: what a name might smuggle past the
+    escaping would still neither run nor fetch.
+    """
+    style = _hash(jinja.get_template("_style.html.j2").render())
+    script = _hash(jinja.get_template("_script.html.j2").render())
+    ours = f"img-src data:; style-src {style}; script-src {script}"
+    return f"default-src 'none'; {ours}; base-uri 'none'; form-action 'none'"
+
+
+def _remove_stale(folder: Path, kept: set[str]) -> None:
+    """Take down pages of submissions that are no longer in the records; only files that this module wrote."""
+    for path in sorted(folder.glob("*.html")):
+        if path.name in kept or not _PAGE_NAME.fullmatch(path.name) or path.is_symlink() or not path.is_file():
+            continue
+        with path.open("rb") as file:
+            ours = GENERATOR in file.read(2048)
+        if ours:
+            path.unlink()
+
+
+def render(
+    records: Sequence[Record], results: Path, site: Path, on_page: Callable[[int, int], None] | None = None
+) -> Path:
+    """Write the whole site for `records` below `site`; returns the path of its index.html.
+
+    `results` is the folder that the records' pictures are relative to. `on_page(done, total)` is called after each
+    page. Every file is replaced in one step, pages before the index, so that a reader never meets a dead link; pages
+    of submissions that are gone are removed. The same records and pictures give the same bytes. Raises `OSError`
+    where the site can't be written.
+    """
+    jinja = environment()
+    policy = content_security_policy(jinja)
+    by_submission: dict[str, list[Record]] = {}
+    for record in sorted(
+        records, key=lambda r: (r.submission, r.assignment, r.data, r.task, r.part, r.protocol, r.graded_at)
+    ):
+        by_submission.setdefault(record.submission, []).append(record)
+    ordered = [record for own in by_submission.values() for record in own]
+    total = len(by_submission) + 1
+    template = jinja.get_template("submission.html.j2")
+    kept: set[str] = set()
+    for done, (submission, own) in enumerate(by_submission.items(), start=1):
+        page = template.render(view=submission_view(own, results), policy=policy, home="../index.html")
+        kept.add(page_name(submission))
+        write_atomically(site / PAGES / page_name(submission), page.encode("utf-8"))
+        if on_page is not None:
+            on_page(done, total)
+    index = site / "index.html"
+    page = jinja.get_template("index.html.j2").render(sections=index_view(ordered, results), policy=policy)
+    write_atomically(index, page.encode("utf-8"))
+    _remove_stale(site / PAGES, kept)
+    if on_page is not None:
+        on_page(total, total)
+    return index

@@ -1,0 +1,1 @@
+"""Submissions: a template for students, and examples to grade."""

@@ -1,0 +1,71 @@
+"""Grading one conditional VAE: a warm gradebench against the way course staff do it by hand.
+
+The naive way is two fresh processes: one imports torch, loads the checkpoint and writes 10,000 samples; the other
+imports torch, loads the classifier, reads the samples and prints the accuracy. Both ways use the same networks and
+weights; the table's ratios compare them in one run.
+"""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from classifiers.judge import Judge
+from harness.grade import Run, grade
+from harness.rubric import find
+from harness.sandbox import Zygote, probe
+from harness.tasks import Context
+from harness.types import Entry, Kind, Submission
+from submissions.examples import weights
+from tests.data import embedded_digits
+
+SAMPLE = """
+import sys, torch
+from reference.cvae import CVAE
+model = CVAE("relu")
+model.load_state_dict(torch.load(sys.argv[1], weights_only=True)["model"])
+model.eval()
+noise, labels = torch.randn(10000, 100), torch.arange(10000) % 10
+with torch.no_grad():
+    images = torch.cat([model.sample(n, torch.nn.functional.one_hot(y, 10).float())
+                        for n, y in zip(noise.split(100), labels.split(100))])
+torch.save({"imgs": images, "labels": labels}, sys.argv[2])
+"""
+SCORE = """
+import sys, torch
+from classifiers.judge import Judge
+answers = torch.load(sys.argv[1], weights_only=True)
+judged = Judge.shipped().labels(answers["imgs"].numpy())
+print((judged == answers["labels"].numpy()).mean())
+"""
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    path = tmp_path / "best.pt"
+    torch.save({"model": weights("cvae")[0]}, path)
+    return path
+
+
+@pytest.mark.benchmark(group="grading one conditional VAE")
+def test_warm_gradebench(benchmark, checkpoint, tmp_path):
+    entry = Entry("conditional-generation", Kind.WEIGHTS, "cvae", "cvae", "best.pt", options=weights("cvae")[1])
+    submission = Submission("s1", "s1", checkpoint.parent, (entry,))
+    context = Context(embedded_digits(), Judge.shipped(), 0)
+    run = Run(context, find("tsinghua-hw3"), tmp_path / "results", probe(), fresh=True)
+    with Zygote(run.isolation) as zygote:
+        graded = benchmark.pedantic(grade, ([submission], run), {"zygotes": [zygote]}, rounds=5, warmup_rounds=1)
+    assert graded[0].metrics["accuracy"].value > 0.98
+
+
+@pytest.mark.benchmark(group="grading one conditional VAE")
+def test_two_fresh_processes(benchmark, checkpoint, tmp_path):
+    samples = tmp_path / "samples.pt"
+
+    def by_hand():
+        subprocess.run([sys.executable, "-c", SAMPLE, checkpoint, samples], check=True)
+        said = subprocess.run([sys.executable, "-c", SCORE, samples], check=True, capture_output=True, text=True)
+        return float(said.stdout)
+
+    assert benchmark.pedantic(by_hand, rounds=5, warmup_rounds=1) > 0.98

@@ -1,0 +1,126 @@
+"""The command line, as a person and as a program use it."""
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+
+import pytest
+import torch
+
+from submissions import examples
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory):
+    """An environment in which no MNIST is to be found."""
+    environment = {key: value for key, value in os.environ.items() if key != "GRADEBENCH_DATA"}
+    return environment | {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")), "NO_COLOR": "1", "COLUMNS": "160"}
+
+
+@pytest.fixture(scope="module")
+def classroom(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("class") / "class"
+    examples.build(folder)
+    return folder
+
+
+def gradebench(environment, *arguments):
+    command = [sys.executable, "-m", "harness.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
+
+
+class Links(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attributes):
+        self.found += [value for name, value in attributes if name in ("href", "src") and value]
+
+
+def test_demo_grades_the_class_and_writes_pages(offline, tmp_path):
+    done = gradebench(offline, "demo", "--site", tmp_path / "site", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["data"]["name"] == "digits"
+    assert {s["id"] for s in document["submissions"]} == set(examples.EXAMPLES)
+    statuses = {s["id"]: {e["status"] for e in s["entries"]} for s in document["submissions"]}
+    assert statuses["strong"] == {"scored"}
+    assert statuses["corrupt"] == statuses["hostile"] == {"failed"}
+    links = Links()
+    links.feed((tmp_path / "site" / "index.html").read_text(encoding="utf-8"))
+    pages = [link for link in links.found if link.endswith(".html")]
+    assert len(pages) >= len(examples.EXAMPLES)
+    assert all((tmp_path / "site" / page).is_file() for page in pages)
+    assert "scikit-learn" in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("identity", "code"), [("strong", 0), ("mediocre", 1), ("hostile", 1)])
+def test_check_gives_verdict_exit_code_and_junit(offline, classroom, tmp_path, identity, code):
+    junit = tmp_path / "report.xml"
+    done = gradebench(offline, "check", classroom / identity, "--junit", junit, "--json")
+    assert done.returncode == code, done.stderr
+    document = json.loads(done.stdout)
+    assert len(document["submissions"]) == 1
+    entry = document["submissions"][0]["entries"][0]
+    assert entry["passed"] is (code == 0)
+    suite = ElementTree.parse(junit).getroot()[0]
+    assert int(suite.get("failures")) == (0 if code == 0 else 1)
+
+
+def test_grade_resumes_and_report_renders_what_it_left(offline, classroom, tmp_path):
+    results = tmp_path / "results"
+    arguments = ("grade", classroom / "mediocre", classroom / "corrupt", "--results", results)
+    first = gradebench(offline, *arguments)
+    assert first.returncode == 1, first.stderr
+    stamp = (results / "mediocre" / "cvae.json").stat().st_mtime_ns
+    assert gradebench(offline, *arguments).returncode == 1
+    assert (results / "mediocre" / "cvae.json").stat().st_mtime_ns == stamp
+    done = gradebench(offline, "report", results, "--site", tmp_path / "site", "--export", "csv", "--export", "junit")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "site" / "index.html").is_file()
+    assert "mediocre" in (tmp_path / "site" / "scores.csv").read_text(encoding="utf-8")
+    assert (tmp_path / "site" / "junit.xml").is_file()
+
+
+def test_inspect_shows_tensors_and_runs_nothing(offline, classroom, tmp_path):
+    path = tmp_path / "c.pt"
+    torch.save({"model": {"w": torch.arange(6.0).reshape(2, 3)}, "epoch": 4}, path)
+    done = gradebench(offline, "inspect", path, "--json")
+    assert done.returncode == 0, done.stderr
+    tensor = json.loads(done.stdout)["tensors"][0]
+    assert tensor["shape"] == [2, 3]
+    assert tensor["name"].endswith("w")
+    hostile = gradebench(offline, "inspect", classroom / "hostile" / "cvae.pt")
+    assert "system" in hostile.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("grade", "no-such-folder"), "no-such-folder"),
+        (("grade", ".", "--assignment", "no-such"), "no-such"),
+        (("grade", ".", "--task", "no-such"), "no-such"),
+        (("check", "no-such.zip"), "no-such.zip"),
+        (("report", "no-such-results"), "no-such-results"),
+        (("inspect", "no-such.pt"), "no-such.pt"),
+        (("judge", "train", "--network", "no-such"), "no-such"),
+        (("reference", "train", "no-such"), "no-such"),
+    ],
+)
+def test_usage_errors_name_what_is_wrong(offline, arguments, said):
+    done = gradebench(offline, *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["tasks", "models", "assignments", "doctor"])
+def test_listings_speak_json(offline, name):
+    done = gradebench(offline, name, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)
+    assert gradebench(offline, name).returncode == 0

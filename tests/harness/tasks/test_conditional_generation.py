@@ -1,0 +1,137 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from harness.metrics.accuracy import wilson
+from harness.tasks import TASKS, Context
+from harness.tasks.conditional_generation import REPEATED, SAMPLES
+from harness.types import Entry, GradingError, Kind
+from tests.data import embedded_digits
+
+TASK = TASKS["conditional-generation"]
+WEIGHTS = Entry("conditional-generation", Kind.WEIGHTS, "cvae", "cvae", "best.pt")
+OUTPUTS = Entry("conditional-generation", Kind.OUTPUTS, "cgan", None, "samples.npz")
+
+
+@dataclass(frozen=True)
+class ReadsFirstRow:
+    """A judge to whom the brightest of an image's first ten pixels is its digit."""
+
+    digest = "0" * 64
+
+    def labels(self, images):
+        return images[:, 0, 0, :10].argmax(1)
+
+    def features(self, images):
+        return images[:, 0, ::4, ::4].reshape(len(images), -1)
+
+
+@pytest.fixture
+def context():
+    return Context(embedded_digits(), ReadsFirstRow(), seed=5)
+
+
+def drawn(labels, seed=0):
+    images = np.random.default_rng(seed).random((len(labels), 1, 28, 28)).astype(np.float32) * 0.9
+    images[:, 0, 0, :10] = 0
+    images[np.arange(len(labels)), 0, 0, labels] = 1
+    return images
+
+
+def cycling(n=SAMPLES):
+    return np.arange(n) % 10
+
+
+def answered(images):
+    return [{"images": images}, {"images": images[:REPEATED].copy()}]
+
+
+def test_questions_ask_for_a_thousand_of_each_digit(context):
+    first, again = TASK.questions(context, WEIGHTS)
+    assert first.inputs["noise"].shape == (SAMPLES, 100)
+    assert first.inputs["labels_one_hot"].sum(axis=0).tolist() == [1000] * 10
+    assert first.inputs["labels_one_hot"].argmax(1)[:11].tolist() == [*range(10), 0]
+    assert np.array_equal(again.inputs["noise"], first.inputs["noise"][:REPEATED])
+    assert again.batch != first.batch
+
+
+def test_questions_follow_from_the_seed_alone(context):
+    same = Context(context.data, context.judge, 5)
+    other = Context(context.data, context.judge, 6)
+    noise = [TASK.questions(c, WEIGHTS)[0].inputs["noise"] for c in (context, same, other)]
+    assert np.array_equal(noise[0], noise[1])
+    assert not np.array_equal(noise[0], noise[2])
+    # A value, so that a change of the generator or of its seeding is seen: the protocol would need a new version.
+    assert abs(noise[0].mean()) < 0.005
+    assert noise[0].std() == pytest.approx(1, abs=0.005)
+
+
+def test_accuracy_and_confusion_count_what_the_judge_reads(context):
+    shown = cycling()
+    shown[:50] = (shown[:50] + 1) % 10  # fifty samples show the next digit
+    marks, notes = TASK.mark(context, WEIGHTS, answered(drawn(shown)))
+    metric = marks.metrics["accuracy"]
+    assert metric.value == (SAMPLES - 50) / SAMPLES
+    assert (metric.low, metric.high) == wilson(SAMPLES - 50, SAMPLES)
+    assert marks.tables["confusion"][3, 4] == 5
+    assert marks.tables["confusion"][4, 3] == 0
+    assert marks.tables["per-class accuracy"][3] == 0.995
+    assert notes == []
+    assert marks.pictures["samples"].shape == (10 * 30 - 2, 10 * 30 - 2)
+
+
+def test_one_image_a_digit_is_perfect_and_flagged(context):
+    one_each = drawn(np.arange(10))[cycling()]
+    marks, _ = TASK.mark(context, WEIGHTS, answered(one_each))
+    flags = {evidence.name: evidence.flag for evidence in marks.evidence}
+    assert marks.metrics["accuracy"].value == 1.0
+    assert flags == {"mode-collapse": True, "batch-dependence": False}
+    assert marks.gates["diversity"] is False
+
+
+def test_varied_samples_are_not_flagged(context):
+    marks, _ = TASK.mark(context, WEIGHTS, answered(drawn(cycling())))
+    assert not any(evidence.flag for evidence in marks.evidence)
+    assert marks.gates["diversity"] is True
+
+
+def test_answers_that_depend_on_the_batch_are_flagged(context):
+    images = drawn(cycling())
+    other = images[:REPEATED].copy()
+    other[7, 0, 20, 20] += 0.05
+    marks, _ = TASK.mark(context, WEIGHTS, [{"images": images}, {"images": other}])
+    assert next(e for e in marks.evidence if e.name == "batch-dependence").flag
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [(lambda x: x * 2 - 1, "tanh"), (lambda x: x * 255, "255"), (lambda x: x + 0.5, "allowed")],
+)
+def test_values_out_of_range_are_named_not_rescaled(context, change, hint):
+    images = change(drawn(cycling())).astype(np.float32)
+    with pytest.raises(GradingError, match=r"allowed is \[0, 1\]") as caught:
+        TASK.mark(context, WEIGHTS, answered(images))
+    assert hint in caught.value.failure.message
+    assert caught.value.failure.kind == "out-of-range"
+
+
+def test_a_slight_overshoot_is_clipped_and_told(context):
+    images = drawn(cycling())
+    images[3, 0, 20, 20] = 1.004
+    _, notes = TASK.mark(context, WEIGHTS, answered(images))
+    assert len(notes) == 1
+    assert "1.0040" in notes[0]
+
+
+def test_answers_files_may_come_in_any_order(context):
+    labels = np.repeat(np.arange(10), 1000)
+    marks, _ = TASK.mark(context, OUTPUTS, [{"imgs": drawn(labels), "labels": labels}])
+    assert marks.metrics["accuracy"].value == 1.0
+
+
+def test_answers_files_must_hold_a_thousand_of_each(context):
+    labels = cycling()
+    labels[0] = 1
+    with pytest.raises(GradingError, match="0: 999, 1: 1001"):
+        TASK.mark(context, OUTPUTS, [{"imgs": drawn(labels), "labels": labels}])

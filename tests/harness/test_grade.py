@@ -1,0 +1,215 @@
+"""The run as a whole: real sandbox, real judge, real weights."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from classifiers.judge import Judge
+from harness import grade as grading
+from harness import intake, records, rubric, summary
+from harness.grade import Run
+from harness.sandbox import probe
+from harness.tasks import TASKS, Context
+from harness.types import Status
+from reference import MODELS
+from submissions import examples
+from tests.data import embedded_digits
+
+OPTIONS = 'options = { concat_activation = "relu", z_log = "std" }'
+
+
+@pytest.fixture(scope="module")
+def context():
+    return Context(embedded_digits(), Judge.shipped(), seed=0)
+
+
+@pytest.fixture(scope="module")
+def classroom(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("class") / "class"
+    examples.build(folder)
+    return folder
+
+
+def run_of(context, results, **changes):
+    run = Run(context, rubric.find("tsinghua-hw3"), results, probe())
+    return dataclasses.replace(run, **changes)
+
+
+def collect(path, work):
+    work.mkdir(exist_ok=True)
+    allowed = {name: architecture.options for name, architecture in MODELS.items()}
+    return intake.collect([path], work, tasks=TASKS, models=allowed)
+
+
+def hand_in(place, entry):
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "submission.toml").write_text(
+        f'[submission]\nname = "T"\n\n[[entry]]\ntask = "conditional-generation"\n{entry}\n', encoding="utf-8"
+    )
+
+
+@pytest.fixture(scope="module")
+def graded(context, classroom, tmp_path_factory):
+    base = tmp_path_factory.mktemp("graded")
+    run = run_of(context, base / "results", jobs=1)
+    return {(r.submission, r.part): r for r in grading.grade(collect(classroom, base / "work"), run)}
+
+
+def test_every_example_gets_the_verdict_that_it_was_made_for(graded):
+    accuracy = {key: r.metrics["accuracy"].value for key, r in graded.items() if r.status is Status.SCORED}
+    assert accuracy["strong", "cvae"] >= 0.995
+    assert accuracy["strong", "cgan"] >= 0.995
+    assert graded["strong", "cgan"].gates["diversity"]
+    assert graded["strong", "cvae"].score.passed
+    assert 0.5 < accuracy["mediocre", "cvae"] < 0.98
+    assert not graded["mediocre", "cvae"].score.passed
+    assert accuracy["collapsed", "cvae"] > 0.995
+    flags = {key: {e.name for e in r.evidence if e.flag} for key, r in graded.items()}
+    assert flags["collapsed", "cvae"] == {"mode-collapse"}
+    assert flags["strong", "cvae"] == flags["strong", "cgan"] == set()
+
+
+@pytest.mark.parametrize(
+    ("identity", "kinds", "said"),
+    [
+        ("corrupt", {"truncated", "malformed"}, "cvae.pt"),
+        ("incomplete", {"mismatch"}, "decoder.4"),
+        ("hostile", {"mismatch", "malformed", "no-tensors", "no-state-dict"}, "cvae.pt"),
+    ],
+)
+def test_what_is_broken_fails_with_a_reason_to_act_on(graded, identity, kinds, said):
+    record = graded[identity, "cvae"]
+    assert record.status is Status.FAILED
+    assert record.failure.kind in kinds
+    assert said in record.failure.message + record.failure.detail
+    assert record.score is None
+    assert record.metrics == {}
+
+
+def test_code_and_answers_score_as_the_weights_do(graded):
+    weights = graded["strong", "cvae"].metrics["accuracy"]
+    assert graded["own-code", "cvae"].metrics["accuracy"].value == weights.value
+    drawn = graded["answers-only", "cgan"].metrics["accuracy"]
+    assert drawn.low < graded["strong", "cgan"].metrics["accuracy"].value < drawn.high
+
+
+def test_jobs_do_not_change_a_record(context, classroom, graded, tmp_path):
+    run = run_of(context, tmp_path / "results", jobs=2)
+    again = grading.grade(collect(classroom, tmp_path / "work"), run)
+    assert len(again) == len(graded)
+    for record in again:
+        assert records.repeatable(record) == records.repeatable(graded[record.submission, record.part])
+
+
+def test_the_same_weights_in_any_container_score_the_same(context, tmp_path):
+    state, options = examples.weights("cvae")
+    module = MODELS["cvae"].build(options)
+    module.load_state_dict(state)
+    files = {
+        "bare.pt": lambda path: torch.save(state, path),
+        "nested.pt": lambda path: torch.save({"model": state, "epoch": 3}, path),
+        "module.npy": lambda path: torch.save(module, path),
+        "legacy.pth": lambda path: torch.save(state, path, _use_new_zipfile_serialization=False),
+        "parallel.pt": lambda path: torch.save({"module." + name: value for name, value in state.items()}, path),
+        "tensors.safetensors": lambda path: save_file(state, path),
+        "arrays.npz": lambda path: np.savez(path, **{name: value.numpy() for name, value in state.items()}),
+    }
+    for name, write in files.items():
+        place = tmp_path / "class" / name.replace(".", "-")
+        hand_in(place, f'model = "cvae"\ncheckpoint = "{name}"\n{OPTIONS}')
+        write(place / name)
+    found = grading.grade(collect(tmp_path / "class", tmp_path / "work"), run_of(context, tmp_path / "results"))
+    assert {r.status for r in found} == {Status.SCORED}, [r.failure for r in found]
+    assert len(found) == len(files)
+    assert len({r.metrics["accuracy"].value for r in found}) == 1
+    assert all(r.tables == found[0].tables for r in found)
+
+
+def test_the_option_that_no_state_dict_tells_changes_the_score(context, tmp_path):
+    for option in ("relu", "none"):
+        place = tmp_path / "class" / option
+        hand_in(place, f'model = "cvae"\ncheckpoint = "c.pt"\noptions = {{ concat_activation = "{option}" }}')
+        torch.save(examples.weights("cvae")[0], place / "c.pt")
+    found = grading.grade(collect(tmp_path / "class", tmp_path / "work"), run_of(context, tmp_path / "results"))
+    accuracy = {r.submission: r.metrics["accuracy"].value for r in found}
+    assert accuracy["relu"] > accuracy["none"] + 0.01
+
+
+def test_what_is_graded_already_is_taken_over_until_its_inputs_change(context, tmp_path):
+    place = tmp_path / "class" / "one"
+    hand_in(place, f'model = "cvae"\ncheckpoint = "c.pt"\n{OPTIONS}')
+    torch.save(examples.weights("cvae")[0], place / "c.pt")
+    seen = []
+
+    def go(**changes):
+        seen.clear()
+        run = run_of(context, tmp_path / "results", **changes)
+        grading.grade(collect(tmp_path / "class", tmp_path / "work"), run, lambda record, known: seen.append(known))
+        return seen[0]
+
+    assert go() is False
+    assert go() is True
+    assert go(fresh=True) is False
+    assert go(context=dataclasses.replace(context, seed=9)) is False
+    state = examples.weights("cvae")[0]
+    state["decoder.4.bias"] += 0.01
+    torch.save(state, place / "c.pt")
+    assert go() is False
+
+
+def test_a_killed_run_goes_on_and_gives_the_same_records(context, classroom, graded, tmp_path):
+    results = tmp_path / "results"
+    command = [sys.executable, "-m", "harness.cli", "grade", str(classroom), "--results", str(results), "--jobs", "1"]
+    environment = {key: value for key, value in os.environ.items() if key != "GRADEBENCH_DATA"}
+    environment["XDG_CACHE_HOME"] = str(tmp_path)  # so that both runs take the embedded digits
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and len(list(results.glob("*/*.json"))) < 3:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = {path.parent.name for path in results.glob("*/*.json")}
+    assert 3 <= len(before) < len(examples.EXAMPLES)
+    known = []
+    run = run_of(context, results)
+    again = grading.grade(collect(classroom, tmp_path / "work"), run, lambda record, old: known.append(old))
+    assert any(known)
+    assert not all(known)
+    for record in again:
+        assert records.repeatable(record) == records.repeatable(graded[record.submission, record.part])
+
+
+def test_a_fault_of_the_harness_is_not_the_submissions(context, classroom, tmp_path):
+    class Breaks:
+        digest = "1" * 64
+
+        def labels(self, images):
+            raise RuntimeError("the judge fell ill")
+
+        features = labels
+
+    run = run_of(dataclasses.replace(context, judge=Breaks()), tmp_path / "results", only=frozenset({"strong"}))
+    found = grading.grade(collect(classroom, tmp_path / "work"), run)
+    assert {r.status for r in found} == {Status.NOT_GRADABLE}
+    assert "fell ill" in found[0].failure.message
+    assert summary.exit_code(found) == 3
+    assert summary.points(found) is None
+
+
+def test_a_submission_that_brings_nothing_fails_every_part(context, tmp_path):
+    (tmp_path / "class" / "empty").mkdir(parents=True)
+    (tmp_path / "class" / "empty" / "readme.txt").write_text("see attachment", encoding="utf-8")
+    hand_in(tmp_path / "class" / "other", f'model = "cvae"\ncheckpoint = "absent.pt"\n{OPTIONS}')
+    found = grading.grade(collect(tmp_path / "class", tmp_path / "work"), run_of(context, tmp_path / "results"))
+    assert [(r.submission, r.part) for r in found] == [("empty", "cgan"), ("empty", "cvae"), ("other", "cvae")]
+    assert {r.status for r in found} == {Status.FAILED}
+    assert "absent.pt" in found[2].failure.message
+    assert summary.exit_code(found) == 1

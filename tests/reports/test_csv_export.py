@@ -1,0 +1,74 @@
+"""The CSV export: spreadsheets must not run it, programs must read it back."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from harness.types import Failure, Metric
+from reports.csv_export import HEADER, cell, to_csv
+from tests.reports.examples import scored, unscored
+
+FORMULAS = [
+    '=HYPERLINK("http://evil.example","x")',
+    "+1+1",
+    "-2+3+cmd|' /C calc'!A0",
+    "@SUM(1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    " =1",
+    "\x1b[0m=1",
+    "\u202e=1",
+    "\uff1d1",
+]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_formulas_are_neutralised(text: str, tmp_path: Path) -> None:
+    failed = unscored("s2", "x", Failure("checkpoint", text, text, detail=text))
+    to_csv([replace(scored("s1", text, 0.99), device=text), failed], tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == HEADER
+    assert len(rows) == 3
+    for row in rows[1:]:
+        assert len(row) == len(HEADER)
+        assert not any(value.startswith(tuple("=+-@\t\r\n\uff1d")) for value in row)
+    assert rows[1][HEADER.index("name")].startswith("'")
+
+
+def test_numbers_stay_numbers(tmp_path: Path) -> None:
+    negative = replace(scored("s1", "A", 0.99), metrics={"accuracy": Metric(-0.25, "nats", "higher", 5)}, seed=-3)
+    to_csv([negative], tmp_path / "out.csv")
+    frame = pd.read_csv(tmp_path / "out.csv")
+    assert frame["value"].iloc[0] == -0.25
+    assert frame["seed"].iloc[0] == -3
+    assert frame["rank"].iloc[0] == 1
+
+
+def test_what_was_not_measured_is_empty_not_zero(tmp_path: Path) -> None:
+    to_csv([unscored("s1", "A", Failure("checkpoint", "truncated", "cut"))], tmp_path / "out.csv")
+    row = pd.read_csv(tmp_path / "out.csv").iloc[0]
+    assert row[["value", "points", "rank", "tier", "low", "high", "n", "passed"]].isna().all()
+    assert row["status"] == "failed"
+    assert row["failure_kind"] == "truncated"
+
+
+def test_cells() -> None:
+    assert cell(-5) == "-5"
+    assert cell("-5") == "'-5"
+    assert cell(True) == "true"
+    assert cell(None) == ""
+    assert cell(float("nan")) == ""
+    assert cell(pd.NA) == ""
+    assert cell("a,b\nc") == "a,b c"
+
+
+def test_lone_surrogates_and_separators_survive_a_round_trip(tmp_path: Path) -> None:
+    to_csv([scored("s1", 'a,"b"\ud800;c', 0.99)], tmp_path / "out.csv")
+    assert pd.read_csv(tmp_path / "out.csv")["name"].iloc[0] == 'a,"b"\ufffd;c'

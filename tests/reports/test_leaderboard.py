@@ -1,0 +1,166 @@
+"""Ranks, tiers and who may be compared with whom, against cases worked out by hand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from harness.types import Failure, Metric, Record, Score, Status
+from reports.leaderboard import leaderboard, primary_metric, tiers, totals
+from tests.reports.examples import scored, unscored
+
+
+def entry(
+    submission: str, value: float | None, low: float | None = None, high: float | None = None, **more: Any
+) -> Record:
+    """A record whose primary metric is exactly this."""
+    metric = Metric(value, "share", "higher", 10_000, low, high, **more.pop("metric", {}))
+    return replace(scored(submission, submission.upper(), 0.99), metrics={"accuracy": metric}, **more)
+
+
+def test_tiers_by_hand() -> None:
+    #                 leader          overlaps        touches         apart: leads    overlaps 2, not 1's chain
+    intervals = [(0.985, 0.995), (0.980, 0.990), (0.970, 0.985), (0.960, 0.984), (0.940, 0.965), (0.930, 0.959)]
+    assert tiers(intervals) == [1, 1, 1, 2, 2, 3]
+
+
+def test_a_chain_of_overlaps_does_not_join_its_ends() -> None:
+    assert tiers([(0.9, 1.0), (0.8, 0.91), (0.7, 0.81)]) == [1, 1, 2]
+
+
+def test_a_wide_interval_does_not_climb_back() -> None:
+    assert tiers([(0.98, 0.99), (0.90, 0.95), (0.10, 0.999)]) == [1, 2, 2]
+
+
+def test_tiers_of_a_metric_where_lower_is_better() -> None:
+    assert tiers([(0.01, 0.02), (0.015, 0.03), (0.021, 0.04)]) == [1, 1, 2]
+    assert tiers([(0.01, 0.02), (0.02, 0.03), (0.0201, 0.04)]) == [1, 1, 2]  # touching is overlapping
+    assert tiers([]) == []
+
+
+def test_ranks_tiers_and_order() -> None:
+    records = [
+        entry("d", 0.970, 0.960, 0.984),
+        entry("a", 0.990, 0.985, 0.995),
+        entry("c", 0.985, 0.980, 0.990),
+        entry("b", 0.985, 0.980, 0.990),
+        entry("house-x", 0.999, 0.998, 1.0),
+    ]
+    frame = leaderboard(records)
+    assert list(frame["submission"]) == ["house-x", "a", "b", "c", "d"]
+    assert [None if pd.isna(rank) else rank for rank in frame["rank"]] == [None, 1, 2, 2, 4]
+    # The house row, though clear of all, neither leads a tier nor moves a rank.
+    assert [None if pd.isna(tier) else tier for tier in frame["tier"]] == [None, 1, 1, 1, 2]
+    assert list(frame["record"]) == [4, 1, 3, 2, 0]
+
+
+def test_lower_is_better_ranks_the_smallest_first() -> None:
+    low = Metric(0.02, "mse", "lower", 100, 0.019, 0.021)
+    records = [
+        replace(scored(name, name, 0.99), metrics={"accuracy": replace(low, value=value, low=None, high=None)})
+        for name, value in (("x", 0.05), ("y", 0.02), ("z", 0.03))
+    ]
+    frame = leaderboard(records)
+    assert list(frame["submission"]) == ["y", "z", "x"]
+    assert list(frame["rank"]) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
+def test_what_has_no_finite_value_never_ranks(value: float | None) -> None:
+    frame = leaderboard([entry("bad", value, 0.9, 1.0), entry("good", 0.1, 0.09, 0.11)])
+    assert list(frame["submission"]) == ["good", "bad"]
+    assert frame["rank"].iloc[0] == 1
+    assert pd.isna(frame["rank"].iloc[1])
+    assert pd.isna(frame["value"].iloc[1])
+    assert pd.isna(frame["tier"].iloc[1])
+    assert frame["table"].nunique() == 1
+    total = totals([entry("bad", value, 0.9, 1.0)]).iloc[0]
+    assert pd.isna(total["points"])
+    assert not total["complete"]
+    assert not total["passed"]
+
+
+def test_a_nan_interval_falls_back_to_the_value() -> None:
+    frame = leaderboard([entry("a", 0.99, math.nan, math.nan)])
+    assert (frame["low"].iloc[0], frame["high"].iloc[0]) == (0.99, 0.99)
+
+
+def test_failed_and_not_gradable_come_last_without_points() -> None:
+    failed = unscored("f", "F", Failure("checkpoint", "truncated", "cut"))
+    zeroed = replace(failed, submission="z", score=Score(0.0, 20.0, False, "none"))
+    broken = unscored("b", "B", Failure("marking", "judge", "gone", fault="harness"))
+    frame = leaderboard([broken, zeroed, failed, entry("low", 0.001, 0.0, 0.002)])
+    assert list(frame["submission"]) == ["low", "f", "z", "b"]
+    assert frame["table"].nunique() == 1
+    assert frame["points"].iloc[1:].isna().all()
+    assert frame["rank"].iloc[1:].isna().all()
+
+
+def test_failed_record_with_leftover_metrics_has_no_primary() -> None:
+    record = replace(scored("s", "S", 0.99), status=Status.FAILED, failure=Failure("worker", "crash", "x"))
+    assert primary_metric(record) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data": "digits"},
+        {"assignment": "other"},
+        {"task": "other"},
+        {"part": "other"},
+        {"protocol": 2},
+        {"metric": {"version": 2}},
+        {"digests": {"data": "5f" * 32, "judge": "ff" * 32}},
+        {"digests": {"data": "00" * 32, "judge": "a7c1" * 16}},
+    ],
+)
+def test_what_differs_never_shares_a_table(changes: dict[str, Any]) -> None:
+    frame = leaderboard([entry("a", 0.99), entry("b", 0.98, **changes)])
+    assert frame["table"].nunique() == 2
+    assert list(frame["rank"]) == [1, 1]
+
+
+def test_seed_and_grader_do_not_split_a_table() -> None:
+    other = replace(entry("b", 0.98), seed=7, versions={"gradebench": "9"})
+    assert leaderboard([entry("a", 0.99), other])["table"].nunique() == 1
+
+
+def test_totals_by_hand() -> None:
+    cgan = {"part": "cgan", "model": "cgan"}
+    records = [
+        scored("a", "A", 0.96),  # 12.5 of 20
+        scored("b", "B", 0.99),  # 20 of 20
+        replace(scored("b", "B", 0.99), **cgan),  # 20 of 20
+        scored("c", "C", 0.99),
+        unscored("c", "C", Failure("worker", "crash", "x"), **cgan),
+        scored("d", "D", 0.99),
+        unscored("d", "D", Failure("marking", "judge", "x", fault="harness"), **cgan),
+        unscored("e", "E", Failure("intake", "bomb", "x")),
+    ]
+    frame = totals(records)
+    assert list(frame["submission"]) == ["b", "c", "a", "d", "e"]
+    assert list(frame["max_points"]) == [40.0, 40.0, 20.0, 40.0, 20.0]
+    assert list(frame["points"].iloc[:4]) == [40.0, 20.0, 12.5, 20.0]
+    assert pd.isna(frame["points"].iloc[4])
+    assert list(frame["complete"]) == [True, True, True, False, False]
+    assert list(frame["passed"]) == [True, False, False, False, False]
+
+
+def test_totals_keep_the_newest_protocol_only_and_data_apart() -> None:
+    old, new = scored("a", "A", 0.99), replace(scored("a", "A", 0.96), protocol=2, graded_at="2020-01-01")
+    assert list(totals([new, old])["points"]) == [12.5]
+    assert len(totals([old, replace(old, data="digits")])) == 2
+
+
+def test_a_record_without_a_data_digest_joins_the_others() -> None:
+    lost = unscored("z", "Z", Failure("intake", "bomb", "x"), digests={})
+    assert totals([scored("a", "A", 0.99), lost])["data_digest"].nunique() == 1
+
+
+def test_no_records() -> None:
+    assert len(leaderboard([])) == 0
+    assert len(totals([])) == 0
