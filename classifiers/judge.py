@@ -38,6 +38,8 @@ class Loaded:
     parameters: int
     sha256: str
     """Of the weight file."""
+    real_spread: NDArray[np.float64] | None
+    """Trace of the covariance of its features of held-out real digits, by digit (10,); None where not recorded."""
 
 
 class WeightsError(Exception):
@@ -72,6 +74,11 @@ class Judge:
     def shipped(cls) -> Judge:
         """The public judge, whose weights come with the package."""
         return cls([WEIGHTS / f"{name}.safetensors" for name in COMMITTEE])
+
+    @property
+    def real_spread(self) -> NDArray[np.float64] | None:
+        """Trace of the covariance of the features of real digits, by digit (10,), as measured at training."""
+        return self.members[0].real_spread
 
     def probabilities(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Mean probability of each digit: images (N, 1, 28, 28) in [0, 1] -> (N, 10)."""
@@ -116,7 +123,8 @@ def facts(path: Path) -> dict[str, object]:
 def _load(path: Path) -> Loaded:
     if not path.is_file():
         raise WeightsError(f"{path}: no such weight file; `gradebench judge train` makes one.")
-    name = str(facts(path).get("network"))
+    said = facts(path)
+    name = str(said.get("network"))
     if name not in NETWORKS:
         raise WeightsError(f"{path}: unknown network {name!r}; known are {', '.join(NETWORKS)}.")
     network = NETWORKS[name]()
@@ -126,7 +134,10 @@ def _load(path: Path) -> Loaded:
     parameters = sum(p.numel() for p in network.parameters())
     network.eval()
     _fold(network.body)
-    return Loaded(name, channels_last(network), parameters, _sha256(path))
+    spread = said.get("real_spread")
+    return Loaded(
+        name, channels_last(network), parameters, _sha256(path), np.array(spread) if isinstance(spread, list) else None
+    )
 
 
 def _fold(module: nn.Module) -> None:

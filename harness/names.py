@@ -22,8 +22,8 @@ _ESCAPE_SEQUENCE = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b\[[0-?]*[
 _JOINERS = "\u200c\u200d"
 """Format characters that Persian and Hindi names are spelled with."""
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
-"""Names that Windows keeps for devices, with any extension."""
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|house-.*", re.IGNORECASE)
+"""Names that Windows keeps for devices, with any extension; and the reference models' ids, which rank apart."""
 
 
 def shown(text: object, limit: int = NAME_LENGTH) -> str:

@@ -113,10 +113,12 @@ def score(part: Part, marks: Marks) -> Score:
     """Points for marks: the share of the best step reached, and none where a gate is shut."""
     metric = marks.metrics[marks.primary]
     if metric.value is None:
-        return Score(0.0, part.points, False, f"{marks.primary} could not be measured.")
+        return Score(0.0, part.points, False, f"{marks.primary} could not be measured.", part.pass_mark)
     shut = [gate for gate in part.gates if not marks.gates.get(gate, False)]
     if shut:
-        return Score(0.0, part.points, False, f"The condition {' and '.join(shut)} does not hold: no points.")
+        return Score(
+            0.0, part.points, False, f"The condition {' and '.join(shut)} does not hold: no points.", part.pass_mark
+        )
     reached = [share for threshold, share in part.steps if _reaches(metric, threshold)]
     points = round(part.points * max(reached, default=0.0), 4)
     passed = _reaches(metric, part.pass_mark)
@@ -128,6 +130,7 @@ def score(part: Part, marks: Marks) -> Score:
         passed,
         f"{name} {_show(metric.value, metric)}, pass mark {sign} {_show(part.pass_mark, metric)}: "
         f"{'reached' if passed else 'not reached'}.",
+        part.pass_mark,
     )
 
 

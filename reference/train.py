@@ -1,8 +1,8 @@
 """The training loop that all models share: shuffled minibatches, epochs, checkpoints, resume.
 
 What happens in a step is the model's own (`Training.step`, in the model's file). All randomness of an epoch follows
-from the seed and the number of the epoch, so a training that was interrupted and resumed gives the same weights as one that
-was not.
+from the seed and the number of the epoch, so a training that was interrupted and resumed gives the same weights as
+one that was not.
 """
 
 from __future__ import annotations

@@ -39,9 +39,11 @@ _MAX_TABLE_COLUMNS = 40
 
 _ADVICE_BY_KIND = {
     "truncated": "The file ends too early. Save it again, compare its size with the original, and upload it once more.",
-    "missing-tensor": "Save the whole state dict of the coursework's architecture; the details list what is missing.",
-    "unexpected-tensor": "Save the state dict of exactly the coursework's architecture, without layers of your own.",
-    "wrong-shape": "Check the layer sizes against the coursework's architecture; the details list what differs.",
+    "mismatch": "Save the whole state dict of exactly the coursework's architecture; the details list what differs.",
+    "unsupported": "Save it with torch.save(model.state_dict(), …) and hand in that file.",
+    "wrong-shape": "Return arrays of the shape in the message.",
+    "out-of-range": "Return values in [0, 1]; the message says what was found.",
+    "exception": "Your code raised an error; the details hold its traceback.",
     "not-finite": "Find the training step at which the loss became NaN or infinite, and hand in an earlier checkpoint.",
     "timeout": "The model took too long. Check that it samples in batches and doesn't wait for anything.",
     "memory": "The model took too much memory. Check the size of its batches and of its checkpoint.",
@@ -277,13 +279,11 @@ def _failure(failure: Failure) -> FailureView:
 
 def regrade_command(record: Record) -> str:
     """A shell command that grades the submission again as it was; every value from the record is quoted."""
-    device = record.device.split(" ")[0].split(":")[0]
     options = [
         f"--assignment={one_line(record.assignment, 120)}",
         f"--only={one_line(record.submission, 120)}",
         f"--task={one_line(record.task, 120)}",
         f"--seed={record.seed}",
-        *([f"--device={device}"] if device in {"cpu", "cuda"} else []),
         "--fresh",
     ]
     return "gradebench grade SUBMISSIONS " + " ".join(shlex.quote(option) for option in options)

@@ -132,18 +132,16 @@ def select_state(
         below = _below(named, plain)
         if below:
             named = below
-        else:
-            notes.append(
-                f"The file has no tensors under the key {printable(key)}; the weights were looked for elsewhere."
-            )
     chosen = _choose(_candidates(named, expected), notes)
     if chosen is None:
         raise _nothing_fits(checkpoint, expected, named)
     for part in wrappers:
         if any(part in tensor.name.split(".") for tensor in chosen.found.values()):
             notes.append(f"The part '{part}' that {WRAPPERS[part]} puts into names was removed.")
-    if chosen.prefix:
-        notes.append(f"The weights were found under {printable(chosen.prefix.rstrip('.'))}.")
+    found_under = chosen.prefix.rstrip(".")
+    if found_under and found_under != key:
+        looked = f", not under the coursework's key {printable(key)}" if key else ""
+        notes.append(f"The weights were found under {printable(found_under)}{looked}.")
     return _state(checkpoint, chosen, expected, named, notes), notes
 
 

@@ -70,14 +70,14 @@ def progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
 
 
 def results_table(records: list[Record]) -> Table:
-    """Records as a table: submission, part, status, primary metric with its interval, points, and what was noticed."""
+    """Records as a table: submission, part, verdict, primary metric with its interval, points, flags."""
     table = Table(title=None, header_style="bold", pad_edge=False)
-    for heading in ("submission", "part", "status"):
+    for heading in ("submission", "part", "verdict"):
         table.add_column(heading)
     table.add_column("score", justify="right")
     table.add_column("95 % interval", justify="right")
     table.add_column("points", justify="right")
-    table.add_column("remarks", overflow="fold")
+    table.add_column("flags", overflow="fold")
     for record in records:
         metric = record.metrics.get(record.primary or "")
         form = ".2%" if metric is not None and metric.unit == "share" else ".4g"
@@ -95,19 +95,20 @@ def results_table(records: list[Record]) -> Table:
             value,
             interval,
             points,
-            escape(remarks(record)),
+            escape(", ".join(evidence.name for evidence in record.evidence if evidence.flag)),
         )
     return table
 
 
-def remarks(record: Record) -> str:
-    """What a person should know beside the score: why there is none, flags, gates that are shut."""
-    if record.failure is not None:
-        return record.failure.message
-    said = [evidence.name for evidence in record.evidence if evidence.flag]
-    if record.score is not None and not record.score.passed:
-        said.append(record.score.explanation)
-    return "; ".join(said)
+def print_reasons(records: list[Record]) -> None:
+    """Say below the table why entries have no score, or not all points."""
+    for record in records:
+        reason = record.failure.message if record.failure is not None else ""
+        if not reason and record.score is not None and not record.score.passed:
+            reason = record.score.explanation
+        if reason:
+            where = f"[bold]{escape(record.submission)} · {escape(record.part)}[/]"
+            console.print(f"{where}  {escape(reason)}", highlight=False, soft_wrap=not console.is_terminal)
 
 
 def listing(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:

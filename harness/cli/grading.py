@@ -19,7 +19,7 @@ from rich.markup import escape
 from classifiers.judge import Judge, WeightsError
 from harness import grade as run_module
 from harness import intake, mnist, records, rubric
-from harness.cli.console import console, fail, print_json, progress, results_table
+from harness.cli.console import console, fail, print_json, print_reasons, progress, results_table
 from harness.grade import Run
 from harness.rubric import Assignment, AssignmentError
 from harness.sandbox import probe
@@ -209,7 +209,10 @@ def collected(paths: Sequence[Path], single: bool = False) -> Iterator[list[Subm
     work = Path(tempfile.mkdtemp(prefix="gradebench-intake-"))
     try:
         allowed = {name: architecture.options for name, architecture in MODELS.items()}
-        found = intake.collect(paths, work, tasks=TASKS, models=allowed)
+        try:
+            found = intake.collect(paths, work, tasks=TASKS, models=allowed)
+        except GradingError as error:
+            raise fail(error.failure.message) from error
         if single and len(found) != 1:
             raise fail(f"{paths[0]}: {len(found)} submissions found; `check` takes one, `grade` takes many")
         yield found
@@ -264,6 +267,7 @@ def _render(known: list[Record], results: Path, folder: Path) -> Path:
 
 def _conclude(run: Run, graded: list[Record], seconds: float, as_json: bool, index: Path | None) -> None:
     console.print(results_table(graded))
+    print_reasons(graded)
     data = run.context.data
     console.print(
         f"{len(graded)} graded in {seconds:.1f} s · data {data.name} · isolation {run.isolation.level}"

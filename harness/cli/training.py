@@ -23,6 +23,7 @@ from harness import grade as run_module
 from harness import house, mnist
 from harness.cli.console import console, fail, listing, print_json, progress, results_table
 from harness.cli.grading import DEFAULT_ASSIGNMENT, DataOption, JsonOption, SeedOption, prepare
+from harness.metrics.collapse import feature_spread
 from harness.summary import exit_code, summary
 from harness.types import GradingError
 from reference import MODELS, TRAININGS
@@ -117,7 +118,7 @@ def train_judge(
         training = judge_training.Training(recipe, len(fit_images))
         _fit(training, fit_images, fit_labels, out / f"{wanted}.checkpoint", wanted)
         right = judge_training.logits_of(training.averaged, held_images).argmax(1) == held_labels
-        facts = {
+        facts: dict[str, object] = {
             "network": wanted,
             "recipe": asdict(recipe),
             "data": name,
@@ -125,8 +126,11 @@ def train_judge(
         }
         path = out / f"{wanted}.safetensors"
         judge_module.save(path, training.averaged, facts)
+        features = Judge([path]).features(held_images.numpy())
+        spread = feature_spread(features, held_labels.numpy())
+        judge_module.save(path, training.averaged, facts | {"real_spread": spread.round(4).tolist()})
         console.print(
-            f"{wanted}: {facts['held_out_accuracy']:.2%} of {len(held_labels)} held-out images; {escape(str(path))}",
+            f"{wanted}: {right.double().mean().item():.2%} of {len(held_labels)} held-out images; {escape(str(path))}",
             highlight=False,
             soft_wrap=True,
         )

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from harness.metrics.collapse import feature_spread
 from harness.mnist import Digits
 from harness.types import Answer, ArraySpec, Entry, Marks, Question
 
@@ -22,6 +23,10 @@ class Judge(Protocol):
     @property
     def digest(self) -> str:
         """SHA-256 of the weights."""
+
+    @property
+    def real_spread(self) -> NDArray[np.float64] | None:
+        """Spread of the features of real MNIST digits, by digit (10,), as measured when the judge was trained."""
 
     def labels(self, images: NDArray[np.float32]) -> NDArray[np.int64]:
         """The most probable digit of each image, (N,)."""
@@ -44,9 +49,15 @@ class Context:
         return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
     @cached_property
-    def test_features(self) -> NDArray[np.float32]:
-        """The judge's features of the test images, (N, F), computed once a run."""
-        return self.judge.features(self.data.test.images)
+    def real_spread(self) -> NDArray[np.float64]:
+        """Spread of the judge's features of real digits, by digit (10,).
+
+        What the coursework's models imitate is MNIST, so the judge's own figure for it is taken where there is one,
+        whatever data this run has.
+        """
+        if self.judge.real_spread is not None:
+            return self.judge.real_spread
+        return feature_spread(self.judge.features(self.data.test.images), self.data.test.labels)
 
 
 class Task(Protocol):

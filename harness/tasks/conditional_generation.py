@@ -78,7 +78,9 @@ class ConditionalGeneration:
         counts = accuracy_metric.confusion(labels, judged)
         spread = diversity.diversity(images, labels)
         test = context.data.test
-        evidence.append(_mode_collapse(context, images, labels))
+        right = judged == labels
+        spread_of_features = collapse.feature_spread(context.judge.features(images[right]), labels[right])
+        evidence.append(collapse.mode_collapse(spread_of_features, context.real_spread))
         gate = np.array(diversity.GATE)
         return Marks(
             metrics={
@@ -141,17 +143,6 @@ def _batch_dependence(first: NDArray[np.float32], again: NDArray[np.float32]) ->
         else "The same noise and labels gave the same images in a smaller batch."
     )
     return Evidence("batch-dependence", flag, difference, 0.0, SAME, message)
-
-
-def _mode_collapse(context: Context, images: NDArray[np.float32], labels: NDArray[np.int64]) -> Evidence:
-    """Generated spread against that of one half of the real test images; the other half gives the real range."""
-    features, digits = context.test_features, context.data.test.labels
-    half = np.arange(len(digits)) % 2 == 0
-    return collapse.mode_collapse(
-        collapse.feature_spread(context.judge.features(images), labels),
-        collapse.feature_spread(features[half], digits[half]),
-        collapse.feature_spread(features[~half], digits[~half]),
-    )
 
 
 def _columns(images: NDArray[np.float32], labels: NDArray[np.int64], rows: int = 10) -> NDArray[np.float32]:

@@ -36,9 +36,9 @@ def test_feature_spread_is_the_trace_of_the_covariance():
 def test_collapse_is_flagged_by_the_least_varied_digit_alone():
     real = np.ones(10)
     generated = np.ones(10)
-    assert not mode_collapse(generated, real, real).flag
+    assert not mode_collapse(generated, real).flag
     generated[7] = LEAST_RATIO / 2
-    evidence = mode_collapse(generated, real, real)
+    evidence = mode_collapse(generated, real)
     assert evidence.flag
     assert evidence.value == pytest.approx(LEAST_RATIO / 2)
     assert "digit 7" in evidence.message
