@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.judge import Judge
+from classifiers.fool import attempts, halves, not_digits
+from classifiers.judge import Images, Judge
+from classifiers.weights_file import parameters
 
-Images = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
 
@@ -30,29 +31,13 @@ def expected_calibration_error(probabilities: NDArray[np.float32], labels: Label
     return sum(gaps) / len(labels)
 
 
-def not_digits(images: Images, generator: np.random.Generator) -> dict[str, Images]:
-    """Images that show no digit, by kind, each (n, 1, 28, 28) in [0, 1]; some made from digits (N, 1, 28, 28)."""
-    n = min(500, len(images))
-    some = images[:n]
-    shuffled = some.reshape(n, 784)[:, generator.permutation(784)].reshape(n, 1, 28, 28)
-    return {
-        "blank": np.zeros((1, 1, 28, 28), np.float32),
-        "constant": np.linspace(0.1, 1, 10, dtype=np.float32)[:, None, None, None]
-        * np.ones((1, 1, 28, 28), np.float32),
-        "noise": generator.random((n, 1, 28, 28), np.float32),
-        "sparse noise": (generator.random((n, 1, 28, 28)) < 0.19).astype(np.float32),
-        "shuffled": shuffled,
-        "inverted": 1 - some,
-    }
-
-
 def throughput(judge: Judge, images: Images, repeats: int = 3) -> float:
     """Images a second, the median of `repeats` passes after one that is not counted."""
-    judge.probabilities(images)
+    judge.labels(images[:500])
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
-        judge.probabilities(images)
+        judge.labels(images)
         seconds.append(time.perf_counter() - start)
     return len(images) / float(np.median(seconds))
 
@@ -66,21 +51,40 @@ def evaluate(judge: Judge, images: Images, labels: Labels, digits: Images, digit
     digits, digit_labels : digits of another origin, which no member was trained on
     """
     probabilities = judge.probabilities(images)
+    of_member = judge.by_member(images)
+    committee = judge.mean(of_member)
     strange = not_digits(images, np.random.default_rng(0))
-    confidence = [judge.probabilities(some).max(axis=1).mean() for some in strange.values()]
+    confidence = {kind: float(judge.committee(some).max(axis=1).mean()) for kind, some in strange.items()}
+    part = {kind: float(judge.committee(some[:500]).max(axis=1).mean()) for kind, some in halves(images).items()}
     return {
         "accuracy": float((probabilities.argmax(1) == labels).mean()),
         "members": [
             {
-                "name": member.name,
-                "accuracy": float((Judge.of([member]).labels(images) == labels).mean()),
-                "parameters": member.parameters,
+                "name": facts.name,
+                "accuracy": float((own.argmax(1) == labels).mean()),
+                "parameters": parameters(network),
+                "recipe": dict(facts.recipe),
             }
-            for member in judge.members
+            for facts, own, network in zip(judge.facts.members, of_member, judge.networks, strict=True)
         ],
         "expected_calibration_error": expected_calibration_error(probabilities, labels),
         "digits_accuracy": float((judge.labels(digits) == digit_labels).mean()),
-        "not_digits_confidence": float(np.mean(confidence)),
+        "not_digits_confidence": float(np.mean(list(confidence.values()))),
+        "not_digits": confidence,
+        "half_digits": part,
+        "optimised_flagged": optimised_flagged(judge, images, labels),
+        "real_digits_flagged": float((judge.doubt(images) > judge.facts.doubt).mean()),
+        "first_member_decides": float((of_member[0].max(1) >= judge.facts.sure).mean()),
+        "first_member_agrees": float((probabilities.argmax(1) == committee.argmax(1)).mean()),
         "images_per_second": throughput(judge, images),
         "sha256": judge.digest,
     }
+
+
+def optimised_flagged(judge: Judge, images: Images, labels: Labels) -> dict[str, float]:
+    """Share of images optimised against each member that the committee flags: its doubt is beyond real digits'."""
+    shares = {}
+    for facts, network in zip(judge.facts.members, judge.networks, strict=True):
+        for start, made in attempts(network, images, labels).items():
+            shares[f"{facts.name}, {start}"] = float((judge.doubt(made) > judge.facts.doubt).mean())
+    return shares

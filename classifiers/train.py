@@ -48,6 +48,15 @@ class Recipe:
     """Decay a step of the exponential moving average of the weights, which is what is kept."""
 
 
+COMMITTEE = (
+    Recipe("scout", epochs=30),
+    Recipe("unpadded", epochs=24),
+    Recipe("wide", epochs=18),
+    Recipe("residual", epochs=20),
+)
+"""The public judge's members; the first is the one that is asked first, and that features come from."""
+
+
 def split(images: Tensor, labels: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Divide training images (N, 1, 28, 28) and labels (N,) into a fitting and a held-out part.
 

@@ -247,4 +247,7 @@ def _nothing_fits(
         f"{printable(checkpoint.name, 200)}: has none of the architecture's {len(expected)} tensors "
         f"({several(list(expected))}); {holds}."
     )
+    if checkpoint.notes:
+        message += f" {checkpoint.notes[0]}"
+    lines = [*checkpoint.notes, *lines]
     return refuse("checkpoint", "mismatch", message, "\n".join(lines))

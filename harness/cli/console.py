@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -71,11 +72,12 @@ def progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
 
 def results_table(records: list[Record]) -> Table:
     """Records as a table: submission, part, verdict, primary metric with its interval, points, flags."""
-    table = Table(title=None, header_style="bold", pad_edge=False)
-    for heading in ("submission", "part", "verdict"):
-        table.add_column(heading)
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1), collapse_padding=True)
+    table.add_column("submission", min_width=12, overflow="fold")
+    for heading in ("part", "verdict"):
+        table.add_column(heading, no_wrap=True)
     table.add_column("score", justify="right")
-    table.add_column("95 % interval", justify="right")
+    table.add_column("95 % interval", justify="right", no_wrap=True)
     table.add_column("points", justify="right")
     table.add_column("flags", overflow="fold")
     for record in records:
@@ -83,7 +85,7 @@ def results_table(records: list[Record]) -> Table:
         form = ".2%" if metric is not None and metric.unit == "share" else ".4g"
         value = format(metric.value, form) if metric is not None and metric.value is not None else "-"
         interval = (
-            f"{metric.low:{form}} – {metric.high:{form}}"
+            f"{metric.low:{form}}–{metric.high:{form}}"
             if metric is not None and metric.low is not None and metric.high is not None
             else "-"
         )
@@ -113,7 +115,7 @@ def print_reasons(records: list[Record]) -> None:
 
 def listing(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
     """A plain table of strings."""
-    table = Table(header_style="bold", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1), collapse_padding=True)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
@@ -124,4 +126,4 @@ def listing(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
 def _verdict(record: Record) -> str:
     if record.status is not Status.SCORED:
         return record.status.value
-    return "passed" if record.score is not None and record.score.passed else "below the mark"
+    return "passed" if record.score is not None and record.score.passed else "below mark"

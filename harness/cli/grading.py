@@ -16,7 +16,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from classifiers.judge import Judge, WeightsError
+from classifiers.judge import Judge
+from classifiers.weights_file import WeightsError
 from harness import grade as run_module
 from harness import intake, mnist, records, rubric
 from harness.cli.console import console, fail, print_json, print_reasons, progress, results_table
@@ -183,7 +184,7 @@ def prepare(
     try:
         chosen: Assignment = rubric.find(assignment)
         digits = mnist.load(data)
-        referee = Judge.shipped() if judge is None else Judge([judge])
+        referee = Judge.shipped() if judge is None else Judge.read(judge)
     except (AssignmentError, WeightsError) as error:
         raise fail(str(error)) from error
     except GradingError as error:
@@ -191,7 +192,7 @@ def prepare(
     if unknown := [part.task for part in chosen.part if part.task not in TASKS]:
         raise fail(f"assignment {chosen.name}: no such task: {unknown[0]}; there are {', '.join(TASKS)}")
     return Run(
-        Context(digits, referee, seed),
+        Context(digits, referee, seed, None if judge is None else Judge.shipped()),
         chosen,
         results,
         probe(),

@@ -14,11 +14,12 @@ import typer
 from rich.markup import escape
 from safetensors.torch import save_file
 
-from classifiers import judge as judge_module
-from classifiers import train as judge_training
+from classifiers import card, weights_file
+from classifiers.calibrate import calibrate
 from classifiers.evaluate import evaluate as evaluate_judge
-from classifiers.judge import Judge, WeightsError
-from classifiers.network import NETWORKS
+from classifiers.judge import Judge
+from classifiers.train import COMMITTEE, Training, logits_of, split
+from classifiers.weights_file import Facts, MemberFacts, WeightsError
 from harness import grade as run_module
 from harness import house, mnist
 from harness.cli.console import console, fail, listing, print_json, progress, results_table
@@ -97,49 +98,46 @@ def evaluate_reference(
 @judge.command("train")
 def train_judge(
     seed: SeedOption = 1,
-    out: Annotated[Path, typer.Option("--out", help="Where weights and checkpoints go.")] = Path("judge"),
+    out: Annotated[Path, typer.Option("--out", help="Where the judge and its checkpoints go.")] = Path("judge"),
     network: Annotated[list[str] | None, typer.Option("--network", help="Train this member alone.")] = None,
     data: DataOption = None,
     epochs: EpochsOption = None,
 ) -> None:
-    """Train a judge of your own, which no submission can have been trained against.
+    """Train a judge of your own, which no submission can have been trained against; an interruption is resumed.
 
-    Example: [bold]gradebench judge train --seed 7 --out my-judge[/]
+    Example: [bold]gradebench judge train --seed 7 --out my-judge[/], then
+    [bold]gradebench grade PATH --judge my-judge/judge.safetensors[/]
     """
+    recipes = {recipe.network: recipe for recipe in COMMITTEE}
+    if unknown := [n for n in network or () if n not in recipes]:
+        raise fail(f"no network {unknown[0]!r}; there are {', '.join(recipes)}")
     images, labels, name = _training_data(data)
-    known = judge_module.COMMITTEE
-    if unknown := [n for n in network or () if n not in NETWORKS]:
-        raise fail(f"no network {unknown[0]!r}; there are {', '.join(NETWORKS)}")
-    (fit_images, fit_labels), (held_images, held_labels) = judge_training.split(images, labels)
-    for wanted in network or known:
-        recipe = judge_training.Recipe(wanted, seed)
-        if epochs is not None:
-            recipe = replace(recipe, epochs=epochs)
-        training = judge_training.Training(recipe, len(fit_images))
+    (fit_images, fit_labels), (held_images, held_labels) = split(images, labels)
+    networks, members = [], []
+    for wanted in network or recipes:
+        recipe = replace(recipes[wanted], seed=seed, epochs=epochs or recipes[wanted].epochs)
+        training = Training(recipe, len(fit_images))
         _fit(training, fit_images, fit_labels, out / f"{wanted}.checkpoint", wanted)
-        right = judge_training.logits_of(training.averaged, held_images).argmax(1) == held_labels
-        facts: dict[str, object] = {
-            "network": wanted,
-            "recipe": asdict(recipe),
-            "data": name,
-            "held_out_accuracy": right.double().mean().item(),
-        }
-        path = out / f"{wanted}.safetensors"
-        judge_module.save(path, training.averaged, facts)
-        features = Judge([path]).features(held_images.numpy())
-        spread = feature_spread(features, held_labels.numpy())
-        judge_module.save(path, training.averaged, facts | {"real_spread": spread.round(4).tolist()})
-        console.print(
-            f"{wanted}: {right.double().mean().item():.2%} of {len(held_labels)} held-out images; {escape(str(path))}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        accuracy = (logits_of(training.averaged, held_images).argmax(1) == held_labels).double().mean().item()
+        networks.append(training.averaged)
+        members.append(MemberFacts(name=wanted, network=wanted, recipe=asdict(recipe), held_out_accuracy=accuracy))
+        console.print(f"{wanted}: {accuracy:.2%} of {len(held_labels)} held-out images", highlight=False)
+    held = held_images.numpy(), held_labels.numpy()
+    with console.status("calibrating"):
+        facts = calibrate(networks, Facts(data=name, members=tuple(members)), *held)
+        spread = feature_spread(Judge(networks, facts).features(held[0]), held[1])
+    facts = facts.model_copy(update={"real_spread": tuple(float(value) for value in spread.round(4))})
+    path = out / "judge.safetensors"
+    weights_file.save(path, networks, facts)
+    (out / "MODEL_CARD.md").write_text(card.of_training(facts), encoding="utf-8")
+    console.print(f"judge: {escape(str(path))}, with its MODEL_CARD.md", highlight=False, soft_wrap=True)
 
 
 @judge.command("evaluate")
 def evaluate_command(
     data: DataOption = None,
-    weights: Annotated[list[Path] | None, typer.Option("--judge", help="Weight files; else the shipped ones.")] = None,
+    judge_file: Annotated[Path | None, typer.Option("--judge", help="A judge's file; else the shipped one.")] = None,
+    write: Annotated[Path | None, typer.Option("--write", help="Rewrite figures and pictures of this card.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a judge: accuracy, calibration, what it says of things that are no digits, speed.
@@ -148,13 +146,15 @@ def evaluate_command(
     """
     try:
         digits = mnist.load(data)
-        referee = Judge(weights) if weights else Judge.shipped()
+        referee = Judge.read(judge_file) if judge_file else Judge.shipped()
     except GradingError as error:
         raise fail(error.failure.message) from error
     except WeightsError as error:
         raise fail(str(error)) from error
     small = mnist.embedded()
     figures = evaluate_judge(referee, digits.test.images, digits.test.labels, small.test.images, small.test.labels)
+    if write is not None:
+        card.write(write, referee, figures, digits.test.images, digits.test.labels, digits.name)
     if as_json:
         print_json({"schema": 1, "data": {"name": digits.name, "digest": digits.digest}, **figures})
         return

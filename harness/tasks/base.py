@@ -28,11 +28,15 @@ class Judge(Protocol):
     def real_spread(self) -> NDArray[np.float64] | None:
         """Spread of the features of real MNIST digits, by digit (10,), as measured when the judge was trained."""
 
-    def labels(self, images: NDArray[np.float32]) -> NDArray[np.int64]:
-        """The most probable digit of each image, (N,)."""
+    @property
+    def most_doubt(self) -> float:
+        """The doubt that less than one in a hundred real digits exceeds."""
 
-    def features(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Penultimate features of each image, (N, F)."""
+    def examine(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Probabilities of the digits (N, 10), and penultimate features (N, F)."""
+
+    def doubt(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How little the least convinced member believes in the label, (N,) in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Context:
     data: Digits
     judge: Judge
     seed: int
+    second: Judge | None = None
+    """The public judge, where a private one judges: how far the two agree is shown."""
 
     def generator(self, *parts: object) -> torch.Generator:
         """A CPU generator for `parts` (task, purpose …): the same seed and parts give the same draws everywhere."""
@@ -57,7 +63,7 @@ class Context:
         """
         if self.judge.real_spread is not None:
             return self.judge.real_spread
-        return feature_spread(self.judge.features(self.data.test.images), self.data.test.labels)
+        return feature_spread(self.judge.examine(self.data.test.images)[1], self.data.test.labels)
 
 
 class Task(Protocol):

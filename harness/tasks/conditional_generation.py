@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from harness.metrics import accuracy as accuracy_metric
-from harness.metrics import collapse, diversity
+from harness.metrics import collapse, diversity, fooling
 from harness.metrics.pictures import grid
 from harness.tasks.base import Context
 from harness.types import Answer, ArraySpec, Entry, Evidence, Kind, Marks, Metric, Question, refuse
@@ -25,6 +25,8 @@ CLASSES = 10
 LATENT = 100
 REPEATED = 200
 """Samples that are asked for a second time, in smaller batches."""
+DOUBTED = 2_000
+"""Samples, from the first on, about which all members of the judge are asked."""
 OVERSHOOT = 0.01
 """How far outside [0, 1] a value may lie: it is clipped and the student is told. Farther is an error."""
 SAME = 1e-4
@@ -74,19 +76,27 @@ class ConditionalGeneration:
             evidence.append(_batch_dependence(images, answers[1]["images"]))
         images = _in_range(images, notes)
 
-        judged = context.judge.labels(images)
+        probabilities, features = context.judge.examine(images)
+        judged = probabilities.argmax(1)
         counts = accuracy_metric.confusion(labels, judged)
         spread = diversity.diversity(images, labels)
         test = context.data.test
         right = judged == labels
-        spread_of_features = collapse.feature_spread(context.judge.features(images[right]), labels[right])
+        spread_of_features = collapse.feature_spread(features[right], labels[right])
         evidence.append(collapse.mode_collapse(spread_of_features, context.real_spread))
+        some = right & (np.arange(len(labels)) < DOUBTED)
+        evidence.append(fooling.judge_fooling(context.judge.doubt(images[some]), context.judge.most_doubt))
         gate = np.array(diversity.GATE)
+        metrics = {
+            "accuracy": accuracy_metric.accuracy(labels, judged),
+            "diversity": Metric(float(spread.mean()), "gray value", "higher", len(images)),
+        }
+        if context.second is not None:
+            public = context.second.examine(images)[0].argmax(1)
+            metrics["accuracy_public_judge"] = accuracy_metric.accuracy(labels, public)
+            metrics["judges_agree"] = accuracy_metric.accuracy(judged, public)
         return Marks(
-            metrics={
-                "accuracy": accuracy_metric.accuracy(labels, judged),
-                "diversity": Metric(float(spread.mean()), "gray value", "higher", len(images)),
-            },
+            metrics=metrics,
             primary=self.primary,
             evidence=tuple(evidence),
             tables={

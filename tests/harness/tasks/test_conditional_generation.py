@@ -21,11 +21,13 @@ class ReadsFirstRow:
     digest = "0" * 64
     real_spread = None
 
-    def labels(self, images):
-        return images[:, 0, 0, :10].argmax(1)
+    most_doubt = 0.5
 
-    def features(self, images):
-        return images[:, 0, ::4, ::4].reshape(len(images), -1)
+    def examine(self, images):
+        return images[:, 0, 0, :10], images[:, 0, ::4, ::4].reshape(len(images), -1)
+
+    def doubt(self, images):
+        return images[:, 0, 27, 27]
 
 
 @pytest.fixture
@@ -37,6 +39,7 @@ def drawn(labels, seed=0):
     images = np.random.default_rng(seed).random((len(labels), 1, 28, 28)).astype(np.float32) * 0.9
     images[:, 0, 0, :10] = 0
     images[np.arange(len(labels)), 0, 0, labels] = 1
+    images[:, 0, 27, 27] = 0
     return images
 
 
@@ -87,7 +90,7 @@ def test_one_image_a_digit_is_perfect_and_flagged(context):
     marks, _ = TASK.mark(context, WEIGHTS, answered(one_each))
     flags = {evidence.name: evidence.flag for evidence in marks.evidence}
     assert marks.metrics["accuracy"].value == 1.0
-    assert flags == {"mode-collapse": True, "batch-dependence": False}
+    assert flags == {"mode-collapse": True, "batch-dependence": False, "judge-fooling": False}
     assert marks.gates["diversity"] is False
 
 
@@ -136,3 +139,31 @@ def test_answers_files_must_hold_a_thousand_of_each(context):
     labels[0] = 1
     with pytest.raises(GradingError, match="0: 999, 1: 1001"):
         TASK.mark(context, OUTPUTS, [{"imgs": drawn(labels), "labels": labels}])
+
+
+def test_samples_that_the_judge_doubts_are_evidence(context):
+    images = drawn(cycling())
+    images[:400, 0, 27, 27] = 0.9
+    marks, _ = TASK.mark(context, WEIGHTS, answered(images))
+    fooling = next(e for e in marks.evidence if e.name == "judge-fooling")
+    assert fooling.value == 0.2
+    assert fooling.flag
+    images[200:400, 0, 27, 27] = 0
+    marks, _ = TASK.mark(context, WEIGHTS, answered(images))
+    fooling = next(e for e in marks.evidence if e.name == "judge-fooling")
+    assert (fooling.value, fooling.flag) == (0.1, False)
+
+
+def test_a_private_judge_is_compared_with_the_public_one(context):
+    class ReadsNextRow(ReadsFirstRow):
+        def examine(self, images):
+            return images[:, 0, 1, :10], images[:, 0, ::4, ::4].reshape(len(images), -1)
+
+    both = Context(context.data, context.judge, 5, ReadsNextRow())
+    images = drawn(cycling())
+    images[:, 0, 1, :10] = images[:, 0, 0, :10]
+    images[:1000, 0, 1, :10] = np.roll(images[:1000, 0, 1, :10], 1, axis=1)
+    marks, _ = TASK.mark(both, WEIGHTS, answered(images))
+    assert marks.metrics["accuracy"].value == 1.0
+    assert marks.metrics["accuracy_public_judge"].value == 0.9
+    assert marks.metrics["judges_agree"].value == 0.9

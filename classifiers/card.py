@@ -1,0 +1,142 @@
+"""A judge's model card: tables between marks in a Markdown file, and two pictures beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.judge import Images, Judge
+from classifiers.weights_file import Facts
+
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+Labels = NDArray[np.int64]
+
+
+def of_training(facts: Facts) -> str:
+    """The card of a judge that was just trained: its recipes and held-out figures."""
+    rows = [
+        f"| {m.name} | {m.recipe['seed']} | {m.recipe['epochs']} | {m.held_out_accuracy:.2%} | {m.temperature:.3f} |"
+        for m in facts.members
+    ]
+    return "\n".join(
+        [
+            "# A private judge",
+            "",
+            f"Trained by `gradebench judge train` on {facts.data}; figures are of the held-out training images.",
+            "",
+            "| member | seed | epochs | held-out accuracy | temperature |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+            f"The first member decides alone from a confidence of {facts.sure:.4f}; a doubt above {facts.doubt:.4f} is "
+            "more than real digits give. `gradebench judge evaluate --judge FILE` measures it on test images.",
+            "",
+        ]
+    )
+
+
+def write(path: Path, judge: Judge, figures: Mapping[str, Any], images: Images, labels: Labels, data: str) -> None:
+    """Rewrite the figures between the marks of the card at `path`, and the pictures in `pictures/` beside it.
+
+    Parameters
+    ----------
+    figures : what `classifiers.evaluate.evaluate` returned
+    images, labels : the test images (N, 1, 28, 28) and labels (N,) that it was given
+    """
+    probabilities = judge.probabilities(images)
+    folder = path.parent / "pictures"
+    folder.mkdir(exist_ok=True)
+    _reliability(probabilities, labels, folder / "reliability.png")
+    wrong = np.flatnonzero(probabilities.argmax(1) != labels)
+    _misread(images, labels, probabilities, wrong, folder / "misread.png")
+    before, rest = path.read_text(encoding="utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    text = before + BEGIN + "\n" + _tables(figures, labels, probabilities.argmax(1), data) + END + after
+    path.write_text(text, encoding="utf-8")
+
+
+def _tables(figures: Mapping[str, Any], labels: Labels, judged: Labels, data: str) -> str:
+    lines = [
+        f"| figure | on {data} |",
+        "|---|---|",
+        f"| accuracy of the committee, {len(labels):,} test images | {figures['accuracy']:.2%} |",
+        f"| expected calibration error, 15 bins | {figures['expected_calibration_error']:.2%} |",
+        f"| accuracy on scikit-learn's digits (500 test digits, resampled, never trained on) | "
+        f"{figures['digits_accuracy']:.1%} |",
+        f"| mean confidence on what is no digit | {figures['not_digits_confidence']:.3f} |",
+        f"| real test digits whose doubt is out of range | {figures['real_digits_flagged']:.2%} |",
+        f"| the first member decides alone | {figures['first_member_decides']:.1%} of images |",
+        f"| labels equal to the whole committee's | {figures['first_member_agrees']:.2%} |",
+        f"| SHA-256 | `{figures['sha256']}` |",
+        "",
+        "| member | parameters | seed | epochs | accuracy |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {m['name']} | {m['parameters']:,} | {m['recipe']['seed']} | {m['recipe']['epochs']} "
+            f"| {m['accuracy']:.2%} |"
+            for m in figures["members"]
+        ),
+        "",
+        "| not a digit | mean confidence |",
+        "|---|---|",
+        *(f"| {kind} | {value:.3f} |" for kind, value in figures["not_digits"].items()),
+        *(f"| {kind} (some are readable) | {value:.3f} |" for kind, value in figures["half_digits"].items()),
+        "",
+        "| optimised against, starting from | flagged by the committee |",
+        "|---|---|",
+        *(f"| {kind} | {value:.0%} |" for kind, value in figures["optimised_flagged"].items()),
+        "",
+        "Confused pairs (label → read as): " + _confused(labels, judged) + ".",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _confused(labels: Labels, judged: Labels) -> str:
+    pairs = [f"{a} → {b}" for a, b in zip(labels, judged, strict=True) if a != b]
+    counts = sorted({pair: pairs.count(pair) for pair in pairs}.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{pair} ({count})" for pair, count in counts) or "none"
+
+
+def _reliability(probabilities: NDArray[np.float32], labels: Labels, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    # Nearly all images lie near 1, so bins hold equal numbers of them rather than equal widths of confidence.
+    edges = np.unique(np.quantile(confidence, np.linspace(0, 1, 41)))
+    of_bin = np.clip(np.searchsorted(edges, confidence, "right") - 1, 0, len(edges) - 2)
+    filled = np.unique(of_bin)
+    figure = Figure(figsize=(5, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="perfect")
+    axes.plot(
+        [confidence[of_bin == b].mean() for b in filled],
+        [right[of_bin == b].mean() for b in filled],
+        "o-",
+        markersize=4,
+        label="judge, 40 bins of equal size",
+    )
+    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0.4, 1.01), ylim=(0.4, 1.01), title="Reliability")
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=110)
+
+
+def _misread(
+    images: Images, labels: Labels, probabilities: NDArray[np.float32], wrong: NDArray[np.intp], path: Path
+) -> None:
+    from matplotlib.figure import Figure
+
+    columns = 10
+    rows = max(1, -(-len(wrong) // columns))
+    figure = Figure(figsize=(columns * 0.9, rows * 1.15), layout="constrained")
+    for place, index in enumerate(wrong):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        axes.imshow(images[index, 0], cmap="gray_r", vmin=0, vmax=1)
+        axes.set_title(f"{labels[index]} → {probabilities[index].argmax()}", fontsize=8)
+        axes.axis("off")
+    figure.savefig(path, dpi=110)

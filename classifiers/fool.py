@@ -1,0 +1,84 @@
+"""Images made to fool a judge: what is no digit, and what was optimised until one member calls it a digit.
+
+Nguyen, Yosinski and Clune 2015, "Deep neural networks are easily fooled", arXiv:1412.1897: gradient ascent on the
+pixels towards one network's probability of a label, from noise and from digits of another class.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from classifiers.network import CLASSES, Member
+
+Images = NDArray[np.float32]
+
+
+def not_digits(images: Images, generator: np.random.Generator) -> dict[str, Images]:
+    """Images that show no digit, by kind, each (n, 1, 28, 28) in [0, 1]; some made from digits (N, 1, 28, 28)."""
+    n = min(500, len(images))
+    some = images[:n]
+    shuffled = some.reshape(n, 784)[:, generator.permutation(784)].reshape(n, 1, 28, 28)
+    levels = np.linspace(0.1, 1, 10, dtype=np.float32)
+    return {
+        "blank": np.zeros((1, 1, 28, 28), np.float32),
+        "constant": np.broadcast_to(levels[:, None, None, None], (10, 1, 28, 28)).copy(),
+        "noise": generator.random((n, 1, 28, 28), np.float32),
+        "sparse noise": (generator.random((n, 1, 28, 28)) < 0.19).astype(np.float32),
+        "pixels shuffled": shuffled,
+        "inverted": 1 - some,
+        "lattices": _lattices(n, generator),
+    }
+
+
+def halves(images: Images) -> dict[str, Images]:
+    """Digits of which the upper or the lower half is blank: ambiguous, some still readable."""
+    upper, lower = images.copy(), images.copy()
+    upper[:, :, 14:] = 0
+    lower[:, :, :14] = 0
+    return {"upper halves": upper, "lower halves": lower}
+
+
+def _lattices(n: int, generator: np.random.Generator) -> Images:
+    """Two to four bars across the middle, upright or level: letter-like strokes such as H, E, #."""
+    images = np.zeros((n, 1, 28, 28), np.float32)
+    for image in images:
+        for level in generator.permutation([True, True, False, False])[: generator.integers(2, 5)]:
+            at = generator.integers(5, 21)
+            if level:
+                image[0, at : at + 3, 5:23] = 1
+            else:
+                image[0, 5:23, at : at + 3] = 1
+    return images
+
+
+def optimised(network: Member, start: Images, labels: NDArray[np.int64], steps: int = 80, rate: float = 0.05) -> Images:
+    """Images (N, 1, 28, 28) in [0, 1], moved from `start` until `network` reads each as its label (N,).
+
+    Adam on the pixels, clipped to [0, 1] after each step.
+    """
+    images = torch.from_numpy(start.copy()).requires_grad_()
+    wanted = torch.from_numpy(labels)
+    optimizer = torch.optim.Adam([images], rate)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        functional.cross_entropy(network(images), wanted, reduction="sum").backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        with torch.no_grad():
+            images.clamp_(0, 1)
+    return images.detach().numpy()
+
+
+def attempts(network: Member, digits: Images, labels: NDArray[np.int64], seed: int = 0) -> dict[str, Images]:
+    """Images optimised against `network`, by what they started from: noise, and digits that show another class."""
+    generator = np.random.default_rng(seed)
+    n = min(100, len(digits))
+    targets = generator.integers(0, CLASSES, n)
+    others = (labels[:n] + generator.integers(1, CLASSES, n)) % CLASSES
+    noise = generator.random((n, 1, 28, 28), np.float32) * 0.5
+    return {
+        "from noise": optimised(network, noise, targets),
+        "from other digits": optimised(network, digits[:n], others),
+    }

@@ -1,0 +1,33 @@
+"""Samples that are read as asked but do not look like digits to the whole judge.
+
+A generator that was trained against the judge, or against one network much like a member of it, draws images that one
+network reads with confidence and that the others doubt. The judge's doubt has a bound that under 1 % of real digits
+exceed; the share of samples beyond it is the evidence.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.metrics.accuracy import wilson
+from harness.types import Evidence
+
+MOST = 0.15
+"""Share of doubtful samples from which the flag is raised. Honest models of middling quality stay below it."""
+REAL = 0.01
+"""Most that real digits give."""
+
+
+def judge_fooling(doubt: NDArray[np.float32], bound: float) -> Evidence:
+    """Evidence from the doubts (N,) about samples that were read as asked.
+
+    The flag is raised where the share of doubtful samples lies above `MOST` with its whole 95 % interval.
+    """
+    doubtful, n = int((doubt > bound).sum()), len(doubt)
+    share = doubtful / n if n else 0.0
+    low, _ = wilson(doubtful, n)
+    flag = low > MOST
+    message = f"{share:.1%} of the samples that were read as asked look unlike real digits to part of the judge"
+    message += ", far more than among real digits (under 1 %)." if flag else "; of real digits under 1 % do."
+    return Evidence("judge-fooling", flag, share, 0.0, REAL, message)

@@ -1,0 +1,273 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+from sklearn.calibration import calibration_curve
+
+from classifiers import weights_file
+from classifiers.augment import Distortion, coarsen, distort
+from classifiers.calibrate import calibrate
+from classifiers.evaluate import expected_calibration_error
+from classifiers.fool import not_digits, optimised
+from classifiers.judge import Judge, sharpened
+from classifiers.network import NETWORKS, initialise
+from classifiers.outliers import KINDS, draw
+from classifiers.train import Recipe, Training, split
+from classifiers.weights_file import Facts, MemberFacts, WeightsError
+from reference.train import fit
+from tests.data import embedded_digits, mnist_digits
+
+
+def facts(*names, **changes):
+    members = tuple(MemberFacts(name=n, network=n, recipe={}, held_out_accuracy=0.0) for n in names)
+    return Facts(data="none", members=members, **changes)
+
+
+def untrained(name, seed):
+    network = NETWORKS[name]()
+    initialise(network, torch.Generator().manual_seed(seed))
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return Judge.shipped()
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """Two members that were trained for a moment, calibrated: they often differ."""
+    digits = embedded_digits().train
+    images, labels = torch.from_numpy(digits.images), torch.from_numpy(digits.labels)
+    trainings = [Training(Recipe(name, 1, epochs=3, batch=64), 1000) for name in ("unpadded", "folded")]
+    for training in trainings:
+        fit(training, images[:1000], labels[:1000])
+    networks = [training.averaged for training in trainings]
+    return Judge(networks, calibrate(networks, facts("unpadded", "folded"), digits.images[1000:], digits.labels[1000:]))
+
+
+def test_answers_do_not_depend_on_how_many_are_asked_about(judge):
+    images = embedded_digits().test.images[:300]
+    whole = judge.probabilities(images)
+    assert np.array_equal(whole[:7], judge.probabilities(images[:7]))
+    assert np.array_equal(whole[200:], judge.probabilities(images[200:]))
+    assert np.allclose(whole.sum(axis=1), 1, atol=1e-6)
+    features = judge.features(images)
+    assert np.array_equal(features[250:], judge.features(images[250:]))
+
+
+def test_no_images_give_no_answers(judge):
+    assert judge.probabilities(np.empty((0, 1, 28, 28), np.float32)).shape == (0, 10)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_folding_batch_norm_changes_no_answer(name, tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    network = NETWORKS[name]()
+    initialise(network, generator)
+    network.train()
+    images = torch.rand(64, 1, 28, 28, generator=generator)
+    for _ in range(3):
+        network(images)  # so that batch norm has statistics other than its first ones
+    network.eval()
+    network.half().float()  # as it is stored
+    path = tmp_path / f"{name}.safetensors"
+    weights_file.save(path, [network], facts(name))
+    with torch.no_grad():
+        expected = network(images).softmax(1).numpy()
+    assert np.allclose(Judge.read(path).probabilities(images.numpy()), expected, atol=2e-5)
+
+
+def test_the_shipped_judge_reads_mnist(judge):
+    test = mnist_digits().test
+    assert (judge.labels(test.images) == test.labels).mean() >= 0.996
+
+
+def test_the_shipped_judge_reads_digits_of_another_origin(judge):
+    digits = embedded_digits()
+    assert (judge.labels(digits.test.images) == digits.test.labels).mean() >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"", "damaged"), (b"not safetensors at all", "damaged"), (None, "no such file")]
+)
+def test_a_bad_weight_file_is_named(content, said, tmp_path):
+    path = tmp_path / "mine.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(WeightsError, match=said) as caught:
+        Judge.read(path)
+    assert "mine.safetensors" in str(caught.value)
+
+
+def test_the_digest_is_of_the_weights(tmp_path):
+    digests = []
+    for seed in (0, 0, 1):
+        network = NETWORKS["folded"]()
+        initialise(network, torch.Generator().manual_seed(seed))
+        path = tmp_path / f"{len(digests)}.safetensors"
+        weights_file.save(path, [network], facts("folded"))
+        digests.append(Judge.read(path).digest)
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_calibration_error_is_the_weighted_gap():
+    generator = np.random.default_rng(0)
+    confidence = generator.uniform(0.5, 1, 4000)
+    labels = np.where(generator.random(4000) < confidence**2, 0, 1)
+    probabilities = np.zeros((4000, 10), np.float32)
+    probabilities[:, 0], probabilities[:, 2] = confidence, 1 - confidence
+    share, mean = calibration_curve(labels == 0, probabilities[:, 0].astype(float), n_bins=15)
+    counts = np.histogram(probabilities[:, 0], np.linspace(0, 1, 16))[0]
+    expected = (np.abs(share - mean) * counts[counts > 0]).sum() / 4000
+    assert expected_calibration_error(probabilities, labels) == pytest.approx(expected, abs=1e-4)
+    assert expected > 0.1
+
+
+def test_perfect_calibration_has_no_error():
+    probabilities = np.eye(10, dtype=np.float32)
+    assert expected_calibration_error(probabilities, np.arange(10)) == 0
+
+
+def test_a_distortion_of_no_strength_is_the_identity():
+    images = torch.rand(5, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    still = distort(images, torch.Generator().manual_seed(1), Distortion(0, 0, 0, 0, 0))
+    assert torch.allclose(still, images, atol=1e-5)
+
+
+def test_distortions_differ_by_image_and_stay_in_range():
+    images = torch.from_numpy(np.repeat(embedded_digits().test.images[:1], 8, axis=0))
+    distorted = distort(images, torch.Generator().manual_seed(1))
+    assert distorted.min() >= 0
+    assert distorted.max() <= 1
+    assert all((distorted[0] - other).abs().max() > 0.1 for other in distorted[1:])
+    again = distort(images, torch.Generator().manual_seed(1))
+    assert torch.equal(distorted, again)
+
+
+def test_coarsening_replaces_about_its_share():
+    images = torch.from_numpy(embedded_digits().train.images[:1000])
+    coarse = coarsen(images, torch.Generator().manual_seed(0), 0.15)
+    changed = (coarse != images).flatten(1).any(1).double().mean().item()
+    assert 0.1 < changed < 0.2
+    assert coarse.min() >= 0
+    assert coarse.max() <= 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_outlier_is_a_digit_that_was_there_before(kind):
+    digits = torch.from_numpy(embedded_digits().test.images[:40])
+    drawn = KINDS[kind](digits, torch.Generator().manual_seed(3))
+    assert drawn.shape == digits.shape
+    assert ((drawn - digits).abs().amax((1, 2, 3)) > 0.05).all()
+
+
+def test_outliers_are_of_many_kinds_and_in_range():
+    digits = torch.from_numpy(embedded_digits().test.images[:80])
+    drawn = draw(digits, torch.Generator().manual_seed(3))
+    assert drawn.min() >= 0
+    assert drawn.max() <= 1
+    assert torch.equal(drawn, draw(digits, torch.Generator().manual_seed(3)))
+    levels = drawn.mean((1, 2, 3))
+    assert levels.std() > 0.1
+
+
+def test_what_is_no_digit_is_drawn_from_its_generator_alone():
+    images = embedded_digits().test.images[:20]
+    first, second = (not_digits(images, np.random.default_rng(5)) for _ in range(2))
+    assert all(np.array_equal(first[kind], second[kind]) for kind in first)
+    assert np.allclose(first["inverted"], 1 - images)
+
+
+def test_the_held_out_part_is_the_end():
+    labels = torch.arange(60_000)
+    (_, fit_labels), (_, held_labels) = split(torch.zeros(60_000, 1, 1, 1), labels)
+    assert fit_labels[-1] == 54_999
+    assert held_labels[0] == 55_000
+    assert len(split(torch.zeros(120, 1, 1, 1), labels[:120])[1][1]) == 10
+
+
+def test_a_member_learns_and_resumes(tmp_path):
+    digits = embedded_digits()
+    images, labels = torch.from_numpy(digits.train.images[:640]), torch.from_numpy(digits.train.labels[:640])
+    recipe = Recipe("folded", seed=2, epochs=3, batch=64)
+    whole = Training(recipe, len(images))
+    history = fit(whole, images, labels)
+    assert history[-1].losses["cross-entropy"] < history[0].losses["cross-entropy"]
+
+    class Interrupted(Exception):
+        pass
+
+    def stop(epoch):
+        raise Interrupted
+
+    first, second = Training(recipe, len(images)), Training(recipe, len(images))
+    with pytest.raises(Interrupted):
+        fit(first, images, labels, tmp_path / "state", on_epoch=stop)
+    started = copy.deepcopy(second.averaged.state_dict())
+    fit(second, images, labels, tmp_path / "state")
+    found = second.averaged.state_dict()
+    assert all(torch.equal(found[key], value) for key, value in whole.averaged.state_dict().items())
+    assert not all(torch.equal(found[key], started[key]) for key in started)
+
+
+def test_where_the_first_member_is_sure_its_verdict_stands(pair):
+    images = embedded_digits().test.images
+    of_member = pair.by_member(images)
+    sure = of_member[0].max(1) >= pair.facts.sure
+    assert 0 < sure.sum() < len(images)
+    found = pair.probabilities(images)
+    assert np.array_equal(found[sure], of_member[0][sure])
+    assert np.allclose(found[~sure], pair.committee(images)[~sure], atol=1e-6)
+
+
+def test_a_committee_is_the_mean_of_its_members(pair):
+    images = embedded_digits().test.images[:50]
+    by_hand = pair.by_member(images).astype(np.float64).mean(axis=0) ** (1 / pair.facts.temperature)
+    assert np.allclose(pair.committee(images), by_hand / by_hand.sum(axis=1, keepdims=True), atol=1e-5)
+
+
+def test_calibration_lowers_the_surprise_on_what_it_saw(pair):
+    digits = embedded_digits().train
+    images, labels = digits.images[1000:], digits.labels[1000:]
+
+    def surprise(judge):
+        return -np.log(judge.committee(images)[np.arange(len(labels)), labels]).mean()
+
+    members = tuple(m.model_copy(update={"temperature": 1.0}) for m in pair.facts.members)
+    plain = Judge(pair.networks, pair.facts.model_copy(update={"members": members, "temperature": 1.0}))
+    assert surprise(pair) < surprise(plain)
+
+
+def test_doubt_is_the_least_convinced_members(pair):
+    images = embedded_digits().test.images[:60]
+    of_member, label = pair.by_member(images), pair.committee(images).argmax(1)
+    expected = [1 - min(own[row, label[row]] for own in of_member) for row in range(60)]
+    assert np.allclose(pair.doubt(images), expected, atol=1e-6)
+
+
+def test_few_real_digits_are_doubted(pair):
+    assert (pair.doubt(embedded_digits().train.images[1000:]) > pair.facts.doubt).mean() < 0.01
+
+
+def test_a_temperature_of_two_takes_square_roots():
+    assert sharpened(np.array([[0.8, 0.2]], np.float32), 2.0)[0, 0] == pytest.approx(2 / 3)
+    assert sharpened(np.array([[0.8, 0.2]], np.float32), 0.5)[0, 0] == pytest.approx(16 / 17)
+
+
+def test_gradient_ascent_convinces_the_network_it_climbs(judge):
+    start = np.random.default_rng(0).random((8, 1, 28, 28), np.float32) * 0.5
+    labels = np.arange(8)
+    network = judge.networks[0]
+
+    def belief(images):
+        with torch.no_grad():
+            return network(torch.from_numpy(images)).softmax(1).numpy()[np.arange(8), labels]
+
+    made = optimised(network, start, labels, steps=40)
+    before, after = belief(start), belief(made)
+    assert made.min() >= 0
+    assert made.max() <= 1
+    assert (after > before).all()
+    assert np.median(after) > 0.8
