@@ -18,15 +18,15 @@ from torch.nn import functional
 class Distortion:
     """How far an image may be distorted; every draw is uniform in ± the value unless a line says otherwise."""
 
-    rotation: float = 15.0
+    rotation: float = 13.0
     """Degrees."""
-    log_scale: float = 0.14
+    log_scale: float = 0.12
     """Natural logarithm of the scale, drawn for each axis."""
-    shear: float = 0.2
+    shear: float = 0.18
     """Horizontal shift by row, in pixels a pixel."""
-    shift: float = 2.2
+    shift: float = 1.6
     """Pixels, drawn for each axis."""
-    elastic: float = 1.1
+    elastic: float = 1.0
     """Standard deviation of the displacement at the knots of the elastic field, in pixels."""
     knots: int = 6
     """Knots of the elastic field along each axis; between them it is interpolated bicubically."""
@@ -68,7 +68,7 @@ def distort(images: Tensor, generator: torch.Generator, strength: Distortion = D
     return functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def coarsen(images: Tensor, generator: torch.Generator, share: float = 0.15) -> Tensor:
+def coarsen(images: Tensor, generator: torch.Generator, share: float = 0.1) -> Tensor:
     """Some of the images as a coarse scanner would give them: fewer pixels, blown up again, contrast stretched.
 
     Digits of other origins come at lower resolution and with thicker strokes than MNIST's.

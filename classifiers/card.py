@@ -71,6 +71,14 @@ def _tables(figures: Mapping[str, Any], labels: Labels, judged: Labels, data: st
         f"| real test digits whose doubt is out of range | {figures['real_digits_flagged']:.2%} |",
         f"| the first member decides alone | {figures['first_member_decides']:.1%} of images |",
         f"| labels equal to the whole committee's | {figures['first_member_agrees']:.2%} |",
+        *(
+            [
+                f"| labels equal to the whole committee's, {figures['generated_samples']:,} generated samples "
+                f"| {figures['generated_labels_equal']:.3%} |"
+            ]
+            if "generated_samples" in figures
+            else []
+        ),
         f"| SHA-256 | `{figures['sha256']}` |",
         "",
         "| member | parameters | seed | epochs | accuracy |",

@@ -40,19 +40,20 @@ class Recipe:
     """Label smoothing (Szegedy et al. 2016, arXiv:1512.00567)."""
     dropout: float = 0.3
     """Share of penultimate features that are dropped at each step."""
-    outliers: int = 12
+    outliers: int = 8
     """Images that are no digits in each step, for which a uniform answer is asked."""
-    exposure: float = 0.5
-    """Weight of the outliers' cross-entropy from the uniform distribution."""
+    exposure: float = 0.06
+    """Weight of the outliers' cross-entropy from the uniform distribution. About a digit's own weight: ten times as
+    much made the judge indifferent to odd digits, and cost .3 % of accuracy."""
     decay: float = 0.998
     """Decay a step of the exponential moving average of the weights, which is what is kept."""
 
 
 COMMITTEE = (
-    Recipe("scout", epochs=30),
+    Recipe("scout", epochs=24),
     Recipe("unpadded", epochs=24),
-    Recipe("wide", epochs=18),
-    Recipe("residual", epochs=20),
+    Recipe("wide", epochs=15),
+    Recipe("residual", epochs=16),
 )
 """The public judge's members; the first is the one that is asked first, and that features come from."""
 

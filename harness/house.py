@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 import reference
 from harness.types import Entry, Kind, Record, Submission
 from reference import MODELS
+from reference.seeding import generator_for
 
 WEIGHTS = Path(reference.__file__).parent / "weights"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -33,6 +38,24 @@ def submissions() -> list[Submission]:
         entry = Entry(MODELS[name].task, Kind.WEIGHTS, name, name, f"{name}.safetensors", options=options)
         found.append(Submission(f"house-{name}", f"Reference {MODELS[name].title}", WEIGHTS, (entry,)))
     return found
+
+
+def sampler(model: str) -> Callable[[int, int], NDArray[np.float32]]:
+    """A function of (n, seed) that draws n images (n, 1, 28, 28), labels cycling, from a shipped model."""
+    said = facts(model)["options"]
+    assert isinstance(said, dict)
+    module = MODELS[model].build(said)
+    state = load_file(WEIGHTS / f"{model}.safetensors")
+    module.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+    sample: Callable[..., torch.Tensor] = getattr(module.eval(), "sample")  # noqa: B009  # untyped there
+
+    def draw(n: int, seed: int) -> NDArray[np.float32]:
+        noise = torch.randn(n, 100, generator=generator_for("house", model, seed))
+        with torch.inference_mode():
+            images: NDArray[np.float32] = sample(noise, torch.eye(10)[torch.arange(n) % 10]).numpy()
+        return images
+
+    return draw
 
 
 def write_table(path: Path, records: Sequence[Record], data: str) -> None:

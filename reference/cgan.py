@@ -110,7 +110,9 @@ class Training:
     smoothing = 0.1
     """One-sided label smoothing for the discriminator (Salimans et al. 2016, arXiv:1606.03498)."""
     recognition = 1.0
-    """Weight of the auxiliary classifier's cross-entropy in the generator's loss."""
+    """Weight of the auxiliary classifier's cross-entropy in the generator's loss, to begin with."""
+    insistence = 8.0
+    """What that weight rises to, from 65 to 80 % of the training, once there is variety to lose little of."""
     options: Mapping[str, str] = {"concat_activation": "relu", "value_range": "-1,1"}
 
     def __init__(self, seed: int = 1) -> None:
@@ -165,7 +167,9 @@ class Training:
         fooled = softplus(-self.discriminator(fake, wanted_one_hot)).mean()
         recognised = functional.cross_entropy(self.classifier(fake), wanted)
         self.of_generator.zero_grad()
-        (fooled + self.recognition * recognised).backward()  # type: ignore[no-untyped-call]
+        rise = min(max((progress - 0.65) / 0.15, 0.0), 1.0)
+        weight = self.recognition + (self.insistence - self.recognition) * rise
+        (fooled + weight * recognised).backward()  # type: ignore[no-untyped-call]
         self.of_generator.step()
         average(self.averaged, self.generator, self.decay)
         return {"discriminator": loss.item(), "generator": fooled.item(), "recognition": recognised.item()}

@@ -138,6 +138,9 @@ def evaluate_command(
     data: DataOption = None,
     judge_file: Annotated[Path | None, typer.Option("--judge", help="A judge's file; else the shipped one.")] = None,
     write: Annotated[Path | None, typer.Option("--write", help="Rewrite figures and pictures of this card.")] = None,
+    generated: Annotated[
+        int, typer.Option("--generated", min=0, help="Compare with the whole committee on so many samples, too.")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a judge: accuracy, calibration, what it says of things that are no digits, speed.
@@ -153,6 +156,8 @@ def evaluate_command(
         raise fail(str(error)) from error
     small = mnist.embedded()
     figures = evaluate_judge(referee, digits.test.images, digits.test.labels, small.test.images, small.test.labels)
+    if generated:
+        figures |= _agreement(referee, generated)
     if write is not None:
         card.write(write, referee, figures, digits.test.images, digits.test.labels, digits.name)
     if as_json:
@@ -162,6 +167,21 @@ def evaluate_command(
     members: list[dict[str, Any]] = figures["members"]
     rows += [(f"member {m['name']}", f"{m['accuracy']:.2%}, {m['parameters']:,} parameters") for m in members]
     console.print(listing(("figure", f"on {digits.name}"), rows))
+
+
+def _agreement(referee: Judge, n: int) -> dict[str, Any]:
+    """How often the judge's labels of n samples of the reference models equal the whole committee's."""
+    equal = asked = 0
+    names = [entry.entries[0].part for entry in house.submissions()]
+    with progress("samples") as bar:
+        for name in names:
+            sampler = house.sampler(name)
+            for start in range(0, n // len(names), 1000):
+                images = sampler(1000, start)
+                equal += int((referee.labels(images) == referee.committee(images).argmax(1)).sum())
+                asked += len(images)
+                bar(asked, n, name)
+    return {"generated_samples": asked, "generated_labels_equal": equal / asked}
 
 
 def _training_data(directory: Path | None) -> tuple[torch.Tensor, torch.Tensor, str]:

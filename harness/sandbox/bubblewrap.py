@@ -43,6 +43,9 @@ def command(
         arguments.append("--disable-userns")
     for name, value in environment.items():
         arguments += ["--setenv", name, value]
+    # First, so that it does not cover an interpreter or a library that lies below /tmp.
+    if tmp_bytes is not None:
+        arguments += ["--perms", "1777", "--size", str(tmp_bytes), "--tmpfs", "/tmp"]  # noqa: S108 — the sandbox's own
     for destination, target in exposure.links:
         arguments += ["--symlink", target, destination]
     for source, destination in exposure.binds:
@@ -51,6 +54,4 @@ def command(
         arguments += ["--dev-bind", device, device]
     for path in exposure.hidden:
         arguments += ["--tmpfs", path, "--remount-ro", path]
-    if tmp_bytes is not None:
-        arguments += ["--perms", "1777", "--size", str(tmp_bytes), "--tmpfs", "/tmp"]  # noqa: S108 — the sandbox's own
     return [*arguments, "--remount-ro", "/", "--chdir", folder, "--"]
