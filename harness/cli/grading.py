@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -68,9 +69,8 @@ def demo(
     with tempfile.TemporaryDirectory(prefix="gradebench-demo-") as folder:
         classroom = Path(folder) / "class"
         examples.build(classroom)
-        run, graded, seconds = _grade(
-            [classroom], DEFAULT_ASSIGNMENT, site_folder / "records", data, jobs, seed=0, judge=None, fresh=True
-        )
+        wanted = Request(DEFAULT_ASSIGNMENT, site_folder / "records", data, seed=0, jobs=jobs, fresh=True)
+        run, graded, seconds = _grade([classroom], wanted)
     index = _render(graded, site_folder / "records", site_folder)
     _conclude(run, graded, seconds, as_json, index)
     # The class holds broken submissions on purpose: that they are refused is the demonstration's success.
@@ -100,9 +100,8 @@ def grade(
     for path in paths:
         if not path.exists():
             raise fail(f"{path}: no such file or folder")
-    run, graded, seconds = _grade(
-        paths, assignment, results, data, jobs, seed, judge, fresh, trust_code, only or [], task or []
-    )
+    wanted = Request(assignment, results, data, seed, judge, jobs, fresh, trust_code, only or [], task or [])
+    run, graded, seconds = _grade(paths, wanted)
     index = _render(records.load_all(results), results, site_folder) if site_folder is not None else None
     _conclude(run, graded, seconds, as_json, index)
     raise typer.Exit(exit_code(graded))
@@ -125,9 +124,8 @@ def check(
     if not path.exists():
         raise fail(f"{path}: no such file or folder")
     with tempfile.TemporaryDirectory(prefix="gradebench-check-") as folder:
-        run, graded, seconds = _grade(
-            [path], assignment, Path(folder), data, jobs=1, seed=seed, judge=judge, trust_code=trust_code, single=True
-        )
+        wanted = Request(assignment, Path(folder), data, seed, judge, trust_code=trust_code)
+        run, graded, seconds = _grade([path], wanted, single=True)
     if junit_file is not None:
         junit.write(graded, junit_file)
     _conclude(run, graded, seconds, as_json, None)
@@ -166,25 +164,32 @@ def report(
     console.print(f"{len(known)} records; pages: {escape(str(index))}", highlight=False, soft_wrap=True)
 
 
-def prepare(
-    assignment: str,
-    results: Path,
-    data: Path | None,
-    jobs: int,
-    seed: int,
-    judge: Path | None,
-    fresh: bool = False,
-    trust_code: bool = False,
-    only: Sequence[str] = (),
-    task: Sequence[str] = (),
-) -> Run:
+@dataclass(frozen=True)
+class Request:
+    """What the options of a command say of a run."""
+
+    assignment: str
+    results: Path
+    data: Path | None
+    seed: int
+    judge: Path | None = None
+    jobs: int = 1
+    fresh: bool = False
+    trust_code: bool = False
+    only: Sequence[str] = ()
+    tasks: Sequence[str] = ()
+
+
+def prepare(request: Request) -> Run:
     """All that a run needs, or an error that says what is wrong with it."""
-    if unknown := [name for name in task if name not in TASKS]:
+    if unknown := [name for name in request.tasks if name not in TASKS]:
         raise fail(f"--task {unknown[0]}: no such task; there are {', '.join(TASKS)}")
+    private = request.judge is not None
     try:
-        chosen: Assignment = rubric.find(assignment)
-        digits = mnist.load(data)
-        referee = Judge.shipped() if judge is None else Judge.read(judge)
+        chosen: Assignment = rubric.find(request.assignment)
+        digits = mnist.load(request.data)
+        public = Judge.shipped()
+        referee = Judge.read(request.judge) if request.judge is not None else public
     except (AssignmentError, WeightsError) as error:
         raise fail(str(error)) from error
     except GradingError as error:
@@ -192,15 +197,15 @@ def prepare(
     if unknown := [part.task for part in chosen.part if part.task not in TASKS]:
         raise fail(f"assignment {chosen.name}: no such task: {unknown[0]}; there are {', '.join(TASKS)}")
     return Run(
-        Context(digits, referee, seed, None if judge is None else Judge.shipped()),
+        Context(digits, referee, request.seed, public if private else None),
         chosen,
-        results,
+        request.results,
         probe(),
-        jobs,
-        fresh,
-        trust_code,
-        only=frozenset(only),
-        tasks=frozenset(task),
+        request.jobs,
+        request.fresh,
+        request.trust_code,
+        only=frozenset(request.only),
+        tasks=frozenset(request.tasks),
     )
 
 
@@ -221,28 +226,15 @@ def collected(paths: Sequence[Path], single: bool = False) -> Iterator[list[Subm
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _grade(
-    paths: Sequence[Path],
-    assignment: str,
-    results: Path,
-    data: Path | None,
-    jobs: int,
-    seed: int,
-    judge: Path | None,
-    fresh: bool = False,
-    trust_code: bool = False,
-    only: Sequence[str] = (),
-    task: Sequence[str] = (),
-    single: bool = False,
-) -> tuple[Run, list[Record], float]:
+def _grade(paths: Sequence[Path], request: Request, single: bool = False) -> tuple[Run, list[Record], float]:
     started = time.monotonic()
-    run = prepare(assignment, results, data, jobs, seed, judge, fresh, trust_code, only, task)
+    run = prepare(request)
     if run.context.data.name != "mnist":
         console.print(f"[yellow]note:[/] {escape(run.context.data.source)}", highlight=False, soft_wrap=True)
     if run.isolation.notice:
         console.print(f"[yellow]note:[/] {escape(run.isolation.notice)}", highlight=False, soft_wrap=True)
     with collected(paths, single) as submissions:
-        if unknown := sorted(set(only) - {s.id for s in submissions}):
+        if unknown := sorted(run.only - {s.id for s in submissions}):
             raise fail(f"--only {unknown[0]}: no such submission; there are {', '.join(s.id for s in submissions)}")
         total = run_module.count(submissions, run)
         if total == 0:

@@ -23,7 +23,7 @@ from classifiers.weights_file import Facts, MemberFacts, WeightsError
 from harness import grade as run_module
 from harness import house, mnist
 from harness.cli.console import console, fail, listing, print_json, progress, results_table
-from harness.cli.grading import DEFAULT_ASSIGNMENT, DataOption, JsonOption, SeedOption, prepare
+from harness.cli.grading import DEFAULT_ASSIGNMENT, DataOption, JsonOption, Request, SeedOption, prepare
 from harness.metrics.collapse import feature_spread
 from harness.summary import exit_code, summary
 from harness.types import GradingError
@@ -81,7 +81,7 @@ def evaluate_reference(
     """
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gradebench-reference-") as folder:
-        run = prepare(DEFAULT_ASSIGNMENT, Path(folder), data, jobs=1, seed=seed, judge=None)
+        run = prepare(Request(DEFAULT_ASSIGNMENT, Path(folder), data, seed))
         with progress("reference models") as bar:
             entries = house.submissions()
             graded = run_module.grade(

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import archives, intake, regular_files
-from harness.archives import Limits, unpack
+from harness import intake
+from harness.intake import archives, regular_files, submissions
+from harness.intake.archives import Limits, unpack
 from harness.types import Failure, GradingError, Submission
 
 pytestmark = pytest.mark.timeout(60)
@@ -567,8 +568,8 @@ def test_an_error_of_the_harness_is_not_held_against_the_submission(
         (hall / name).mkdir(parents=True)
         for file, content in GOOD.items():
             (hall / name / file).write_bytes(content)
-    real = intake.listed
-    monkeypatch.setattr(intake, "listed", lambda root: real(root) if root.name == "zoe" else 1 / 0)
+    real = submissions.listed
+    monkeypatch.setattr(submissions, "listed", lambda root: real(root) if root.name == "zoe" else 1 / 0)
     alice, zoe = collect(tmp_path, hall)
     assert alice.failure is not None and alice.failure.fault == "harness" and "ZeroDivision" in alice.failure.detail
     assert zoe.failure is None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.sandbox import confine, exposure, isolation, landlock, probe, seccomp
+from harness.sandbox import bubblewrap, confine, exposure, isolation, landlock, probe, seccomp
 from harness.sandbox.text import plain_text
 
 ALLOW, KILL = 0x7FFF0000, 0x80000000
@@ -180,3 +180,9 @@ def test_importing_the_package_in_a_child_brings_no_parent_code() -> None:
         env={"PATH": os.environ["PATH"]},
     )
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_the_place_to_write_covers_no_library_below_it() -> None:
+    shown = exposure.Exposure("/tmp/venv/bin/python", (("/tmp/venv/lib", "/tmp/venv/lib"),), (), (), (), ())
+    arguments = bubblewrap.command(shown, {}, "/", 1 << 20, 3)
+    assert arguments.index("/tmp") < arguments.index("/tmp/venv/lib")

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
+from harness.intake.tarball import TarError, TarReader
 from harness.names import folded, path_problem, shown
-from harness.tarball import TarError, TarReader
 from harness.types import Failure, GradingError, broken, refuse
 
 CHUNK = 1 << 16

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from harness.archives import LIMITS, is_junk
+from harness.intake.archives import LIMITS, is_junk
 from harness.names import folded, path_problem, shown
 from harness.types import GradingError, broken, refuse
 

@@ -14,9 +14,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from harness import archives, manifest
-from harness.archives import LIMITS, is_archive, is_junk, stem
-from harness.layouts import (
+from harness import manifest
+from harness.intake import archives
+from harness.intake.archives import LIMITS, is_archive, is_junk, stem
+from harness.intake.layouts import (
     CHECKPOINT_SUFFIXES,
     GRADESCOPE_METADATA,
     Owner,
@@ -27,9 +28,9 @@ from harness.layouts import (
     starter_entries,
     upload_number,
 )
+from harness.intake.regular_files import chunks, file_digest, listed, opened
 from harness.manifest import Models
 from harness.names import ID_LENGTH, path_problem, shown, slug
-from harness.regular_files import chunks, file_digest, listed, opened
 from harness.types import Entry, Failure, GradingError, Kind, Submission, refuse
 
 _EXPECTED = (
