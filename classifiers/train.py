@@ -52,8 +52,8 @@ class Recipe:
 COMMITTEE = (
     Recipe("scout", epochs=24),
     Recipe("unpadded", epochs=24),
-    Recipe("wide", epochs=15),
-    Recipe("residual", epochs=16),
+    Recipe("wide", epochs=12),
+    Recipe("residual", epochs=14),
 )
 """The public judge's members; the first is the one that is asked first, and that features come from."""
 

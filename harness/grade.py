@@ -12,7 +12,7 @@ import json
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
@@ -22,11 +22,13 @@ from pathlib import Path
 import numpy as np
 
 from harness import intake, provenance, records
+from harness.names import shown
 from harness.rubric import Assignment, Part, score
 from harness.sandbox import CODE_LIMITS, Isolation, Limits, Worker, Zygote
 from harness.tasks import TASKS, Context, Task
 from harness.types import (
     Answer,
+    ArraySpec,
     Entry,
     Failure,
     GradingError,
@@ -68,9 +70,18 @@ OnRecord = Callable[[Record, bool], None]
 """Called with each record as it is ready, and whether it was taken over from an earlier run."""
 
 
+@dataclass(frozen=True)
+class _Planned:
+    """An entry, the assignment's part that it answers, and why it can't be graded if that is known beforehand."""
+
+    entry: Entry
+    part: Part
+    failure: Failure | None = None
+
+
 def count(submissions: Sequence[Submission], run: Run) -> int:
     """How many records a run will give."""
-    return sum(len(_entries(submission, run)) for submission in _chosen(submissions, run))
+    return sum(len(_plan(submission, run)) for submission in _chosen(submissions, run))
 
 
 def grade(
@@ -93,12 +104,14 @@ def grade(
             with lock:
                 slots.zygote = warm.pop() if warm else stack.enter_context(Zygote(run.isolation))
         graded = []
-        for entry, part in _entries(submission, run):
-            record, known = _recorded(submission, entry, part, run, slots.zygote)
+        for planned in _plan(submission, run):
+            record, known = _recorded(submission, planned, run, slots.zygote)
             graded.append(record)
             if on_record is not None:
                 with lock:
                     on_record(record, known)
+        if not run.tasks:
+            _forget_others(submission, graded, run)
         return graded
 
     with ExitStack() as stack, ThreadPoolExecutor(max(1, run.jobs)) as pool:
@@ -116,29 +129,75 @@ def _chosen(submissions: Sequence[Submission], run: Run) -> list[Submission]:
     return [s for s in submissions if not run.only or s.id in run.only]
 
 
-def _entries(submission: Submission, run: Run) -> list[tuple[Entry, Part]]:
-    """The submission's entries with the assignment's part that each answers.
+def _plan(submission: Submission, run: Run) -> list[_Planned]:
+    """What to grade of a submission, each part of the assignment at most once.
 
-    A submission that failed as a whole, or that brings nothing, fails every part.
+    A submission that failed as a whole, or of which nothing answers a part, fails every part. A part that two entries
+    answer fails: which of them counts is the student's to say.
     """
-    if submission.failure is not None or not submission.entries:
-        pairs = [(Entry(part.task, Kind.WEIGHTS, part.id), part) for part in run.assignment.part]
+    parts = run.assignment.part
+    answering: dict[str, list[Entry]] = {}
+    for entry in submission.entries:
+        part = run.assignment.part_for(entry.part, entry.task)
+        if part is not None:
+            answering.setdefault(part.id, []).append(entry)
+    if answering and submission.failure is None:
+        plan = [
+            _Planned(answering[part.id][0], part, _several(part, answering[part.id]))
+            for part in parts
+            if part.id in answering
+        ]
     else:
-        found = [(entry, run.assignment.part_for(entry.part, entry.task)) for entry in submission.entries]
-        pairs = [(entry, part) for entry, part in found if part is not None]
-    return [(entry, part) for entry, part in pairs if not run.tasks or entry.task in run.tasks]
+        failure = submission.failure or _no_part(submission, run)
+        plan = [_Planned(Entry(part.task, Kind.WEIGHTS, part.id), part, failure) for part in parts]
+    return [planned for planned in plan if not run.tasks or planned.entry.task in run.tasks]
 
 
-def _recorded(submission: Submission, entry: Entry, part: Part, run: Run, zygote: Zygote) -> tuple[Record, bool]:
-    """The entry's record, from disk if it was graded from the same inputs before; whether it was."""
-    content: bytes | None = None
+def _several(part: Part, entries: Sequence[Entry]) -> Failure | None:
+    if len(entries) == 1:
+        return None
+    named = ", ".join(shown(entry.file or entry.code or entry.part) for entry in entries[:5])
+    message = f"submission.toml: {len(entries)} entries answer the part {part.id} ({named}); one is allowed."
+    return Failure("manifest", "equal-parts", message)
+
+
+def _no_part(submission: Submission, run: Run) -> Failure:
+    if not submission.entries:
+        return Failure("intake", "empty", "Nothing to grade was found: no submission.toml and no known layout.")
+    return Failure("manifest", "unknown-part", " ".join(_unanswering(submission, run)))
+
+
+def _unanswering(submission: Submission, run: Run) -> list[str]:
+    """A sentence about each entry that answers no part of the assignment."""
+    return [
+        f"submission.toml: the entry with part {shown(entry.part)!r} (task {entry.task}) answers no part of "
+        f"{run.assignment.name}; its parts are {', '.join(part.id for part in run.assignment.part)}."
+        for entry in submission.entries
+        if run.assignment.part_for(entry.part, entry.task) is None
+    ]
+
+
+def _recorded(submission: Submission, planned: _Planned, run: Run, zygote: Zygote) -> tuple[Record, bool]:
+    """The entry's record, and whether it is one that an earlier run left; whatever goes wrong is in the record."""
     try:
-        if submission.failure is None and entry.file is not None:
-            content = intake.open_file(submission, entry.file, CHECKPOINT_LIMIT)
-    except GradingError as error:
-        return _keep(_record(submission, entry, part, run, "", {}, failure=error.failure), run), False
-    fingerprint, digests = _fingerprint(submission, entry, part, run, content)
-    path = records.path_of(run.results, submission.id, part.id)
+        return _known_or_graded(submission, planned, run, zygote)
+    except Exception as error:  # one entry's trouble is never another's
+        record = _record(submission, planned, run, "", {}, failure=_harness_failure(error))
+        try:
+            return _keep(record, run), False
+        except Exception:  # a full disk, say: the verdict is still told, and the next run tries again
+            return record, False
+
+
+def _known_or_graded(submission: Submission, planned: _Planned, run: Run, zygote: Zygote) -> tuple[Record, bool]:
+    content: bytes | None = None
+    if planned.failure is None and planned.entry.file is not None:
+        try:
+            content = intake.open_file(submission, planned.entry.file, CHECKPOINT_LIMIT)
+        except GradingError as error:
+            planned = replace(planned, failure=error.failure)
+    fingerprint, digests = _fingerprint(submission, planned, run, content)
+    path = records.path_of(run.results, submission.id, planned.part.id)
     if not run.fresh and path.exists():
         try:
             known = records.load(path)
@@ -146,46 +205,59 @@ def _recorded(submission: Submission, entry: Entry, part: Part, run: Run, zygote
             known = None
         if known is not None and known.digests.get("inputs") == fingerprint and known.status != Status.NOT_GRADABLE:
             return known, True
-    return _grade_entry(submission, entry, part, run, zygote, content, fingerprint, digests), False
+    return _grade_entry(submission, planned, run, zygote, content, fingerprint, digests), False
+
+
+def _forget_others(submission: Submission, graded: Sequence[Record], run: Run) -> None:
+    """Remove what earlier runs recorded for parts that the submission no longer hands in."""
+    kept = {record.part for record in graded}
+    for path in (run.results / submission.id).glob("*.json"):
+        if path.stem in kept:
+            continue
+        try:
+            old = records.load(path)
+        except records.RecordError:
+            continue
+        if old.assignment == run.assignment.name and old.submission == submission.id:
+            records.remove(run.results, old)
 
 
 def _grade_entry(
     submission: Submission,
-    entry: Entry,
-    part: Part,
+    planned: _Planned,
     run: Run,
     zygote: Zygote,
     content: bytes | None,
     fingerprint: str,
     digests: dict[str, str],
 ) -> Record:
+    entry = planned.entry
     timings: dict[str, float] = {}
-    notes = list(submission.notes)
+    notes = [*submission.notes, *_unanswering(submission, run)]
     isolation: str = run.isolation.level
     marks: Marks | None = None
-    failure: Failure | None = None
-    try:
-        if submission.failure is not None:
-            raise GradingError(submission.failure)
-        if not submission.entries:
-            raise refuse("intake", "empty", "Nothing to grade was found: no submission.toml and no known layout.")
-        task = TASKS[entry.task]
-        with _Timed(timings, "answers"):
-            answers, said, isolation = _answers(submission, entry, task, run, zygote, content)
-        notes += said
-        with _Timed(timings, "marking"):
-            marks, said = task.mark(run.context, entry, answers)
-        notes += said
-        _refuse_non_finite(marks)
-    except GradingError as error:
-        failure = error.failure
-    except Exception as error:  # whatever else goes wrong is the harness's fault, and this entry's alone
-        message = f"The harness failed: {type(error).__name__}: {error}. This is not the submission's fault."
-        failure = Failure("marking", "harness-error", message, "harness", traceback.format_exc())
-    record = _record(
-        submission, entry, part, run, fingerprint, digests, marks, failure, isolation, timings, tuple(notes)
-    )
+    failure = planned.failure
+    if failure is None:
+        try:
+            task = TASKS[entry.task]
+            with _Timed(timings, "answers"):
+                answers, said, isolation = _answers(submission, planned, task, run, zygote, content)
+            notes += said
+            with _Timed(timings, "marking"):
+                marks, said = task.mark(run.context, entry, answers)
+            notes += said
+            _refuse_non_finite(marks)
+        except GradingError as error:
+            failure = error.failure
+        except Exception as error:  # whatever else goes wrong is the harness's fault, and this entry's alone
+            failure = _harness_failure(error)
+    record = _record(submission, planned, run, fingerprint, digests, marks, failure, isolation, timings, tuple(notes))
     return _keep(record, run, marks)
+
+
+def _harness_failure(error: Exception) -> Failure:
+    message = f"The harness failed: {type(error).__name__}: {error}. This is not the submission's fault."
+    return Failure("marking", "harness-error", message, "harness", traceback.format_exc())
 
 
 class _Timed:
@@ -202,23 +274,28 @@ class _Timed:
 
 
 def _answers(
-    submission: Submission, entry: Entry, task: Task, run: Run, zygote: Zygote, content: bytes | None
+    submission: Submission, planned: _Planned, task: Task, run: Run, zygote: Zygote, content: bytes | None
 ) -> tuple[list[Answer], list[str], str]:
     """Ask an entry's model all of its task's questions: answers, notes, and the isolation that held."""
-    name = entry.file or entry.code or entry.part
+    entry = planned.entry
+    name = shown(entry.file or entry.code or entry.part)
     if entry.kind is Kind.OUTPUTS:
         if task.outputs is None:
             raise refuse("manifest", "outputs", f"{task.name} takes no answers-only files.")
         with zygote.worker(run.limits) as worker:
             answer = worker.read_outputs(content or b"", name, task.outputs)
+            _refuse_out_of_bounds(answer, task.outputs, name)
             return [answer], list(worker.notes), worker.isolation_stamp
     if entry.kind is Kind.ONNX:
         raise broken("worker", "onnx", f"{name}: ONNX entries can't be graded by this version.")
     questions = task.questions(run.context, entry)
     if entry.kind is Kind.WEIGHTS:
-        if entry.model not in task.models:
-            allowed = ", ".join(task.models)
-            raise refuse("manifest", "model", f"{task.name} has no architecture {entry.model!r}; it has {allowed}.")
+        allowed = planned.part.models or task.models
+        if entry.model is None or entry.model not in allowed:
+            message = (
+                f"The part {planned.part.id} takes no architecture {entry.model!r}; it takes {', '.join(allowed)}."
+            )
+            raise refuse("manifest", "model", message)
         with zygote.worker(run.limits) as worker:
             worker.open_weights(entry.model, entry.options, content or b"", name)
             answers = [worker.ask(question, run.limits.wall_seconds) for question in questions]
@@ -229,24 +306,35 @@ def _answers(
         return answers, list(worker.notes), worker.isolation_stamp
 
 
+def _refuse_out_of_bounds(answer: Answer, wanted: Mapping[str, ArraySpec], name: str) -> None:
+    """Hold arrays that a file brought against the bounds that their specs state."""
+    for key, spec in wanted.items():
+        low, high = answer[key].min(initial=0), answer[key].max(initial=0)
+        if (spec.low is not None and low < spec.low) or (spec.high is not None and high > spec.high):
+            message = f"{name}: the values of {key!r} lie in [{low}, {high}]; allowed is [{spec.low:g}, {spec.high:g}]."
+            raise refuse("answers", "out-of-range", message)
+
+
 def _fingerprint(
-    submission: Submission, entry: Entry, part: Part, run: Run, content: bytes | None
+    submission: Submission, planned: _Planned, run: Run, content: bytes | None
 ) -> tuple[str, dict[str, str]]:
-    """A digest of all that decides an entry's marks, and the digests that the receipt shows."""
+    """A digest of all that decides an entry's record, and the digests that the receipt shows."""
+    entry = planned.entry
     digests = {
         "data": run.context.data.digest,
         "judge": run.context.judge.digest,
         "grader": provenance.grader_digest(),
     }
     if content is not None:
-        digests["outputs" if entry.kind is Kind.OUTPUTS else "checkpoint"] = hashlib.sha256(content).hexdigest()
+        digests["outputs" if entry.kind is Kind.OUTPUTS else "checkpoint"] = intake.digest(content)
     if entry.kind is Kind.CODE:
         digests["code"] = intake.tree_digest(submission)
     decides = {
         "digests": digests,
+        "submission": [submission.name, submission.notes, _unanswering(submission, run)],
         "entry": {k: (dict(v) if k == "options" else v) for k, v in asdict(entry).items()},
-        "failure": None if submission.failure is None else asdict(submission.failure),
-        "part": part.model_dump(),
+        "failure": None if planned.failure is None else asdict(planned.failure),
+        "part": planned.part.model_dump(),
         "assignment": run.assignment.name,
         "protocol": TASKS[entry.task].protocol,
         "seed": run.context.seed,
@@ -260,8 +348,7 @@ def _fingerprint(
 
 def _record(
     submission: Submission,
-    entry: Entry,
-    part: Part,
+    planned: _Planned,
     run: Run,
     fingerprint: str,
     digests: dict[str, str],
@@ -271,6 +358,7 @@ def _record(
     timings: dict[str, float] | None = None,
     notes: tuple[str, ...] = (),
 ) -> Record:
+    entry, part = planned.entry, planned.part
     good = marks if failure is None else None
     return Record(
         submission=submission.id,

@@ -1,4 +1,4 @@
-"""The reference models as submissions: graded like any other, shown as unranked house rows, tabled in MODELS.md."""
+"""The reference models as submissions: graded like any other, and tabled in MODELS.md."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import reference
-from harness.types import Entry, Kind, Record, Submission
+from harness.types import HOUSE, Entry, Kind, Record, Submission
 from reference import MODELS
 from reference.seeding import generator_for
 
@@ -36,7 +36,7 @@ def submissions() -> list[Submission]:
         options = facts(name)["options"]
         assert isinstance(options, dict)
         entry = Entry(MODELS[name].task, Kind.WEIGHTS, name, name, f"{name}.safetensors", options=options)
-        found.append(Submission(f"house-{name}", f"Reference {MODELS[name].title}", WEIGHTS, (entry,)))
+        found.append(Submission(f"{HOUSE}{name}", f"Reference {MODELS[name].title}", WEIGHTS, (entry,)))
     return found
 
 

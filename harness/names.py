@@ -7,6 +7,8 @@ import re
 import unicodedata
 from pathlib import PurePosixPath
 
+from harness.types import HOUSE
+
 NAME_LENGTH = 200
 """Characters of a name that is shown."""
 ID_LENGTH = 64
@@ -22,7 +24,7 @@ _ESCAPE_SEQUENCE = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b\[[0-?]*[
 _JOINERS = "\u200c\u200d"
 """Format characters that Persian and Hindi names are spelled with."""
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|house-.*", re.IGNORECASE)
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|" + HOUSE + ".*", re.IGNORECASE)
 """Names that Windows keeps for devices, with any extension; and the reference models' ids, which rank apart."""
 
 

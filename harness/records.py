@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +47,8 @@ def save(results: Path, record: Record, pictures: Mapping[str, NDArray[np.uint8]
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
         _write(results / record.pictures[name], buffer.getvalue())
-    _refuse_non_finite(_ADAPTER.dump_python(record), path.name)
-    _write(path, _ADAPTER.dump_json(record, indent=2) + b"\n")
+    plain = _writable(_ADAPTER.dump_python(record), path.name)
+    _write(path, _ADAPTER.dump_json(_ADAPTER.validate_python(plain), indent=2) + b"\n")
     return path
 
 
@@ -65,6 +66,13 @@ def load(path: Path) -> Record:
 def load_all(results: Path) -> list[Record]:
     """All records below a results folder, ordered by submission and part. Raises RecordError for any bad one."""
     return [load(path) for path in sorted(results.glob("*/*.json"))]
+
+
+def remove(results: Path, record: Record) -> None:
+    """Delete a record and its pictures."""
+    for picture in record.pictures.values():
+        (results / picture).unlink(missing_ok=True)
+    path_of(results, record.submission, record.part).unlink(missing_ok=True)
 
 
 def picture_name(submission: str, part: str, picture: str) -> str:
@@ -92,12 +100,14 @@ def _write(path: Path, content: bytes) -> None:
         raise
 
 
-def _refuse_non_finite(value: object, where: str) -> None:
+def _writable(value: Any, where: str) -> Any:
+    """The same value with lone surrogates, which no encoding holds, replaced; ValueError for NaN and infinity."""
     if isinstance(value, float) and not np.isfinite(value):
         raise ValueError(f"{where}: {value} is no number that a record may hold")
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, Mapping):
-        for key, inner in value.items():
-            _refuse_non_finite(inner, f"{where}: {key}")
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            _refuse_non_finite(inner, where)
+        return {_writable(key, where): _writable(inner, f"{where}: {key}") for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_writable(inner, where) for inner in value]
+    return value

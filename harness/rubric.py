@@ -9,7 +9,8 @@ task = "conditional-generation"
 points = 20
 pass = 0.98                       # mark for "passed", in the unit of the task's primary metric
 steps = [[0.98, 1.0]]             # from this value on, this share of the points
-gates = ["diversity"]             # conditions of the task that must hold as well
+gates = ["diversity"]             # what must hold as well: conditions of the task, and flags not raised
+models = ["cvae"]                 # architectures that may be handed in as weights
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Part(BaseModel):
     pass_mark: Annotated[float, Field(alias="pass", allow_inf_nan=False)]
     steps: list[tuple[float, Annotated[float, Field(ge=0, le=1)]]] = []
     gates: list[str] = []
+    models: list[str] = []
+    """Architectures that may be handed in as weights; any of the task's if empty."""
 
     @model_validator(mode="after")
     def _default_steps(self) -> Part:
@@ -114,7 +117,7 @@ def score(part: Part, marks: Marks) -> Score:
     metric = marks.metrics[marks.primary]
     if metric.value is None:
         return Score(0.0, part.points, False, f"{marks.primary} could not be measured.", part.pass_mark)
-    shut = [gate for gate in part.gates if not marks.gates.get(gate, False)]
+    shut = [gate for gate in part.gates if not marks.gates.get(gate, True)]
     if shut:
         return Score(
             0.0, part.points, False, f"The condition {' and '.join(shut)} does not hold: no points.", part.pass_mark

@@ -42,8 +42,8 @@ def points(records: Sequence[Record]) -> float | None:
 
 
 def exit_code(records: Sequence[Record]) -> int:
-    """0 all passed · 1 something is below its pass mark or failed · 3 something could not be graded."""
-    if any(record.status is Status.NOT_GRADABLE for record in records):
+    """0 all passed · 1 something is below its pass mark or failed · 3 something, or all, could not be graded."""
+    if not records or any(record.status is Status.NOT_GRADABLE for record in records):
         return EXIT_NOT_GRADABLE
     if all(record.score is not None and record.score.passed for record in records):
         return EXIT_PASSED

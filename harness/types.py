@@ -16,6 +16,10 @@ Answer = Mapping[str, Array]
 """What a model said to one question: arrays by name, already checked against the question's `ArraySpec`s."""
 
 
+HOUSE = "house-"
+"""How the ids of the reference models begin; no submission's id may."""
+
+
 class Status(StrEnum):
     """The three outcomes of an entry. "Could not be graded" is neither a zero nor full marks."""
 
@@ -107,6 +111,8 @@ class Submission:
     """Why the submission as a whole can't be graded: an unreadable archive, a manifest error."""
     notes: tuple[str, ...] = ()
     """What intake tolerated or passed over and the student should know."""
+    folder_id: str = ""
+    """The id that its place gives, where the manifest claims another; on a clash the place's owner keeps an id."""
 
 
 @dataclass(frozen=True)

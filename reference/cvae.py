@@ -91,13 +91,13 @@ def negative_elbo(
 class Training:
     """Adam on the negative bound, one learning-rate cycle; the averaged weights are kept.
 
-    The decoder's deviation weighs reconstruction against the prior. .4 is large for gray values: the codes then stay
+    The decoder's deviation weighs reconstruction against the prior. .8 is large for gray values: the codes then stay
     close to the prior, and what is drawn from the prior looks like what is drawn from the data.
     """
 
     epochs = 40
     batch = 128
-    deviation = 0.4
+    deviation = 0.8
     rate = 2e-3
     decay = 0.999
     options: Mapping[str, str] = {"concat_activation": "relu", "z_log": "std"}

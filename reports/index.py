@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.types import Record, Status
+from harness.types import HOUSE, Record, Status
 from reports.cleaning import one_line
 from reports.common import (
     Verdict,
@@ -35,7 +35,7 @@ from reports.figures import (
     points_text,
     tick_text,
 )
-from reports.leaderboard import HOUSE, finite, leaderboard, primary_metric, totals
+from reports.leaderboard import finite, leaderboard, primary_metric, totals
 from reports.pictures import Picture, thumbnail
 
 PAGES = "submissions"

@@ -9,9 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from harness.types import Metric, Record, Status
+from harness.types import HOUSE, Metric, Record, Status
 
-HOUSE = "house-"
 """Submissions of this prefix are references: shown beside the others, never ranked."""
 
 COLUMNS: dict[str, str] = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.types import Evidence, Failure, Record, Status
+from harness.types import HOUSE, Evidence, Failure, Record, Status
 from reports.cleaning import many_lines, one_line
 from reports.common import Verdict, data_label, data_notice, slug, titled, verdict, words
 from reports.figures import (
@@ -29,7 +29,7 @@ from reports.figures import (
     range_text,
 )
 from reports.index import display_name
-from reports.leaderboard import HOUSE, finite, primary_metric
+from reports.leaderboard import finite, primary_metric
 from reports.pictures import Picture, embed
 
 _BAR_WIDTH = 220.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from harness.cli import grading, looking, training
 from harness.provenance import versions
+from harness.summary import EXIT_NOT_GRADABLE
 
 app = typer.Typer(
     name="gradebench",
@@ -60,3 +62,7 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted; what was graded is kept, and the same command goes on from there", err=True)
         sys.exit(130)
+    except Exception:
+        # Exit code 1 means "below the pass mark", which a failure of the command must not be taken for.
+        traceback.print_exc()
+        sys.exit(EXIT_NOT_GRADABLE)

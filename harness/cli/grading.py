@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import shutil
 import tempfile
@@ -23,9 +22,9 @@ from harness import grade as run_module
 from harness import intake, mnist, records, rubric
 from harness.cli.console import console, fail, print_json, print_reasons, progress, results_table
 from harness.grade import Run
-from harness.rubric import Assignment, AssignmentError
+from harness.rubric import Assignment, AssignmentError, Part
 from harness.sandbox import probe
-from harness.summary import exit_code, summary
+from harness.summary import EXIT_NOT_GRADABLE, exit_code, summary
 from harness.tasks import TASKS, Context
 from harness.types import GradingError, Record, Submission
 from reference import MODELS
@@ -102,8 +101,13 @@ def grade(
             raise fail(f"{path}: no such file or folder")
     wanted = Request(assignment, results, data, seed, judge, jobs, fresh, trust_code, only or [], task or [])
     run, graded, seconds = _grade(paths, wanted)
-    index = _render(records.load_all(results), results, site_folder) if site_folder is not None else None
-    _conclude(run, graded, seconds, as_json, index)
+    _conclude(run, graded, seconds, as_json, None)
+    if site_folder is not None:
+        try:
+            index = _render(records.load_all(results), results, site_folder)
+        except records.RecordError as error:
+            raise fail(f"no pages were written: {error}", EXIT_NOT_GRADABLE) from error
+        console.print(f"pages: {escape(str(index))}", highlight=False, soft_wrap=True)
     raise typer.Exit(exit_code(graded))
 
 
@@ -196,6 +200,12 @@ def prepare(request: Request) -> Run:
         raise fail(error.failure.message) from error
     if unknown := [part.task for part in chosen.part if part.task not in TASKS]:
         raise fail(f"assignment {chosen.name}: no such task: {unknown[0]}; there are {', '.join(TASKS)}")
+    for part in chosen.part:
+        _check_part(chosen, part)
+    try:
+        request.results.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise fail(f"--results {request.results}: {error.strerror}") from error
     return Run(
         Context(digits, referee, request.seed, public if private else None),
         chosen,
@@ -207,6 +217,15 @@ def prepare(request: Request) -> Run:
         only=frozenset(request.only),
         tasks=frozenset(request.tasks),
     )
+
+
+def _check_part(assignment: Assignment, part: Part) -> None:
+    """An error that names what a part asks for and its task does not have."""
+    task = TASKS[part.task]
+    for kind, named, allowed in (("gate", part.gates, task.gates), ("model", part.models, task.models)):
+        if unknown := [name for name in named if name not in allowed]:
+            known = ", ".join(allowed)
+            raise fail(f"assignment {assignment.name}: part {part.id}: no {kind} {unknown[0]!r}; there are {known}")
 
 
 @contextmanager
@@ -269,4 +288,4 @@ def _conclude(run: Run, graded: list[Record], seconds: float, as_json: bool, ind
         soft_wrap=True,
     )
     if as_json:
-        print_json(json.loads(json.dumps(summary(graded, run.assignment, data, run.isolation.level, seconds))))
+        print_json(summary(graded, run.assignment, data, run.isolation.level, seconds))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 from rich.markup import escape
 
 from harness import mnist, rubric
 from harness.cli.console import console, fail, listing, print_json, progress
+from harness.grade import CHECKPOINT_LIMIT
 from harness.sandbox import Limits, Zygote, probe
 from harness.tasks import TASKS
 from harness.types import GradingError
@@ -18,9 +21,9 @@ from reference import MODELS
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 
-data = typer.Typer(help="Where the digits come from.", no_args_is_help=True)
+OPTIONAL = {"onnxruntime": "gradebench[onnx]", "distributed": "gradebench[cluster]"}
 
-INSPECT_LIMIT = 1 << 30
+data = typer.Typer(help="Where the digits come from.", no_args_is_help=True)
 
 
 def inspect(
@@ -33,8 +36,8 @@ def inspect(
     """
     if not file.is_file():
         raise fail(f"{file}: no such file")
-    if file.stat().st_size > INSPECT_LIMIT:
-        raise fail(f"{file}: {file.stat().st_size:,} bytes; at most {INSPECT_LIMIT:,} are read")
+    if file.stat().st_size > CHECKPOINT_LIMIT:
+        raise fail(f"{file}: {file.stat().st_size:,} bytes; at most {CHECKPOINT_LIMIT:,} are read")
     try:
         with Zygote(probe()) as zygote, zygote.worker(Limits()) as worker:
             said = worker.describe(file.read_bytes(), file.name)
@@ -91,15 +94,18 @@ def assignments(as_json: JsonOption = False) -> None:
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """Try what this machine has: isolation, data, devices. Example: [bold]gradebench doctor[/]"""
+    """Try what this machine has: isolation, data, threads, optional parts. Example: [bold]gradebench doctor[/]"""
     isolation = probe()
     sources = mnist.status()
+    parts = {name: find_spec(name) is not None for name in OPTIONAL}
     if as_json:
         print_json(
             {
                 "isolation": isolation.level,
                 "checks": [{"name": c.name, "ok": c.ok, "detail": c.detail} for c in isolation.checks],
                 "data": [asdict(place) for place in sources],
+                "threads": torch.get_num_threads(),
+                "optional": parts,
             }
         )
         return
@@ -109,6 +115,9 @@ def doctor(as_json: JsonOption = False) -> None:
     if isolation.notice:
         console.print(escape(isolation.notice), highlight=False, soft_wrap=True)
     _show_sources(sources)
+    console.print(f"threads for the judge and for training: {torch.get_num_threads()}", highlight=False)
+    for name, there in parts.items():
+        console.print(f"{name} ({OPTIONAL[name]}): {'installed' if there else 'not installed'}", highlight=False)
 
 
 @data.command("status")

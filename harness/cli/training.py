@@ -87,6 +87,8 @@ def evaluate_reference(
             graded = run_module.grade(
                 entries, run, lambda record, known: bar(len(entries), len(entries), record.submission)
             )
+    # In the summary a model goes by its own name.
+    graded = [replace(record, submission=record.model or record.submission) for record in graded]
     console.print(results_table(graded))
     if write is not None:
         house.write_table(write, graded, run.context.data.name)

@@ -236,7 +236,8 @@ class _Intake:
                 chosen = read.id
             elif read.id is not None and read.id != default.id:
                 notes.append(f'The id "{read.id}" in {manifest.FILE_NAME} gives way to the platform\'s, {default.id}.')
-            made = replace(default, id=chosen, name=read.name or default.name, entries=read.entries)
+            name = read.name or default.name
+            made = replace(default, id=chosen, folder_id=default.id, name=name, entries=read.entries)
         else:
             entries, said = starter_entries(listing.files, self.tasks, self.models)
             notes += said
@@ -409,10 +410,19 @@ def _code_file(entry: Entry) -> str | None:
 
 
 def _unique(submissions: list[Submission]) -> list[Submission]:
-    """The same submissions, no two ids equal where case doesn't count; a later one gets a number and a note."""
+    """The same submissions, no two ids equal where case doesn't count.
+
+    An id that a manifest claims gives way to the submission whose folder or platform gives it that id; of two equal
+    ones the later gets a number. Each change is noted.
+    """
+    places = {s.id.casefold() for s in submissions if s.folder_id in ("", s.id)}
     taken: set[str] = set()
     result = []
     for submission in submissions:
+        own = submission.folder_id
+        if own not in ("", submission.id) and submission.id.casefold() in places:
+            note = f'The id "{submission.id}" belongs to another submission; this one became "{own}".'
+            submission = replace(submission, id=own, notes=(*submission.notes, note))
         chosen, number = submission.id, 1
         while chosen.casefold() in taken:
             number += 1

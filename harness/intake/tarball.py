@@ -7,6 +7,7 @@ forged ones (CVE-2019-20907, CVE-2025-8194), hence a reader of its own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -68,7 +69,7 @@ class TarReader:
                 if header.type == "x":
                     records = _pax_records(said)
                     name = records.get("path", name)
-                    size = int(records["size"]) if records.get("size", "").isdigit() else size
+                    size = int(records["size"]) if re.fullmatch("[0-9]{1,19}", records.get("size", "")) else size
                     if any(key.startswith("GNU.sparse") for key in records):
                         raise TarError("it holds a sparse file")
                 elif header.type == "L":

@@ -79,6 +79,8 @@ class Task(Protocol):
     """The metric that entries are ranked by."""
     models: tuple[str, ...]
     """Fixed architectures that can be submitted as weights (keys of reference.MODELS)."""
+    gates: tuple[str, ...]
+    """Conditions that an assignment may name: the task's own, and its evidence, of which no flag may be raised."""
     outputs: Mapping[str, ArraySpec] | None
     """Arrays that an answers-only file holds; None where the task takes none."""
 

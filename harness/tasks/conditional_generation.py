@@ -42,6 +42,7 @@ class ConditionalGeneration:
     protocol = 1
     primary = "accuracy"
     models: tuple[str, ...] = ("cvae", "cgan")
+    gates: tuple[str, ...] = ("diversity", "mode-collapse", "judge-fooling", "batch-dependence")
     outputs: Mapping[str, ArraySpec] | None = MappingProxyType(
         {
             "imgs": ArraySpec((SAMPLES, 1, 28, 28)),
@@ -70,10 +71,13 @@ class ConditionalGeneration:
         evidence: list[Evidence] = []
         if entry.kind is Kind.OUTPUTS:
             images, labels = answers[0]["imgs"], answers[0]["labels"]
-            _check_labels(labels, entry.file)
+            _check_labels(labels)
         else:
             images, labels = answers[0]["images"], _cycling_labels(SAMPLES)
             evidence.append(_batch_dependence(images, answers[1]["images"]))
+        if entry.kind is not Kind.WEIGHTS and entry.options.get("value_range") == "-1,1":
+            images = (images + 1) / 2
+            notes.append("The samples were mapped from [-1, 1] to [0, 1], as the option value_range says.")
         images = _in_range(images, notes)
 
         probabilities, features = context.judge.examine(images)
@@ -107,7 +111,7 @@ class ConditionalGeneration:
                 "diversity real": diversity.diversity(test.images, test.labels),
             },
             pictures={"samples": grid(_columns(images, labels))},
-            gates={"diversity": bool((spread > gate).all())},
+            gates={"diversity": bool((spread > gate).all())} | {e.name: not e.flag for e in evidence},
         ), notes
 
 
@@ -115,13 +119,11 @@ def _cycling_labels(n: int) -> NDArray[np.int64]:
     return np.arange(n, dtype=np.int64) % CLASSES
 
 
-def _check_labels(labels: NDArray[np.int64], file: str | None) -> None:
+def _check_labels(labels: NDArray[np.int64]) -> None:
     counts = np.bincount(labels, minlength=CLASSES)
     if (counts != SAMPLES // CLASSES).any():
         found = ", ".join(f"{digit}: {count}" for digit, count in enumerate(counts))
-        raise refuse(
-            "answers", "labels", f"{file}: 'labels' must name each digit {SAMPLES // CLASSES} times; found {found}."
-        )
+        raise refuse("answers", "labels", f"'labels' must name each digit {SAMPLES // CLASSES} times; found {found}.")
 
 
 def _in_range(images: NDArray[np.float32], notes: list[str]) -> NDArray[np.float32]:

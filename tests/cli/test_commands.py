@@ -124,3 +124,34 @@ def test_listings_speak_json(offline, name):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)
     assert gradebench(offline, name).returncode == 0
+
+
+@pytest.mark.parametrize(("change", "said"), [('gates = ["no-such"]', "no-such"), ('models = ["no-such"]', "no-such")])
+def test_an_assignment_that_asks_for_what_is_not_there_is_a_usage_error(offline, classroom, tmp_path, change, said):
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        'name = "mine"\ntitle = "Mine"\n[[part]]\nid = "cvae"\ntitle = "V"\ntask = "conditional-generation"\n'
+        f"points = 1\npass = 0.5\n{change}\n",
+        encoding="utf-8",
+    )
+    done = gradebench(offline, "grade", classroom / "corrupt", "--assignment", file, "--results", tmp_path / "r")
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_results_that_cannot_be_written_are_a_usage_error(offline, classroom, tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    done = gradebench(offline, "grade", classroom / "corrupt", "--results", tmp_path / "file" / "results")
+    assert done.returncode == 2
+    assert "--results" in done.stderr
+
+
+def test_a_foreign_record_is_named_and_the_verdicts_are_told_all_the_same(offline, classroom, tmp_path):
+    results = tmp_path / "results"
+    (results / "zz").mkdir(parents=True)
+    (results / "zz" / "cvae.json").write_text("{}", encoding="utf-8")
+    arguments = ("grade", classroom / "corrupt", "--results", results, "--site", tmp_path / "site", "--json")
+    done = gradebench(offline, *arguments)
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["submissions"][0]["id"] == "corrupt"
+    assert "zz" in done.stderr

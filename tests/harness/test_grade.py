@@ -212,3 +212,109 @@ def test_a_submission_that_brings_nothing_fails_every_part(context, tmp_path):
     assert {r.status for r in found} == {Status.FAILED}
     assert "absent.pt" in found[2].failure.message
     assert summary.exit_code(found) == 1
+
+
+def grade_one(context, tmp_path, entries, files, **changes):
+    """Grade one submission of these manifest entries and files; its records by part."""
+    place = tmp_path / "class" / "one"
+    place.mkdir(parents=True, exist_ok=True)
+    head = '[submission]\nname = "T"\n\n'
+    body = "\n".join(f'[[entry]]\ntask = "conditional-generation"\n{entry}\n' for entry in entries)
+    (place / "submission.toml").write_text(head + body, encoding="utf-8")
+    for name, write in files.items():
+        write(place / name)
+    run = run_of(context, tmp_path / "results", **changes)
+    return {r.part: r for r in grading.grade(collect(tmp_path / "class", tmp_path / "work"), run)}
+
+
+def cvae_file(path):
+    torch.save(examples.weights("cvae")[0], path)
+
+
+CVAE = f'model = "cvae"\ncheckpoint = "c.pt"\n{OPTIONS}'
+
+
+def test_one_model_answers_no_part_that_asks_for_another(context, tmp_path):
+    found = grade_one(context, tmp_path, [f'part = "cgan"\n{CVAE}'], {"c.pt": cvae_file})
+    assert found["cgan"].failure.kind == "model"
+    assert "cgan" in found["cgan"].failure.message
+
+
+def test_two_entries_for_one_part_earn_nothing_twice(context, tmp_path):
+    only_cvae = rubric.find("tsinghua-hw3").model_copy(update={"part": [rubric.find("tsinghua-hw3").part[0]]})
+    entries = [f'part = "a"\n{CVAE}', f'part = "b"\n{CVAE}']
+    found = grade_one(context, tmp_path, entries, {"c.pt": cvae_file}, assignment=only_cvae)
+    assert [r.failure.kind for r in found.values()] == ["equal-parts"]
+
+
+def test_an_entry_that_answers_no_part_does_not_go_unsaid(context, tmp_path):
+    found = grade_one(context, tmp_path, [f'part = "cave"\n{CVAE}'], {"c.pt": cvae_file})
+    assert {r.failure.kind for r in found.values()} == {"unknown-part"}
+    assert "'cave'" in found["cvae"].failure.message
+    assert "cvae, cgan" in found["cvae"].failure.message
+    both = grade_one(context, tmp_path, [CVAE, f'part = "cave"\n{CVAE}'], {})
+    assert set(both) == {"cvae"}
+    assert any("'cave'" in note for note in both["cvae"].notes)
+
+
+def test_what_is_no_longer_handed_in_is_forgotten(context, tmp_path):
+    def cgan_file(path):
+        torch.save({"g": examples.weights("cgan")[0]}, path)
+
+    both = [CVAE, 'model = "cgan"\ncheckpoint = "g.pt"']
+    found = grade_one(context, tmp_path, both, {"c.pt": cvae_file, "g.pt": cgan_file})
+    assert set(found) == {"cvae", "cgan"}
+    assert (tmp_path / "results" / "one" / "cgan.samples.png").exists()
+    grade_one(context, tmp_path, [CVAE], {})
+    left = sorted(path.name for path in (tmp_path / "results" / "one").iterdir())
+    assert left == ["cvae.json", "cvae.samples.png"]
+
+
+@pytest.mark.parametrize("label", [-1, 10, 1 << 20, 1 << 60])
+def test_a_label_that_is_no_digit_is_refused(context, tmp_path, label):
+    def write(path):
+        labels = np.arange(10_000, dtype=np.int64) % 10
+        labels[77] = label
+        np.savez(path, imgs=np.zeros((10_000, 1, 28, 28), np.float32), labels=labels)
+
+    found = grade_one(context, tmp_path, ['part = "cgan"\noutputs = "s.npz"'], {"s.npz": write})
+    failure = found["cgan"].failure
+    assert (failure.kind, failure.fault) == ("out-of-range", "submission")
+    assert str(label) in failure.message
+    assert len(failure.message) < 300
+
+
+def test_a_name_that_no_encoding_holds_breaks_no_record(context, tmp_path):
+    place = tmp_path / "class" / "one" / os.fsdecode(b"gan")
+    place.mkdir(parents=True)
+    (place / os.fsdecode(b"\xff_best.pt")).write_bytes(b"PK nothing")
+    run = run_of(context, tmp_path / "results")
+    found = grading.grade(collect(tmp_path / "class", tmp_path / "work"), run)
+    assert [(r.part, r.status) for r in found] == [("cgan", Status.FAILED)]
+    assert records.load(records.path_of(tmp_path / "results", "one", "cgan")).failure.kind == found[0].failure.kind
+
+
+def test_an_entry_whose_file_cannot_be_read_stops_no_other(context, classroom, tmp_path, monkeypatch):
+    real = intake.open_file
+
+    def failing(submission, relative, limit):
+        if submission.id == "strong":
+            raise OSError(5, "Input/output error")
+        return real(submission, relative, limit)
+
+    monkeypatch.setattr(intake, "open_file", failing)
+    run = run_of(context, tmp_path / "results", only=frozenset({"strong", "corrupt"}))
+    found = grading.grade(collect(classroom, tmp_path / "work"), run)
+    statuses = {(r.submission, r.part): r.status for r in found}
+    assert statuses["strong", "cvae"] is Status.NOT_GRADABLE
+    assert statuses["corrupt", "cvae"] is Status.FAILED
+
+
+def test_a_flag_can_be_a_gate(context, classroom, tmp_path):
+    plain = rubric.find("tsinghua-hw3")
+    gated = plain.part[0].model_copy(update={"gates": ["mode-collapse"]})
+    assignment = plain.model_copy(update={"part": [gated, plain.part[1]]})
+    run = run_of(context, tmp_path / "results", only=frozenset({"collapsed", "strong"}), assignment=assignment)
+    found = {(r.submission, r.part): r for r in grading.grade(collect(classroom, tmp_path / "work"), run)}
+    assert found["collapsed", "cvae"].score.points == 0
+    assert found["strong", "cvae"].score.points == 25

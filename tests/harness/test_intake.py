@@ -310,3 +310,21 @@ def test_the_digest_of_a_tree_changes_with_any_of_its_code(tmp_path: Path) -> No
     second = intake.tree_digest(found)
     (folder / "lib" / "net.py").rename(folder / "lib" / "mesh.py")
     assert len({first, second, intake.tree_digest(found)}) == 3
+
+
+def test_an_id_belongs_to_the_folder_of_that_name(tmp_path: Path) -> None:
+    hall = tmp_path / "class"
+    for folder, claimed in (("aaa", "bb"), ("bb", None), ("cc", "dd")):
+        place = hall / folder
+        place.mkdir(parents=True)
+        identity = f'id = "{claimed}"\n' if claimed else ""
+        (place / "submission.toml").write_text(
+            f'[submission]\nname = "{folder}"\n{identity}\n[[entry]]\ntask = "conditional-generation"\n'
+            'part = "cvae"\noutputs = "o.npz"\n',
+            encoding="utf-8",
+        )
+    work = tmp_path / "work"
+    work.mkdir()
+    found = intake.collect([hall], work, tasks=["conditional-generation"], models={})
+    assert [(s.id, s.name) for s in found] == [("aaa", "aaa"), ("bb", "bb"), ("dd", "cc")]
+    assert any("belongs to another" in note for note in found[0].notes)
