@@ -327,7 +327,11 @@ def _part(number: int, record: Record, results: Path) -> Part:
             for name, own in sorted(record.metrics.items(), key=lambda item: (item[0] != record.primary, item[0]))
         ),
         evidence=tuple(_evidence(one) for one in record.evidence),
-        gates=tuple((titled(name), holds) for name, holds in sorted(record.gates.items())),
+        gates=tuple(
+            (titled(name), holds)
+            for name, holds in sorted(record.gates.items())
+            if name not in {evidence.name for evidence in record.evidence}
+        ),
         pictures=tuple(
             Shown(titled(name), embed(results, file), name == "samples")
             for name, file in sorted(record.pictures.items())
