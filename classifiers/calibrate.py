@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from classifiers.augment import Distortion, distort
 from classifiers.judge import Images, Judge, sharpened
 from classifiers.network import Member
 from classifiers.weights_file import Facts
+from reference.augment import Distortion, distort
 from reference.seeding import generator_for
 
 Labels = NDArray[np.int64]

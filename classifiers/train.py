@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from classifiers import outliers
-from classifiers.augment import coarsen, distort
 from classifiers.network import NETWORKS, channels_last, initialise
+from reference.augment import coarsen, distort
 from reference.seeding import generator_for
 from reference.train import average
 

@@ -16,7 +16,7 @@ ALLOWED = {
     "harness/checkpoint": {"harness.checkpoint", "harness.types"},
     "reports": {"harness.types", "harness.records", "reports"},
     "reference": {"reference"},
-    "classifiers": {"classifiers", "reference.seeding", "reference.train"},
+    "classifiers": {"classifiers", "reference.augment", "reference.seeding", "reference.train"},
     "submissions": {"reference", "submissions"},
 }
 OURS = ("harness", "reference", "classifiers", "reports", "submissions")

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 import typer
 from rich.markup import escape
@@ -156,8 +157,10 @@ def evaluate_command(
         raise fail(error.failure.message) from error
     except WeightsError as error:
         raise fail(str(error)) from error
-    small = mnist.embedded()
-    figures = evaluate_judge(referee, digits.test.images, digits.test.labels, small.test.images, small.test.labels)
+    # No member is trained on these digits, so all of them measure.
+    train, test = (small := mnist.embedded()).train, small.test
+    others = np.concatenate([train.images, test.images]), np.concatenate([train.labels, test.labels])
+    figures = evaluate_judge(referee, digits.test.images, digits.test.labels, *others)
     if generated:
         figures |= _agreement(referee, generated)
     if write is not None:

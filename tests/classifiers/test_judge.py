@@ -6,7 +6,6 @@ import torch
 from sklearn.calibration import calibration_curve
 
 from classifiers import weights_file
-from classifiers.augment import Distortion, coarsen, distort
 from classifiers.calibrate import calibrate
 from classifiers.evaluate import expected_calibration_error
 from classifiers.fool import not_digits, optimised
@@ -15,6 +14,7 @@ from classifiers.network import NETWORKS, initialise
 from classifiers.outliers import KINDS, draw
 from classifiers.train import Recipe, Training, split
 from classifiers.weights_file import Facts, MemberFacts, WeightsError
+from reference.augment import Distortion, coarsen, distort
 from reference.train import fit
 from tests.data import embedded_digits, mnist_digits
 

@@ -101,6 +101,8 @@ def test_an_interrupted_training_ends_with_the_same_weights(name, tmp_path):
     def trained(epochs_at_once, path):
         training = TRAININGS[name](3)
         training.epochs = 3
+        if name == "cgan":
+            training.main, training.learning = 1, range(1, 2)  # so that every phase is met
 
         class Interrupted(Exception):
             pass
