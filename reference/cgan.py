@@ -109,10 +109,12 @@ def _disturbed(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 class Training:
-    """Non-saturating adversarial training, with an auxiliary classifier; the generator's averaged weights are kept.
+    """Non-saturating adversarial training with auxiliary classifiers; the generator's averaged weights are kept.
 
-    The classifier learns from real images beside the discriminator, and asks the generator for recognisable digits
-    (Odena, Olah and Shlens 2017, arXiv:1610.09585). It is no part of the result, and no relation of the judge.
+    A small classifier learns from real images beside the discriminator, and asks the generator for recognisable digits
+    (Odena, Olah and Shlens 2017, arXiv:1610.09585); towards the end a larger one joins it, since the generator learns to
+    please the small one alone. Neither is part of the result. Both are trained apart from the judge, but the larger one
+    resembles its members: an accuracy above that of real digits says as much.
     """
 
     epochs = 41
@@ -129,9 +131,6 @@ class Training:
     """Weight of the auxiliary classifier's cross-entropy in the generator's loss, to begin with."""
     insistence = 8.0
     """What that weight rises to, from 65 to 80 % of the main part, once there is variety to spare."""
-    truncation = 0.95
-    """What the noise is scaled by in the weights that are kept: fewer odd samples for a little less variety (Brock,
-    Donahue and Simonyan 2019, arXiv:1809.11096). Batch norm keeps the statistics of the full noise."""
     options: Mapping[str, str] = {"concat_activation": "relu", "value_range": "-1,1"}
 
     def __init__(self, seed: int = 1) -> None:
@@ -231,7 +230,7 @@ class Training:
             part.load_state_dict(state[name])
 
     def result(self) -> nn.Module:
-        """The generator with averaged weights, batch-norm statistics that belong to them, and truncated noise."""
+        """The generator with averaged weights, and batch-norm statistics that belong to them."""
         kept = Generator()
         kept.load_state_dict(self.averaged.state_dict())
         for module in kept.modules():
@@ -244,7 +243,6 @@ class Training:
         with torch.no_grad():
             for _ in range(50):
                 kept(torch.randn(1000, 100, generator=draws), functional.one_hot(labels, CLASSES).float())
-            kept.latent_fc.weight.mul_(self.truncation)
         return kept.eval()
 
     def _parts(self) -> dict[str, Any]:
