@@ -112,9 +112,9 @@ class Training:
     """Non-saturating adversarial training with auxiliary classifiers; the generator's averaged weights are kept.
 
     A small classifier learns from real images beside the discriminator, and asks the generator for recognisable digits
-    (Odena, Olah and Shlens 2017, arXiv:1610.09585); towards the end a larger one joins it, since the generator learns to
-    please the small one alone. Neither is part of the result. Both are trained apart from the judge, but the larger one
-    resembles its members: an accuracy above that of real digits says as much.
+    (Odena, Olah and Shlens 2017, arXiv:1610.09585); towards the end a larger one joins it, since the generator learns
+    to please the small one alone. Neither is part of the result. Both are trained apart from the judge, but the larger
+    one resembles its members: an accuracy above that of real digits says as much.
     """
 
     epochs = 41
@@ -160,6 +160,8 @@ class Training:
         for module in self.recogniser.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=draws)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         self.of_recogniser = torch.optim.AdamW(self.recogniser.parameters(), weight_decay=0.02)
         self.averaged = Generator()
         self.averaged.load_state_dict(self.generator.state_dict())
