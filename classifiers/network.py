@@ -71,23 +71,6 @@ class Member(nn.Module):
         return logits
 
 
-def folded() -> Member:
-    """Four 3 x 3 convolutions on the folded image: the fast one, which is asked first."""
-    body = nn.Sequential(
-        nn.PixelUnshuffle(2),  # (N, 4, 14, 14)
-        convolution(4, 32, 3),
-        convolution(32, 32, 3),
-        nn.MaxPool2d(2),  # (N, 32, 7, 7)
-        convolution(32, 64, 3),
-        convolution(64, 64, 3),
-        nn.Flatten(),
-        nn.Linear(64 * 49, 96, bias=False),
-        nn.BatchNorm1d(96),
-        nn.ReLU(),
-    )
-    return Member(body, 96)
-
-
 def scout() -> Member:
     """Four 3 x 3 convolutions on the folded image: the fast one, which is asked first."""
     body = nn.Sequential(
@@ -170,7 +153,6 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
 
 
 NETWORKS: dict[str, Callable[[], Member]] = {
-    "folded": folded,
     "scout": scout,
     "wide": wide,
     "residual": residual,
