@@ -58,7 +58,7 @@ def mediocre(place: Path) -> None:
     state, _ = weights("cvae")
     generator = generator_for("examples", "mediocre")
     disturbed = {
-        name: value + 0.55 * value.std() * torch.randn(value.shape, generator=generator) if value.ndim == 2 else value
+        name: value + 0.72 * value.std() * torch.randn(value.shape, generator=generator) if value.ndim == 2 else value
         for name, value in state.items()
     }
     _manifest(place, "Team Legendre", ["cvae"], {"cvae": "cvae.safetensors"})
