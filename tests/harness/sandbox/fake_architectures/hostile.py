@@ -150,7 +150,7 @@ class Hostile:
                     written += file.write(b"x" * (8 << 20))
         except OSError:
             pass
-        for path in glob.glob("/tmp/*"):
+        for path in [*glob.glob("/tmp/full"), *glob.glob("/tmp/more*")]:
             os.truncate(path, 0)
         return torch.tensor([float(written)])
 
