@@ -25,7 +25,7 @@ CLASSES = 10
 LATENT = 100
 REPEATED = 200
 """Samples that are asked for a second time, in smaller batches."""
-DOUBTED = 2_000
+DOUBTED = 500
 """Samples, from the first on, about which all members of the judge are asked."""
 OVERSHOOT = 0.01
 """How far outside [0, 1] a value may lie: it is clipped and the student is told. Farther is an error."""
