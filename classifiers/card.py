@@ -53,10 +53,14 @@ def write(path: Path, judge: Judge, figures: Mapping[str, Any], images: Images, 
     _reliability(probabilities, labels, folder / "reliability.png")
     wrong = np.flatnonzero(probabilities.argmax(1) != labels)
     _misread(images, labels, probabilities, wrong, folder / "misread.png")
+    replace_figures(path, _tables(figures, labels, probabilities.argmax(1), data))
+
+
+def replace_figures(path: Path, figures: str) -> None:
+    """Put `figures`, lines of Markdown, between the two marks in `path`; the rest stays."""
     before, rest = path.read_text(encoding="utf-8").split(BEGIN)
-    after = rest.split(END)[1]
-    text = before + BEGIN + "\n" + _tables(figures, labels, probabilities.argmax(1), data) + END + after
-    path.write_text(text, encoding="utf-8")
+    _, after = rest.split(END)
+    path.write_text(before + BEGIN + "\n" + figures + END + after, encoding="utf-8")
 
 
 def _tables(figures: Mapping[str, Any], labels: Labels, judged: Labels, data: str) -> str:

@@ -51,11 +51,6 @@ class Judge:
         """The public judge, whose weights come with the package."""
         return cls.read(weights_file.SHIPPED)
 
-    def member(self, index: int) -> Judge:
-        """A judge of one member alone."""
-        facts = self.facts.model_copy(update={"members": (self.facts.members[index],), "temperature": 1.0})
-        return Judge([self.networks[index]], facts, self.digest)
-
     @property
     def real_spread(self) -> NDArray[np.float64] | None:
         """Trace of the covariance of the features of real digits, by digit (10,), as measured at training."""

@@ -11,7 +11,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -129,8 +128,3 @@ def _fold(module: nn.Module) -> None:
 def parameters(network: nn.Module) -> int:
     """Number of trained weights."""
     return sum(p.numel() for p in network.parameters())
-
-
-def tensors_of(network: Member) -> dict[str, torch.Tensor]:
-    """A copy of a network's state, as it would be stored and read again."""
-    return {k: v.half().float() if v.is_floating_point() else v.clone() for k, v in network.state_dict().items()}

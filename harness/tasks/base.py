@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from harness.metrics.collapse import feature_spread
+from harness.metrics.diversity import diversity
 from harness.mnist import Digits
 from harness.types import Answer, ArraySpec, Entry, Marks, Question
 
@@ -64,6 +65,11 @@ class Context:
         if self.judge.real_spread is not None:
             return self.judge.real_spread
         return feature_spread(self.judge.examine(self.data.test.images)[1], self.data.test.labels)
+
+    @cached_property
+    def real_diversity(self) -> NDArray[np.float64]:
+        """Diversity of the test images, by digit (10,)."""
+        return diversity(self.data.test.images, self.data.test.labels)
 
 
 class Task(Protocol):

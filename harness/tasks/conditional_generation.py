@@ -84,7 +84,6 @@ class ConditionalGeneration:
         judged = probabilities.argmax(1)
         counts = accuracy_metric.confusion(labels, judged)
         spread = diversity.diversity(images, labels)
-        test = context.data.test
         right = judged == labels
         spread_of_features = collapse.feature_spread(features[right], labels[right])
         evidence.append(collapse.mode_collapse(spread_of_features, context.real_spread))
@@ -108,7 +107,7 @@ class ConditionalGeneration:
                 "per-class accuracy": counts.diagonal() / counts.sum(axis=1),
                 "diversity": spread,
                 "diversity gate": gate,
-                "diversity real": diversity.diversity(test.images, test.labels),
+                "diversity real": context.real_diversity,
             },
             pictures={"samples": grid(_columns(images, labels))},
             gates={"diversity": bool((spread > gate).all())} | {e.name: not e.flag for e in evidence},

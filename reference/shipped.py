@@ -1,0 +1,43 @@
+"""The weights of the reference models that come with gradebench, float16 on disk, float32 here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+
+from reference import MODELS
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+def facts(model: str) -> dict[str, Any]:
+    """What the header of a weight file says: model, seed, epochs, data, options."""
+    with safe_open(WEIGHTS / f"{model}.safetensors", "np") as file:
+        said: dict[str, Any] = json.loads(file.metadata()["gradebench"])
+    return said
+
+
+def options(model: str) -> dict[str, str]:
+    """The options of the architecture that go with the weights."""
+    return dict(facts(model)["options"])
+
+
+def state(model: str) -> dict[str, Tensor]:
+    """The state dict, floating-point tensors as float32."""
+    stored = load_file(WEIGHTS / f"{model}.safetensors")
+    return {name: value.float() if value.is_floating_point() else value for name, value in stored.items()}
+
+
+def sampler(model: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """The model's `sample(noise (N, 100), labels_one_hot (N, 10)) -> images (N, 1, 28, 28)`, without gradients."""
+    module = MODELS[model].build(options(model))
+    module.load_state_dict(state(model))
+    sample: Callable[[Tensor, Tensor], Tensor] = getattr(module.eval(), "sample")  # noqa: B009  # untyped there
+    return torch.inference_mode()(sample)
