@@ -1,7 +1,8 @@
 """What is recognised without a manifest: folders of starter code, and the names that learning platforms give.
 
 Starter code: Tsinghua University, Deep Learning, homework 3, has the folders `ebm flow vae gan`. The conditional VAE
-and GAN in two of them are fixed architectures; the code saves answers as `vae_generated_samples.pt`.
+and GAN in two of them are fixed architectures; the code saves answers as `vae_generated_samples.pt`. What inpaints in
+the other two is a method that the student writes, so that their Python runs where it is there.
 Platforms: the exports of Moodle, Canvas and Gradescope.
 """
 
@@ -27,13 +28,15 @@ class _Part:
     model: str
     samples: str | None = None
     """The answers-only file that the starter code writes."""
+    code: str | None = None
+    """What an entry says where the folder holds Python, for the method in it to be asked: one of `STARTER_CODES`."""
 
 
 _PARTS = (
     _Part("vae", "conditional-generation", "cvae", "cvae", "vae_generated_samples.pt"),
     _Part("gan", "conditional-generation", "cgan", "cgan", "gan_generated_samples.pt"),
-    _Part("ebm", "row-inpainting", "ebm", "ebm"),
-    _Part("flow", "half-inpainting", "flow", "realnvp"),
+    _Part("ebm", "row-inpainting", "ebm", "ebm", code="starter:ebm"),
+    _Part("flow", "half-inpainting", "flow", "realnvp", code="starter:flow"),
 )
 _FOLDERS = {part.folder for part in _PARTS}
 _SAMPLES = {part.samples for part in _PARTS if part.samples is not None}
@@ -67,11 +70,17 @@ def starter_entries(
         answers = _answers(files, part)
         if not inside and answers is None:
             continue
-        if part.task not in tasks or part.model not in models:
+        code = part.code if any(PurePosixPath(file).suffix.lower() == ".py" for file in inside) else None
+        if part.task not in tasks or (code is None and part.model not in models):
             notes.append(f"{part.folder}/ was recognised, but there is no task for it yet; it was passed over.")
             continue
         ranked = _ranked(inside)
-        if ranked:
+        if ranked and code is not None:
+            entries.append(Entry(part.task, Kind.CODE, part.part, None, ranked[0], code))
+            notes.append(
+                f"{_taken(part, ranked, answers)} The code in {part.folder}/ is asked with it, in the sandbox."
+            )
+        elif ranked:
             entries.append(Entry(part.task, Kind.WEIGHTS, part.part, part.model, ranked[0]))
             notes.append(_taken(part, ranked, answers))
         elif answers is not None:

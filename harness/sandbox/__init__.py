@@ -3,6 +3,10 @@
 Parent: `session` asks and checks, `launch` and `zygote` start workers, `process` and `bubblewrap` start, limit and kill
 them, `isolation` finds out what this machine can confine, `exposure` says which files a worker sees. Child: `child`
 puts up the fences of `confine`, `landlock` and `seccomp`; `worker` and `answers` serve. `wire` is what both speak.
+
+Student code alone: `student_code` opens it, `own_modules` finds its modules, `stand_ins`, `vision` and `cpu_only` make
+up for packages and devices that are not there, `starter`, `script_settings` and `inpainting_method` find their way in
+the starter's layout, `thrown_away` takes what can't be written, `tolerated` collects what to say about it all.
 """
 
 from __future__ import annotations

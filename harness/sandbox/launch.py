@@ -44,8 +44,9 @@ class Worker(Session):
         """Imports "file.py:function" of the submission at `root` and calls function(checkpoint path).
 
         `root` is bound read-only; it is the working directory. `checkpoint` is relative to it; the function gets
-        an absolute path, or None. The student's folders come last on sys.path, so their modules are found, but
-        never in place of an installed one. Must be the worker's first request.
+        an absolute path, or None. The student's modules are found, those in the file's folder first, but never in
+        place of the standard library's, PyTorch's or the harness's. Or `code` is one of `harness.types.STARTER_CODES`:
+        then the starter's own method is looked for and asked. Must be the worker's first request.
         """
         if self._channel is not None or self._root is not None:
             raise broken("worker", "not-fresh", "Student code needs a worker that has opened nothing before.")

@@ -7,20 +7,19 @@ the shape that was asked for.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
-import os
 import random
-import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from harness.sandbox import answers
+from harness import derived
+from harness.sandbox import answers, tolerated
 from harness.sandbox.wire import TEXT_LIMIT, WorkerEnd
 from harness.types import Array, ArraySpec, GradingError, refuse
 
@@ -88,56 +87,43 @@ class _Model:
             raise refuse(
                 "manifest", "unknown-model", f"There is no architecture {header['model']!r}; there are {allowed}."
             )
-        module = architecture.build(_options(architecture, header["model"], header["options"]))
-        expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
+        options = _options(architecture, header["model"], header["options"])
         found = checkpoint.read(data, name)
-        arrays, notes = checkpoint.select_state(found, expected, architecture.checkpoint_key)
+        key, sizes, adapted = architecture.checkpoint_key, {}, []
+        if architecture.adapt is not None:
+            try:
+                arrays, sizes, adapted = architecture.adapt(checkpoint.state_arrays(found))
+            except ValueError as error:
+                raise refuse("checkpoint", "mismatch", f"{name}: {error}") from None
+            # Under our names now, so what is missing, of the wrong shape or not finite is found and told as ever.
+            found, key = replace(found, tree=arrays), None
+        module = architecture.build(options, **sizes)
+        expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
+        arrays, notes = checkpoint.select_state(found, expected, key)
         module.load_state_dict({key: torch.from_numpy(np.array(array)) for key, array in arrays.items()})
         self._object, self._is_code, self._name = module.eval(), False, name
-        return [*found.notes, *notes][:_NOTES_LIMIT]
+        return [*found.notes, *adapted, *notes][:_NOTES_LIMIT]
 
     def open_code(self, header: Mapping[str, Any]) -> list[str]:
-        root = Path(header["root"])
-        file, _, function = header["code"].rpartition(":")
-        if not file or not function:
-            raise refuse("manifest", "code", f'code = {header["code"]!r}; "path/to/file.py:function" is asked for.')
-        path = root / file
-        if not path.is_file():
-            raise refuse("manifest", "missing-file", f"code = {header['code']!r}: there is no file {file}.")
-        # Behind the standard library and everything installed: a torch.py or sitecustomize.py beside the model is never
-        # taken for the real one. A module of the student's that shares its name with an installed one loses.
-        sys.path += dict.fromkeys([str(path.parent), str(root)])
-        os.chdir(root)
-        _seed()
-        spec = importlib.util.spec_from_file_location("submitted_" + path.stem, path)
-        if spec is None or spec.loader is None:
-            raise refuse("manifest", "code", f"{file} is not a Python file.")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-        load = getattr(module, function, None)
-        if not callable(load):
-            raise refuse("manifest", "missing-function", f"{file} has no function {function!r}.")
-        at = None if header["checkpoint"] is None else str(root / header["checkpoint"])
-        self._object, self._is_code, self._name = load(at), True, file
-        notes = []
-        if isinstance(self._object, torch.nn.Module) and self._object.training:
-            notes.append(
-                f"{header['code']} returned a model in training mode, so its answers may depend on the batch; "
-                "call model.eval() after loading."
-            )
-        return notes
+        # Imported here alone, so that no process that opens weights ever holds it.
+        from harness.sandbox import student_code
+
+        code = header["code"]
+        self._object = student_code.open_code(Path(header["root"]), code, header["checkpoint"], _seed)
+        self._is_code, self._name = True, code.rpartition(":")[0]
+        return tolerated.taken()[:_NOTES_LIMIT]
 
     def ask(self, header: Mapping[str, Any], inputs: Mapping[str, Array]) -> tuple[list[str], list[Array]]:
         if self._object is None:
             raise refuse("worker", "nothing-opened", "A question was asked before a model was opened.")
         name = header["method"]
-        method = getattr(self._object, name, None)
-        if not callable(method):
+        method = derived.method(self._object, name)
+        if method is None:
             raise refuse(
                 "worker",
                 "missing-method",
-                f"{self._name}: the {answers.kind_of(self._object)} it gives has no method {name!r}.",
+                f"{self._name}: the {answers.kind_of(self._object)} it gives has no method {name!r}"
+                f"{derived.wanted(name)}.",
             )
         wanted = {key: ArraySpec(tuple(shape), dtype) for key, dtype, shape in header["answers"]}
         notes: list[str] = []
@@ -153,7 +139,7 @@ class _Model:
                     shape = spec.shape if whole else (stop - start, *spec.shape[1:])
                     array = answers.to_array(parts[key], shape, spec.dtype, f"{name}: {key}", notes)
                     results[key][... if whole else slice(start, stop)] = array
-        return notes[:_NOTES_LIMIT], list(results.values())
+        return [*notes, *tolerated.taken()][:_NOTES_LIMIT], list(results.values())
 
 
 def _batches(inputs: Mapping[str, Array], batch: int | None) -> list[tuple[int, Any]]:
@@ -176,16 +162,27 @@ def _seed() -> None:
 
 
 def _options(architecture: Any, model: str, given: Mapping[str, str]) -> dict[str, str]:
-    allowed: Mapping[str, Sequence[str]] = architecture.options
     for key, value in given.items():
-        if key not in allowed:
-            known = ", ".join(sorted(allowed)) or "none"
+        if key not in architecture.options:
+            known = ", ".join(sorted(architecture.options)) or "none"
             raise refuse("manifest", "unknown-option", f"{model} has no option {key!r}; its options are: {known}.")
-        if value not in allowed[key]:
-            raise refuse(
-                "manifest", "option-value", f"{model}: {key} = {value!r}; allowed are {', '.join(allowed[key])}."
-            )
-    return {key: values[0] for key, values in allowed.items()} | dict(given)
+        values = architecture.options[key]
+        if isinstance(values, tuple):
+            allowed = None if value in values else f"allowed are {', '.join(values)}"
+        else:
+            allowed = _outside(values, value)
+        if allowed is not None:
+            raise refuse("manifest", "option-value", f"{model}: {key} = {value!r}; {allowed}.")
+    return dict(given)
+
+
+def _outside(number: Any, text: str) -> str | None:
+    """What is allowed of an option that is a number, where `text` isn't."""
+    try:
+        number.read(text)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _read_outputs(header: Mapping[str, Any], data: bytes) -> tuple[list[str], list[Array]]:

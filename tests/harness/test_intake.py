@@ -243,6 +243,52 @@ def test_starter_folders_gain_tasks_as_they_come(tmp_path: Path) -> None:
     ]
 
 
+def test_starter_folders_with_code_are_asked_through_it(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path / "team",
+        {
+            "ebm/ebm.py": "",
+            "ebm/models/ebm_checkpoint_9.pth": b"9",
+            "ebm/models/ebm_checkpoint_49.pth": b"49",
+            "Flow/realnvp.py": "",
+            "Flow/models/checkpoint_best.pt": b"f",
+            "flow.py": "",
+        },
+    )
+    workdir = tmp_path / "w"
+    workdir.mkdir()
+    (found,) = intake.collect([folder], workdir, tasks=("row-inpainting", "half-inpainting"), models={})
+    assert found.entries == (
+        Entry("row-inpainting", Kind.CODE, "ebm", None, "ebm/models/ebm_checkpoint_49.pth", "starter:ebm"),
+        Entry("half-inpainting", Kind.CODE, "flow", None, "Flow/models/checkpoint_best.pt", "starter:flow"),
+    )
+    assert set(found.digests) == {"ebm/models/ebm_checkpoint_49.pth", "Flow/models/checkpoint_best.pt"}
+    assert "Not taken: ebm/models/ebm_checkpoint_9.pth" in "\n".join(found.notes)
+    assert "The code in flow/ is asked with it" in "\n".join(found.notes)
+
+
+def test_starter_code_without_a_checkpoint_says_so(tmp_path: Path) -> None:
+    folder = write(tmp_path / "team", {"ebm/ebm.py": "", "vae_generated_samples.pt": b"v"})
+    workdir = tmp_path / "w"
+    workdir.mkdir()
+    (found,) = intake.collect(
+        [folder], workdir, tasks=("row-inpainting", "conditional-generation"), models={"cvae": {}}
+    )
+    assert [one.part for one in found.entries] == ["cvae"]
+    assert "ebm: ebm/ holds no checkpoint" in "\n".join(found.notes)
+
+
+def test_a_manifest_may_name_the_starters_methods(tmp_path: Path) -> None:
+    toml = '[[entry]]\ntask = "row-inpainting"\npart = "ebm"\ncode = "starter:{}"\ncheckpoint = "ebm/runs/b.pth"\n'
+    for name in ("ebm", "gan"):
+        write(tmp_path / "class" / f"of-{name}", {"submission.toml": toml.format(name), "ebm/runs/b.pth": b"b"})
+    workdir = tmp_path / "w"
+    workdir.mkdir()
+    ebm, gan = intake.collect([tmp_path / "class"], workdir, tasks=("row-inpainting",), models={})
+    assert ebm.entries == (Entry("row-inpainting", Kind.CODE, "ebm", None, "ebm/runs/b.pth", "starter:ebm"),)
+    assert gan.failure is not None and gan.failure.kind == "bad-code"
+
+
 def test_answers_only_without_a_manifest(tmp_path: Path) -> None:
     (found,) = collect(
         tmp_path, write(tmp_path / "t", {"vae_generated_samples.pt": b"v", "gan/gan_generated_samples.pt": b"g"})

@@ -41,6 +41,7 @@ class Architecture:
     build: Callable[[Mapping[str, str]], nn.Module]
     checkpoint_key: str | None = "model"
     options: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    adapt: None = None
 
 
 MODELS = {
