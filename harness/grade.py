@@ -3,6 +3,8 @@
 Submissions are graded side by side by `jobs` threads, each with a sandboxed process of its own. Nothing that an entry's
 record holds depends on which thread, in which order, or beside whom it was graded. Records are written as soon as they
 exist, so an interrupted run loses only what was under way; the next one skips whatever was graded from the same inputs.
+
+House rows, trivial baselines and reference models, are graded after the class, for the parts that it answers.
 """
 
 from __future__ import annotations
@@ -18,15 +20,17 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from harness import intake, provenance, records
+from harness import house, intake, provenance, records
 from harness.names import shown
 from harness.rubric import Assignment, Part, score
-from harness.sandbox import CODE_LIMITS, Isolation, Limits, Worker, Zygote
-from harness.tasks import TASKS, Context, Task
+from harness.sandbox import CODE_LIMITS, Isolation, Limits, Session, Worker, Zygote
+from harness.tasks import TASKS, Baseline, Context, Task
 from harness.types import (
+    HOUSE,
     Answer,
     ArraySpec,
     Entry,
@@ -34,6 +38,7 @@ from harness.types import (
     GradingError,
     Kind,
     Marks,
+    Question,
     Record,
     Status,
     Submission,
@@ -41,6 +46,7 @@ from harness.types import (
     refuse,
 )
 
+House = Literal["none", "baselines", "all"]
 CHECKPOINT_LIMIT = 512 << 20
 """Bytes of the largest checkpoint or answers file that is read."""
 
@@ -64,6 +70,8 @@ class Run:
     """Submission ids; all if empty."""
     tasks: frozenset[str] = frozenset()
     """Task names; all if empty."""
+    house: House = "none"
+    """Which house rows are graded, too; all are baselines and reference models."""
 
 
 OnRecord = Callable[[Record, bool], None]
@@ -77,11 +85,27 @@ class _Planned:
     entry: Entry
     part: Part
     failure: Failure | None = None
+    baseline: Baseline | None = None
+    """What answers in place of a model."""
+
+
+_Plan = tuple[Submission, list[_Planned]]
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """What grading an entry comes to; `failure` where there are no marks."""
+
+    marks: Marks | None
+    failure: Failure | None
+    isolation: str
+    timings: dict[str, float]
+    notes: list[str]
 
 
 def count(submissions: Sequence[Submission], run: Run) -> int:
-    """How many records a run will give."""
-    return sum(len(_plan(submission, run)) for submission in _chosen(submissions, run))
+    """How many records a run will give, house rows among them."""
+    return sum(len(plan) for _, plan in _plans(submissions, run))
 
 
 def grade(
@@ -90,7 +114,7 @@ def grade(
     on_record: OnRecord | None = None,
     zygotes: Sequence[Zygote] = (),
 ) -> list[Record]:
-    """Grade all entries; the records, ordered by submission and part.
+    """Grade all entries; the records, ordered by submission and part, those of house rows among them.
 
     Each of the `jobs` threads takes one of `zygotes`, the warm sandboxes of an earlier run, or starts its own.
     """
@@ -99,30 +123,76 @@ def grade(
     warm = list(zygotes)
     done: list[Record] = []
 
-    def one(submission: Submission) -> list[Record]:
+    def one(submission: Submission, plan: Sequence[_Planned]) -> list[Record]:
         if not hasattr(slots, "zygote"):
             with lock:
                 slots.zygote = warm.pop() if warm else stack.enter_context(Zygote(run.isolation))
         graded = []
-        for planned in _plan(submission, run):
-            record, known = _recorded(submission, planned, run, slots.zygote)
+        verdicts: dict[str, _Verdict] = {}
+        for planned in plan:
+            record, known = _recorded(submission, planned, run, slots.zygote, verdicts)
             graded.append(record)
             if on_record is not None:
                 with lock:
                     on_record(record, known)
-        if not run.tasks:
+        if not run.tasks and not submission.id.startswith(HOUSE):
             _forget_others(submission, graded, run)
         return graded
 
     with ExitStack() as stack, ThreadPoolExecutor(max(1, run.jobs)) as pool:
-        futures = [pool.submit(one, submission) for submission in _chosen(submissions, run)]
+        plans = _plans(submissions, run)
+        futures = [pool.submit(one, *plan) for plan in plans]
         try:
             for future in as_completed(futures):
                 done += future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    if run.house == "all":
+        _forget_former_house(plans, run)
     return sorted(done, key=lambda record: (record.submission, record.part))
+
+
+def _plans(submissions: Sequence[Submission], run: Run) -> list[_Plan]:
+    """What to grade, the class first."""
+    own: list[_Plan] = [(submission, _plan(submission, run)) for submission in _chosen(submissions, run)]
+    answered = {planned.part.id for _, plan in own for planned in plan if planned.failure is None}
+    return own + _house_plans([part for part in run.assignment.part if part.id in answered], run)
+
+
+def _house_plans(parts: Sequence[Part], run: Run) -> list[_Plan]:
+    """The house rows of some parts: their tasks' baselines, and the reference models that a student could submit."""
+    if run.house == "none":
+        return []
+    plans: dict[str, _Plan] = {}
+    models = house.submissions() if run.house == "all" else []
+    for part in parts:
+        for name, baseline in TASKS[part.task].baselines.items():
+            entry = Entry(part.task, Kind.BASELINE, part.id)
+            submission = Submission(HOUSE + name, baseline.title, Path(), (entry,))
+            _, plan = plans.setdefault(submission.id, (submission, []))
+            plan.append(_Planned(entry, part, baseline=baseline))
+        for submission in models:
+            for entry in submission.entries:
+                if entry.task == part.task and (not part.models or entry.model in part.models):
+                    _, plan = plans.setdefault(submission.id, (submission, []))
+                    plan.append(_Planned(entry, part))
+    return list(plans.values())
+
+
+def _forget_former_house(plans: Sequence[_Plan], run: Run) -> None:
+    """Remove the records of house rows that there no longer are, for the parts of this run."""
+    wanted = {(submission.id, planned.part.id) for submission, plan in plans for planned in plan}
+    for part in {part for identity, part in wanted if identity.startswith(HOUSE)}:
+        for path in run.results.glob(f"{HOUSE}*/{part}.json"):
+            if (path.parent.name, part) in wanted:
+                continue
+            try:
+                old = records.load(path)
+            except records.RecordError:
+                continue
+            if old.assignment == run.assignment.name:
+                records.remove(run.results, old)
 
 
 def _chosen(submissions: Sequence[Submission], run: Run) -> list[Submission]:
@@ -177,10 +247,15 @@ def _unanswering(submission: Submission, run: Run) -> list[str]:
     ]
 
 
-def _recorded(submission: Submission, planned: _Planned, run: Run, zygote: Zygote) -> tuple[Record, bool]:
-    """The entry's record, and whether it is one that an earlier run left; whatever goes wrong is in the record."""
+def _recorded(
+    submission: Submission, planned: _Planned, run: Run, zygote: Zygote, verdicts: dict[str, _Verdict]
+) -> tuple[Record, bool]:
+    """The entry's record, and whether it is one that an earlier run left; whatever goes wrong is in the record.
+
+    `verdicts` holds, by task and entry, what grading the submission came to so far.
+    """
     try:
-        return _known_or_graded(submission, planned, run, zygote)
+        return _known_or_graded(submission, planned, run, zygote, verdicts)
     except Exception as error:  # one entry's trouble is never another's
         record = _record(submission, planned, run, "", {}, failure=_harness_failure(error))
         try:
@@ -189,7 +264,9 @@ def _recorded(submission: Submission, planned: _Planned, run: Run, zygote: Zygot
             return record, False
 
 
-def _known_or_graded(submission: Submission, planned: _Planned, run: Run, zygote: Zygote) -> tuple[Record, bool]:
+def _known_or_graded(
+    submission: Submission, planned: _Planned, run: Run, zygote: Zygote, verdicts: dict[str, _Verdict]
+) -> tuple[Record, bool]:
     content: bytes | None = None
     if planned.failure is None and planned.entry.file is not None:
         try:
@@ -205,7 +282,26 @@ def _known_or_graded(submission: Submission, planned: _Planned, run: Run, zygote
             known = None
         if known is not None and known.digests.get("inputs") == fingerprint and known.status != Status.NOT_GRADABLE:
             return known, True
-    return _grade_entry(submission, planned, run, zygote, content, fingerprint, digests), False
+    # A reference model answers several parts of one task as one entry: it is asked the same, and marked the same.
+    # A baseline is another entry for each part, since a task may ask by the part's name (symbol-prediction does).
+    everywhere = planned.baseline is not None and planned.baseline.same_for_parts
+    same = planned.entry.task if everywhere else f"{planned.entry.task}/{planned.entry.part}"
+    verdict = verdicts.get(same) if submission.id.startswith(HOUSE) else None
+    if verdict is None:
+        verdict = verdicts[same] = _verdict(submission, planned, run, zygote, content)
+    record = _record(
+        submission,
+        planned,
+        run,
+        fingerprint,
+        digests,
+        verdict.marks,
+        verdict.failure,
+        verdict.isolation,
+        verdict.timings,
+        tuple(verdict.notes),
+    )
+    return _keep(record, run, verdict.marks), False
 
 
 def _forget_others(submission: Submission, graded: Sequence[Record], run: Run) -> None:
@@ -222,15 +318,7 @@ def _forget_others(submission: Submission, graded: Sequence[Record], run: Run) -
             records.remove(run.results, old)
 
 
-def _grade_entry(
-    submission: Submission,
-    planned: _Planned,
-    run: Run,
-    zygote: Zygote,
-    content: bytes | None,
-    fingerprint: str,
-    digests: dict[str, str],
-) -> Record:
+def _verdict(submission: Submission, planned: _Planned, run: Run, zygote: Zygote, content: bytes | None) -> _Verdict:
     entry = planned.entry
     timings: dict[str, float] = {}
     notes = [*submission.notes, *_unanswering(submission, run)]
@@ -251,8 +339,7 @@ def _grade_entry(
             failure = error.failure
         except Exception as error:  # whatever else goes wrong is the harness's fault, and this entry's alone
             failure = _harness_failure(error)
-    record = _record(submission, planned, run, fingerprint, digests, marks, failure, isolation, timings, tuple(notes))
-    return _keep(record, run, marks)
+    return _Verdict(marks, failure, isolation, timings, notes)
 
 
 def _harness_failure(error: Exception) -> Failure:
@@ -289,21 +376,38 @@ def _answers(
     if entry.kind is Kind.ONNX:
         raise broken("worker", "onnx", f"{name}: ONNX entries can't be graded by this version.")
     questions = task.questions(run.context, entry)
+    if planned.baseline is not None:
+        return list(planned.baseline.answer(run.context, questions)), [], run.isolation.level
     if entry.kind is Kind.WEIGHTS:
         allowed = planned.part.models or task.models
-        if entry.model is None or entry.model not in allowed:
+        if not submission.id.startswith(HOUSE) and (entry.model is None or entry.model not in allowed):
             message = (
                 f"The part {planned.part.id} takes no architecture {entry.model!r}; it takes {', '.join(allowed)}."
             )
             raise refuse("manifest", "model", message)
         with zygote.worker(run.limits) as worker:
-            worker.open_weights(entry.model, entry.options, content or b"", name)
-            answers = [worker.ask(question, run.limits.wall_seconds) for question in questions]
-            return answers, list(worker.notes), worker.isolation_stamp
+            worker.open_weights(entry.model or "", entry.options, content or b"", name)
+            answers, missed = _asked(worker, questions, run)
+            return answers, [*worker.notes, *missed], worker.isolation_stamp
     with Worker(run.isolation, limits=run.code_limits, trust_code=run.trust_code) as worker:
         worker.open_code(submission.root, entry.code or "", entry.file)
-        answers = [worker.ask(question, run.limits.wall_seconds) for question in questions]
-        return answers, list(worker.notes), worker.isolation_stamp
+        answers, missed = _asked(worker, questions, run)
+        return answers, [*worker.notes, *missed], worker.isolation_stamp
+
+
+def _asked(worker: Session, questions: Sequence[Question], run: Run) -> tuple[list[Answer], list[str]]:
+    """The answers to all questions, empty where an optional one was not answered, and notes on these."""
+    answers: list[Answer] = []
+    notes = []
+    for question in questions:
+        try:
+            answers.append(worker.ask(question, question.deadline or run.limits.wall_seconds))
+        except GradingError as error:
+            if not question.optional or error.failure.fault == "harness":
+                raise
+            answers.append({})
+            notes.append(f"A question that doesn't count was not answered: {error.failure.message}")
+    return answers, notes
 
 
 def _refuse_out_of_bounds(answer: Answer, wanted: Mapping[str, ArraySpec], name: str) -> None:
@@ -325,6 +429,8 @@ def _fingerprint(
         "judge": run.context.judge.digest,
         "grader": provenance.grader_digest(),
     }
+    if entry.task in run.context.official:
+        digests["official cases"] = run.context.official[entry.task].digest
     if content is not None:
         digests["outputs" if entry.kind is Kind.OUTPUTS else "checkpoint"] = intake.digest(content)
     if entry.kind is Kind.CODE:

@@ -1,33 +1,42 @@
-"""The reference models as submissions: graded like any other, and tabled in MODELS.md."""
+"""The reference models as submissions: graded like any other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from classifiers.card import BEGIN, END, replace_figures
-from harness.types import HOUSE, Entry, Kind, Record, Submission
-from reference import MODELS, shipped
+from harness.types import HOUSE, Entry, Kind, Submission
+from reference import MODELS, Architecture, shipped
 from reference.seeding import generator_for
 from reference.shipped import WEIGHTS, facts
 
-__all__ = ["BEGIN", "END", "facts", "sampler", "submissions", "write_table"]
+__all__ = ["facts", "sampler", "submissions"]
 
 
 def submissions() -> list[Submission]:
-    """One submission for each reference model whose weights are shipped."""
+    """One submission for each weight file that is shipped, and for each other set of options that its header names."""
     found = []
-    for name in MODELS:
-        if not (WEIGHTS / f"{name}.safetensors").is_file():
-            continue
-        options = shipped.options(name)
-        entry = Entry(MODELS[name].task, Kind.WEIGHTS, name, name, f"{name}.safetensors", options=options)
-        found.append(Submission(f"{HOUSE}{name}", f"Reference {MODELS[name].title}", WEIGHTS, (entry,)))
+    for path in sorted(WEIGHTS.glob("*.safetensors")):
+        said = facts(path.stem)
+        model = said["model"]
+        for name, options in {path.stem: said["options"], **said.get("variants", {})}.items():
+            title = said.get("title", MODELS[model].title)
+            if name != path.stem:
+                title += f", {', '.join(f'{key} = {value}' for key, value in options.items())}"
+            entries = [
+                Entry(task, Kind.WEIGHTS, part, model, path.name, options=dict(options))
+                for task, part in _parts(name, MODELS[model]).items()
+            ]
+            found.append(Submission(f"{HOUSE}{name}", f"Reference {title}", WEIGHTS, tuple(entries)))
     return found
+
+
+def _parts(name: str, architecture: Architecture) -> dict[str, str]:
+    """What an entry of shipped weights is called, by the tasks that they answer, their own first."""
+    return {architecture.task: name} | {task: f"{name}-{task}" for task in architecture.also}
 
 
 def sampler(model: str) -> Callable[[int, int], NDArray[np.float32]]:
@@ -40,24 +49,3 @@ def sampler(model: str) -> Callable[[int, int], NDArray[np.float32]]:
         return images
 
     return draw
-
-
-def write_table(path: Path, records: Sequence[Record], data: str) -> None:
-    """Replace the table between the two marks in `path` by one of these records."""
-    rows = [
-        f"| model | {data}: accuracy | 95 % interval | diversity | mode collapse | weights' SHA-256 |",
-        "|---|---|---|---|---|---|",
-    ]
-    for record in records:
-        metric = record.metrics.get("accuracy")
-        if metric is None or metric.value is None or metric.low is None or metric.high is None:
-            rows.append(f"| {record.part} | not scored | | | | |")
-            continue
-        spread = record.metrics["diversity"].value or 0.0
-        collapse = next(e for e in record.evidence if e.name == "mode-collapse")
-        rows.append(
-            f"| {record.part} | {metric.value:.2%} | {metric.low:.2%} – {metric.high:.2%} | {spread:.4f} "
-            f"(gate {'held' if record.gates['diversity'] else 'not held'}) | {'flagged' if collapse.flag else 'no'}, "
-            f"{collapse.value:.2f} | `{record.digests['checkpoint'][:16]}…` |"
-        )
-    replace_figures(path, "\n".join(rows) + "\n")

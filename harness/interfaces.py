@@ -17,9 +17,69 @@ Load = Callable[[str | None], Any]
 
 
 @runtime_checkable
+class Inpainter(Protocol):
+    """Recovers the corrupted pixels of images: PCA, energy-based models, flows, and their like."""
+
+    def inpaint(self, images: Tensor, mask: Tensor) -> Tensor:
+        """The images (N, 1, 28, 28) with the pixels recovered where `mask` (N, 1, 28, 28), bool, is True.
+
+        `images` are float in [0, 1], corrupted where the mask says so. Known pixels come back unchanged.
+        """
+        ...
+
+
+@runtime_checkable
 class ConditionalGenerator(Protocol):
     """Draws digits of the classes that it is asked for: cVAE, cGAN and their like."""
 
     def sample(self, noise: Tensor, labels_one_hot: Tensor) -> Tensor:
         """Images (N, 1, 28, 28), float in [0, 1], for noise (N, 100) ~ N(0, I) and one-hot labels (N, 10)."""
+        ...
+
+
+@runtime_checkable
+class PixelPredictor(Protocol):
+    """Predicts the next pixel of a binarised image, read row by row, from those before it.
+
+    Either this or `PixelStepper` is enough; the other follows from it. A model may also offer
+    `missing_posterior(images (N, 784)) -> (N, 2ᵏ)`, logarithms of the probabilities of all values of the k pixels that
+    are −1, the first of them counting most; it is derived for those that don't.
+    """
+
+    def next_pixel_probabilities(self, binary: Tensor) -> Tensor:
+        """P(x_{t+1} = 1 | x_1 … x_t), t = 1 … 783, (N, 783), for images (N, 784) of 0 and 1, float.
+
+        A prediction depends on earlier pixels alone, and on no other image.
+        """
+        ...
+
+
+@runtime_checkable
+class PixelStepper(Protocol):
+    """Predicts pixel by pixel; far quicker at drawing completions than a model of whole sequences.
+
+    A state is made of tensors, in tuples, lists or dictionaries; the first dimension of each counts the images, or the
+    second one as in torch's (layers, N, H). All that a model remembers lies in it. Two more methods save time where a
+    model has them: `select(state, rows) -> state`, the state of some rows (R,), and
+    `scan(state, pixels (N, T)) -> (probabilities (N, T), state)`, T steps at once, which several threads may call.
+    """
+
+    def start(self, n: int) -> Any:
+        """The state of n images of which no pixel is known."""
+        ...
+
+    def step(self, state: Any, pixel: Tensor) -> tuple[Tensor, Any]:
+        """P(next pixel = 1) (N,) and the new state, once `pixel` (N,), 0 or 1, is known."""
+        ...
+
+
+@runtime_checkable
+class SymbolPredictor(Protocol):
+    """Predicts the next symbol of a stream from those before it."""
+
+    def next_symbol_probabilities(self, one_hot: Tensor) -> Tensor:
+        """P(x_{t+1} | x_1 … x_t), t = 1 … 99, (N, 99, 4), for streams (N, 100, 4) of one-hot symbols 1, 2, 3, RESET.
+
+        The probabilities of a prediction sum to 1. Every stream begins anew; none goes on where another ended.
+        """
         ...

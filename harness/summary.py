@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.mnist import Digits
 from harness.rubric import Assignment
-from harness.types import Metric, Record, Status
+from harness.types import Metric, Record, Status, counted
 
 SCHEMA = 1
 
@@ -34,11 +34,12 @@ def summary(
 def points(records: Sequence[Record]) -> float | None:
     """A submission's points; None where a part could not be graded, since a sum without it would be a verdict.
 
-    A part that failed by the submission's own fault adds nothing.
+    A part that failed by the submission's own fault adds nothing; of alternatives, the best counts and the others add
+    their bonus.
     """
     if any(record.status is Status.NOT_GRADABLE for record in records):
         return None
-    return round(sum(record.score.points for record in records if record.score is not None), 4)
+    return round(sum(counted([record.score for record in records if record.score is not None])), 4)
 
 
 def exit_code(records: Sequence[Record]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +15,9 @@ Array = NDArray[Any]
 Answer = Mapping[str, Array]
 """What a model said to one question: arrays by name, already checked against the question's `ArraySpec`s."""
 
+
+STARTER_CODES = ("starter:ebm", "starter:flow")
+"""Values of `Entry.code` for repositories in the starter's layout, whose methods the sandbox finds by itself."""
 
 HOUSE = "house-"
 """How the ids of the reference models begin; no submission's id may."""
@@ -40,6 +43,8 @@ class Kind(StrEnum):
     ONNX = "onnx"
     OUTPUTS = "outputs"
     """Answers only."""
+    BASELINE = "baseline"
+    """A trivial answer of the harness's own, which nobody hands in."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class Entry:
     file: str | None = None
     """The checkpoint, outputs or ONNX file, relative to the submission's root, with forward slashes."""
     code: str | None = None
-    """"path/to/file.py:function" for entries by code."""
+    """"path/to/file.py:function" for entries by code, or one of `STARTER_CODES`."""
     options: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -142,6 +147,10 @@ class Question:
     answers: Mapping[str, ArraySpec]
     batch: int | None = None
     """Rows of the inputs that the model sees at a time; None for all at once."""
+    deadline: float | None = None
+    """Seconds for the whole answer; None for the run's limit."""
+    optional: bool = False
+    """What goes wrong in answering is noted, and the answer left empty. Only a last question may be optional."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +209,34 @@ class Score:
     """One sentence: which threshold was or wasn't reached."""
     pass_mark: float | None = None
     """Value of the primary metric at which the rubric passes, where it has one; only drawn, never graded by."""
+    choice: str = ""
+    """Parts that share this word are alternatives: the best counts in full, each other by its `bonus`."""
+    bonus: float = 0.0
+    """What full marks add where another part of the choice counts."""
+
+
+def counted(scores: Sequence[Score]) -> list[float]:
+    """The points that each of a submission's parts adds to its sum.
+
+    That is all of them, but for parts that are alternatives to each other: of these the one with the most points
+    counts, and each other adds the share of its bonus that it reached of its points.
+
+    >>> ebm, flow = (Score(points, 20, True, "", choice="one", bonus=5) for points in (10, 20))
+    >>> counted([Score(3, 4, True, ""), ebm, flow])
+    [3, 2.5, 20]
+    """
+    best: dict[str, int] = {}
+    for index, score in enumerate(scores):
+        if score.choice and (score.choice not in best or score.points > scores[best[score.choice]].points):
+            best[score.choice] = index
+    return [
+        score.points
+        if best.get(score.choice, index) == index
+        else round(score.bonus * score.points / score.max_points, 4)
+        if score.max_points
+        else 0.0
+        for index, score in enumerate(scores)
+    ]
 
 
 @dataclass(frozen=True)

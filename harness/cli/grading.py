@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import tempfile
@@ -21,12 +22,12 @@ from classifiers.weights_file import WeightsError
 from harness import grade as run_module
 from harness import intake, mnist, records, rubric
 from harness.cli.console import console, fail, print_json, print_reasons, progress, results_table
-from harness.grade import Run
+from harness.grade import House, Run
 from harness.rubric import Assignment, AssignmentError, Part
 from harness.sandbox import probe
 from harness.summary import EXIT_NOT_GRADABLE, exit_code, summary
-from harness.tasks import TASKS, Context
-from harness.types import GradingError, Record, Submission
+from harness.tasks import TASKS, Context, official_inpainting
+from harness.types import HOUSE, GradingError, Record, Submission
 from reference import MODELS
 from reports import csv_export, junit, site
 from submissions import examples
@@ -68,9 +69,11 @@ def demo(
     with tempfile.TemporaryDirectory(prefix="gradebench-demo-") as folder:
         classroom = Path(folder) / "class"
         examples.build(classroom)
-        wanted = Request(DEFAULT_ASSIGNMENT, site_folder / "records", data, seed=0, jobs=jobs, fresh=True)
-        run, graded, seconds = _grade([classroom], wanted)
-    index = _render(graded, site_folder / "records", site_folder)
+        wanted = Request(
+            DEFAULT_ASSIGNMENT, site_folder / "records", data, seed=0, jobs=jobs, fresh=True, house="baselines"
+        )
+        run, graded, house, seconds = _grade([classroom], wanted)
+    index = _render(graded + house, site_folder / "records", site_folder)
     _conclude(run, graded, seconds, as_json, index)
     # The class holds broken submissions on purpose: that they are refused is the demonstration's success.
 
@@ -87,6 +90,9 @@ def grade(
     only: Annotated[list[str] | None, typer.Option("--only", help="Grade this submission id alone.")] = None,
     task: Annotated[list[str] | None, typer.Option("--task", help="Grade this task alone.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Grade again what is graded already.")] = False,
+    house: Annotated[
+        bool, typer.Option("--house/--no-house", help="Grade trivial baselines and reference models, too, unranked.")
+    ] = True,
     trust_code: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -99,8 +105,9 @@ def grade(
     for path in paths:
         if not path.exists():
             raise fail(f"{path}: no such file or folder")
-    wanted = Request(assignment, results, data, seed, judge, jobs, fresh, trust_code, only or [], task or [])
-    run, graded, seconds = _grade(paths, wanted)
+    rows: House = "all" if house else "none"
+    wanted = Request(assignment, results, data, seed, judge, jobs, fresh, trust_code, only or [], task or [], rows)
+    run, graded, _, seconds = _grade(paths, wanted)
     _conclude(run, graded, seconds, as_json, None)
     if site_folder is not None:
         try:
@@ -129,7 +136,7 @@ def check(
         raise fail(f"{path}: no such file or folder")
     with tempfile.TemporaryDirectory(prefix="gradebench-check-") as folder:
         wanted = Request(assignment, Path(folder), data, seed, judge, trust_code=trust_code)
-        run, graded, seconds = _grade([path], wanted, single=True)
+        run, graded, _, seconds = _grade([path], wanted, single=True)
     if junit_file is not None:
         junit.write(graded, junit_file)
     _conclude(run, graded, seconds, as_json, None)
@@ -182,6 +189,7 @@ class Request:
     trust_code: bool = False
     only: Sequence[str] = ()
     tasks: Sequence[str] = ()
+    house: House = "none"
 
 
 def prepare(request: Request) -> Run:
@@ -192,6 +200,7 @@ def prepare(request: Request) -> Run:
     try:
         chosen: Assignment = rubric.find(request.assignment)
         digits = mnist.load(request.data)
+        official = official_inpainting.read(request.data or Path(os.environ.get(mnist.VARIABLE) or mnist.cache()))
         public = Judge.shipped()
         referee = Judge.read(request.judge) if request.judge is not None else public
     except (AssignmentError, WeightsError) as error:
@@ -207,7 +216,7 @@ def prepare(request: Request) -> Run:
     except OSError as error:
         raise fail(f"--results {request.results}: {error.strerror}") from error
     return Run(
-        Context(digits, referee, request.seed, public if private else None),
+        Context(digits, referee, request.seed, public if private else None, official),
         chosen,
         request.results,
         probe(),
@@ -216,6 +225,7 @@ def prepare(request: Request) -> Run:
         request.trust_code,
         only=frozenset(request.only),
         tasks=frozenset(request.tasks),
+        house=request.house,
     )
 
 
@@ -245,7 +255,10 @@ def collected(paths: Sequence[Path], single: bool = False) -> Iterator[list[Subm
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _grade(paths: Sequence[Path], request: Request, single: bool = False) -> tuple[Run, list[Record], float]:
+def _grade(
+    paths: Sequence[Path], request: Request, single: bool = False
+) -> tuple[Run, list[Record], list[Record], float]:
+    """The run, the records of the submissions, those of the house rows, and the seconds that it took."""
     started = time.monotonic()
     run = prepare(request)
     if run.context.data.name != "mnist":
@@ -269,7 +282,9 @@ def _grade(paths: Sequence[Path], request: Request, single: bool = False) -> tup
                 bar(done, total, f"{record.submission} · {record.part}{' (known)' if known else ''}")
 
             graded = run_module.grade(submissions, run, on_record)
-    return run, graded, time.monotonic() - started
+    own = [record for record in graded if not record.submission.startswith(HOUSE)]
+    house = [record for record in graded if record.submission.startswith(HOUSE)]
+    return run, own, house, time.monotonic() - started
 
 
 def _render(known: list[Record], results: Path, folder: Path) -> Path:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from harness.metrics.collapse import feature_spread
 from harness.metrics.diversity import diversity
 from harness.mnist import Digits
+from harness.tasks.official_inpainting import Holes
 from harness.types import Answer, ArraySpec, Entry, Marks, Question
 
 
@@ -41,6 +42,17 @@ class Judge(Protocol):
 
 
 @dataclass(frozen=True)
+class Baseline:
+    """A trivial answer that every real model should beat; it stands unranked on the leaderboards."""
+
+    title: str
+    answer: Callable[[Context, Sequence[Question]], Sequence[Answer]]
+    """Answers all questions of its task, from their inputs and the training data. Runs in the parent."""
+    same_for_parts: bool = False
+    """Whether its task asks and marks the same in every part of an assignment, so that one answer serves them all."""
+
+
+@dataclass(frozen=True)
 class Context:
     """What the marking of a run's entries shares. Held by the parent alone."""
 
@@ -49,11 +61,17 @@ class Context:
     seed: int
     second: Judge | None = None
     """The public judge, where a private one judges: how far the two agree is shown."""
+    official: Mapping[str, Holes] = field(default_factory=dict)
+    """A coursework's own test cases by task, where its files are at hand."""
 
     def generator(self, *parts: object) -> torch.Generator:
         """A CPU generator for `parts` (task, purpose …): the same seed and parts give the same draws everywhere."""
         digest = hashlib.sha256("/".join(map(str, (self.seed, *parts))).encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+    def resampler(self, *parts: object) -> np.random.Generator:
+        """A numpy generator for `parts`, for bootstrap intervals; as repeatable as `generator`."""
+        return np.random.default_rng(self.generator(*parts).initial_seed())
 
     @cached_property
     def real_spread(self) -> NDArray[np.float64]:
@@ -89,6 +107,8 @@ class Task(Protocol):
     """Conditions that an assignment may name: the task's own, and its evidence, of which no flag may be raised."""
     outputs: Mapping[str, ArraySpec] | None
     """Arrays that an answers-only file holds; None where the task takes none."""
+    baselines: Mapping[str, Baseline]
+    """Trivial answers by name: letters, digits and hyphens, none of them a reference model's."""
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
         """What to ask the model, in order."""

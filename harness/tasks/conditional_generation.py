@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness.metrics import accuracy as accuracy_metric
 from harness.metrics import collapse, diversity, fooling
 from harness.metrics.pictures import grid
-from harness.tasks.base import Context
+from harness.tasks.base import Baseline, Context
 from harness.types import Answer, ArraySpec, Entry, Evidence, Kind, Marks, Metric, Question, refuse
 
 SAMPLES = 10_000
@@ -49,6 +49,7 @@ class ConditionalGeneration:
             "labels": ArraySpec((SAMPLES,), "int64", 0, CLASSES - 1),
         }
     )
+    baselines: Mapping[str, Baseline] = MappingProxyType({})
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
         """10,000 samples in batches of 500, and the first 200 of them again in batches of 40."""
