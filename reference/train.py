@@ -67,11 +67,15 @@ def fit(
     on_step : called with (steps done, steps in all)
     on_epoch : called after each epoch
 
+    A training that has `examples` sees only the first so many images; one that has `steps_per_epoch` draws its own
+    data, needs no images, and takes so many steps an epoch.
+
     Returns
     -------
     The epochs of this call; a step that lacks a full batch is left out of each.
     """
-    steps = len(images) // training.batch
+    images = images[: getattr(training, "examples", None)]
+    steps = getattr(training, "steps_per_epoch", None) or len(images) // training.batch
     if steps == 0:
         raise ValueError(f"{training.name}: {len(images)} images are fewer than one batch of {training.batch}")
     done = _resume(training, checkpoint)

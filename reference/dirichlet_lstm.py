@@ -1,0 +1,132 @@
+"""Symbol by symbol: the LSTM of the UCL coursework (Deep Learning, homework 4, part 2).
+
+A stream of one-hot symbols is read, and after each the probabilities of the next one are predicted: 32 LSTM units,
+ReLU, two fully connected layers of 64, four logits. Four models M1 to M4 are trained, each on streams of its own
+Dirichlet distribution and period (`reference.bayes_symbols`), by 1,000 batches of 64 fresh streams; what they can learn
+at best is the Bayes predictor.
+
+The network has to count up to a period's end. Its gates' biases therefore start spread over that many steps (Tallec and
+Ollivier 2018, arXiv:1804.11188, "chrono initialisation"), with which M2, the slowest to learn, came nearer to Bayes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from reference.bayes_symbols import PROCESSES, SYMBOLS, predict, streams
+from reference.recurrent import Recurrent
+from reference.seeding import generator_for
+from reference.train import one_cycle, set_rate
+
+Activation = Literal["relu", "none"]
+
+
+class DirichletLSTM(nn.Module):
+    """P(x_{t+1} | x_1 … x_t) over four symbols.
+
+    Parameters
+    ----------
+    rnn_activation : whether a ReLU follows the recurrent layer
+    head_activation : whether a ReLU follows each of the two layers of the head
+    units, first, second : widths of the recurrent layer and of the head's layers
+    """
+
+    def __init__(
+        self,
+        rnn_activation: Activation = "relu",
+        head_activation: Activation = "relu",
+        units: int = 32,
+        first: int = 64,
+        second: int = 64,
+    ) -> None:
+        super().__init__()
+        self.rnn = Recurrent("lstm", SYMBOLS, units)
+        self.rnn_activation = _activation(rnn_activation)
+        self.head = nn.Sequential(
+            nn.Linear(units, first),
+            _activation(head_activation),
+            nn.Linear(first, second),
+            _activation(head_activation),
+            nn.Linear(second, SYMBOLS),
+        )
+
+    def logits(self, one_hot: Tensor) -> Tensor:
+        """Logits (N, T, 4) of the symbol after each of one-hot symbols (N, T, 4)."""
+        hidden = self.rnn(one_hot.permute(1, 2, 0).contiguous())  # (T, 4, N) -> (T, units, N)
+        scores: Tensor = self.head(self.rnn_activation(hidden.permute(2, 0, 1)))
+        return scores
+
+    def next_symbol_probabilities(self, one_hot: Tensor) -> Tensor:
+        """P(x_{t+1} | x_1 … x_t), t = 1 … 99, (N, 99, 4), for one-hot streams (N, 100, 4)."""
+        return self.logits(one_hot[:, :-1]).softmax(2)
+
+
+class Training:
+    """Adam on the cross-entropy, one learning-rate cycle, gradients clipped; every batch of streams is new."""
+
+    epochs = 10
+    """Of 100 batches each: the coursework's 1,000 iterations."""
+    steps_per_epoch = 100
+    batch = 64
+    rate = 5e-3
+    clip = 1.0
+    data = "dirichlet streams"
+    options: Mapping[str, str] = {"rnn_activation": "relu", "head_activation": "relu"}
+
+    def __init__(self, which: str, seed: int = 1) -> None:
+        self.name = f"dirichlet-lstm {which}"
+        self.seed = seed
+        self.process = PROCESSES[which]
+        self.model = DirichletLSTM()
+        _initialise(self.model, self.process.period, generator_for("weights", self.name, seed))
+        self.optimizer = torch.optim.Adam(self.model.parameters(), self.rate)
+
+    def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
+        """One update on streams drawn here; images and labels go unused. Nats a step, and nats above Bayes."""
+        set_rate(self.optimizer, self.rate * one_cycle(progress))
+        symbols = streams(self.process, self.batch, generator)
+        scores = self.model.logits(functional.one_hot(symbols[:, :-1], SYMBOLS).float())
+        loss = functional.cross_entropy(scores.flatten(0, 1), symbols[:, 1:].flatten())
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        self.optimizer.step()
+        best = -predict(self.process, symbols).gather(2, symbols[:, 1:, None]).log().mean()
+        return {"cross-entropy": loss.item(), "above Bayes": loss.item() - best.item()}
+
+    def state(self) -> dict[str, Any]:
+        """Weights and optimiser."""
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from `state()`."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def result(self) -> nn.Module:
+        """The trained model."""
+        return self.model.eval()
+
+
+def _activation(kind: Activation) -> nn.Module:
+    return nn.ReLU() if kind == "relu" else nn.Identity()
+
+
+def _initialise(model: DirichletLSTM, period: int, generator: torch.Generator) -> None:
+    rnn = model.rnn
+    nn.init.xavier_uniform_(rnn.weight_ih_l0, generator=generator)
+    for gate in rnn.weight_hh_l0.detach().chunk(4):
+        nn.init.orthogonal_(gate, generator=generator)
+    # A forget gate of bias log τ and an input gate of −log τ keep what is seen for about τ steps.
+    spread = (1 + (period - 1) * torch.rand(rnn.width, generator=generator)).log()
+    with torch.no_grad():
+        rnn.bias_ih_l0[: 2 * rnn.width] = torch.cat([-spread, spread])
+    for module in model.head:
+        if isinstance(module, nn.Linear):
+            nn.init.kaiming_uniform_(module.weight, nonlinearity="relu", generator=generator)
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,292 @@
+"""Recurrent checkpoints of other frameworks, brought to torch's names, gate orders and equations.
+
+- torch: `weight_ih_l0` (4H, I) and `weight_hh_l0` (4H, H), each with a bias; an LSTM's rows are i, f, g, o, a GRU's
+  r, z, n.
+- TensorFlow 1: an LSTM has one `kernel` (or `weights`) (I + H, 4H) with columns i, j (= g), f, o, and one bias,
+  to whose f part 1 is added when it runs. A GRU has `gates` (I + H, 2H), columns r, u (= z), and `candidate`
+  (I + H, H); its reset gate acts on the state.
+- Keras: `kernel` (I, 4H), `recurrent_kernel` (H, 4H), one bias; an LSTM's columns are i, f, c (= g), o, a GRU's z, r,
+  h (= n). A GRU's bias is (2, 3H) where the reset gate acts on the product, (3H,) where it acts on the state.
+
+Sources: the documentation and equations of `torch.nn`, `tf.nn.rnn_cell.BasicLSTMCell` and `GRUCell` (TensorFlow 1.15),
+`tf.keras.layers.LSTM` and `GRU`. Beside the recurrent layer there are three fully connected ones; frameworks other than
+torch keep their matrices as (inputs, outputs).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Literal
+
+import numpy as np
+
+Cell = Literal["lstm", "gru"]
+Found = tuple[dict[str, np.ndarray], dict[str, int], list[str]]
+
+WIDEST = 2048
+"""Units of a layer; more would be a mistake, or an attempt to fill the memory."""
+FORGET_BIAS = 1.0
+"""What TensorFlow 1's LSTM cells add to the forget gate; it is their default and no variable."""
+
+_TRAINING_PARTS = re.compile(
+    r"(^|[./])(adam(_\d+)?|adamw|rmsprop(_\d+)?|momentum|optimi[sz]er\w*|exp_avg(_sq)?|beta\d_power|global_step|iterations?"
+    r"|exponentialmovingaverage)([./]|$)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A recurrent layer under torch's names."""
+
+    weight_ih: np.ndarray
+    weight_hh: np.ndarray
+    bias_ih: np.ndarray
+    bias_hh: np.ndarray
+    reset_before: bool
+    taken: frozenset[str]
+    """The names that it was made of."""
+    outputs_first: bool
+    """Whether the framework keeps matrices as (outputs, inputs)."""
+    notes: tuple[str, ...] = ()
+
+
+def adapt(cell: Cell, inputs: int, outputs: int, arrays: Mapping[str, np.ndarray]) -> Found:
+    """A recurrent layer and the three fully connected layers after it, from a checkpoint of any of the frameworks.
+
+    Parameters
+    ----------
+    cell : what the layer must be
+    inputs, outputs : features that go in and come out at each step
+    arrays : the checkpoint's arrays by name, in its order
+
+    Returns
+    -------
+    arrays : `rnn.weight_ih_l0` … and `head.0.weight` … `head.4.bias`
+    sizes : `units`, `first` and `second`, and for a GRU `reset_before`
+    notes : what was converted, in sentences
+
+    Raises
+    ------
+    ValueError
+        with a sentence, where there is no such network.
+    """
+    named = {
+        name: np.asarray(array)
+        for name, array in arrays.items()
+        if np.ndim(array) > 0 and not _TRAINING_PARTS.search(name)
+    }
+    layer = _recurrent_layer(cell, named)
+    gates = 4 if cell == "lstm" else 3
+    units = layer.weight_hh.shape[1]
+    if layer.weight_ih.shape != (gates * units, inputs) or layer.weight_hh.shape != (gates * units, units):
+        raise ValueError(
+            f"its recurrent layer takes {layer.weight_ih.shape[1]} features a step with matrices of "
+            f"{layer.weight_ih.shape} and {layer.weight_hh.shape}; an {cell.upper()} of {units} units that takes "
+            f"{inputs} has ({gates * units}, {inputs}) and ({gates * units}, {units})."
+        )
+    if layer.bias_ih.shape != (gates * units,) or layer.bias_hh.shape != (gates * units,):
+        raise ValueError(f"the bias of its recurrent layer has shape {layer.bias_ih.shape}, not ({gates * units},).")
+    rest = {name: array for name, array in named.items() if name not in layer.taken}
+    head = _head(rest, units, outputs, layer.outputs_first)
+    widths = [len(bias) for _, bias in head]
+    if max(units, *widths) > WIDEST:
+        raise ValueError(f"it has layers of {units}, {widths[0]} and {widths[1]} units; at most {WIDEST} are taken.")
+    state = {
+        "rnn.weight_ih_l0": layer.weight_ih,
+        "rnn.weight_hh_l0": layer.weight_hh,
+        "rnn.bias_ih_l0": layer.bias_ih,
+        "rnn.bias_hh_l0": layer.bias_hh,
+    }
+    for place, (weight, bias) in zip((0, 2, 4), head, strict=True):
+        state |= {f"head.{place}.weight": weight, f"head.{place}.bias": bias}
+    sizes = {"units": units, "first": widths[0], "second": widths[1]}
+    if cell == "gru":
+        sizes["reset_before"] = int(layer.reset_before)
+    return {name: np.ascontiguousarray(array) for name, array in state.items()}, sizes, list(layer.notes)
+
+
+def _recurrent_layer(cell: Cell, named: Mapping[str, np.ndarray]) -> _Layer:
+    lowered = {name: _plain(name) for name in named}
+    if odd := [name for name, low in lowered.items() if re.search(r"_l[1-9]|_reverse|w_[ifo]_diag|projection", low)]:
+        raise ValueError(
+            f"it holds {odd[0]}: several layers, both directions, peepholes and projections are not the coursework's "
+            "structure, one plain recurrent layer. Hand such a model in as code."
+        )
+    for wanted in ((cell,), ("lstm" if cell == "gru" else "gru",)):
+        layers = [*_of_torch(named, lowered), *_of_keras(wanted[0], named, lowered), *_of_tf(wanted[0], named, lowered)]
+        layers = [layer for layer in layers if _is(wanted[0], layer)]
+        if len(layers) > 1:
+            several = ", ".join(sorted(min(layer.taken) for layer in layers))
+            raise ValueError(f"it holds {len(layers)} recurrent layers ({several}); the coursework's network has one.")
+        if layers and wanted[0] == cell:
+            return layers[0]
+        if layers:
+            raise ValueError(f"its recurrent layer ({min(layers[0].taken)}) is no {cell.upper()}.")
+    found = ", ".join(f"{name} {array.shape}" for name, array in list(named.items())[:8]) or "no arrays"
+    raise ValueError(
+        "it has no recurrent layer under the names of torch (weight_ih_l0 …), TensorFlow 1 (…cell/kernel) or Keras "
+        f"(recurrent_kernel); it holds {found}."
+    )
+
+
+def _is(cell: Cell, layer: _Layer) -> bool:
+    rows, units = layer.weight_hh.shape
+    return bool(rows == (4 if cell == "lstm" else 3) * units)
+
+
+def _of_torch(named: Mapping[str, np.ndarray], lowered: Mapping[str, str]) -> Iterable[_Layer]:
+    for name, low in lowered.items():
+        if not re.search(r"(^|\.)weight_hh(_l0)?$", low):
+            continue
+        ends = {part: _swapped(name, "weight_hh", part) for part in ("weight_ih", "bias_ih", "bias_hh")}
+        if ends["weight_ih"] not in named or not _matrices(named, name, ends["weight_ih"]):
+            continue
+        none = np.zeros(len(named[name]), np.float32)
+        bias_ih, bias_hh = (named.get(ends[part], none) for part in ("bias_ih", "bias_hh"))
+        taken = frozenset({name, *(n for n in ends.values() if n in named)})
+        yield _Layer(named[ends["weight_ih"]], named[name], bias_ih, bias_hh, False, taken, True)
+
+
+def _of_keras(cell: Cell, named: Mapping[str, np.ndarray], lowered: Mapping[str, str]) -> Iterable[_Layer]:
+    for name, low in lowered.items():
+        if not low.endswith("recurrent_kernel"):
+            continue
+        kernel, bias_name = _swapped(name, "recurrent_kernel", "kernel"), _swapped(name, "recurrent_kernel", "bias")
+        if kernel not in named or not _matrices(named, name, kernel):
+            continue
+        order = [0, 1, 2, 3] if cell == "lstm" else [1, 0, 2]
+        if named[name].shape[1] != len(order) * len(named[name]):
+            continue
+        both = np.atleast_2d(named.get(bias_name, np.zeros(named[name].shape[1], np.float32)))
+        weight_ih, weight_hh = (_blocks(named[n].T, order) for n in (kernel, name))
+        biases = [_blocks(row, order) for row in both]
+        reset_before = cell == "gru" and len(biases) == 1
+        taken = frozenset({name, kernel, *([bias_name] if bias_name in named else [])})
+        note = f"Keras's {cell.upper()} {name} was brought to torch's order of gates."
+        yield _Layer(weight_ih, weight_hh, biases[0], _second(biases), reset_before, taken, False, (note,))
+
+
+def _of_tf(cell: Cell, named: Mapping[str, np.ndarray], lowered: Mapping[str, str]) -> Iterable[_Layer]:
+    for name, low in lowered.items():
+        kernel = re.search(r"cell(?:_\d+)?\.(gates\.)?(kernel|weights|linear\.matrix)$", low)
+        if kernel is None or named[name].ndim != 2:
+            continue
+        if cell == "lstm" and not kernel[1]:
+            units = named[name].shape[1] // 4
+            bias = _bias_of(name, named)
+            order = [0, 2, 1, 3]  # i, j, f, o → i, f, g, o
+            weight, added = _blocks(named[name].T, order), _blocks(named[bias], order).astype(np.float32)
+            added[units : 2 * units] += FORGET_BIAS
+            note = (
+                f"TensorFlow's LSTM {name} was brought to torch's order of gates; {FORGET_BIAS:g}, which its cells add "
+                "to the forget gate when they run, was added to the bias."
+            )
+            split, taken = weight.shape[1] - units, frozenset({name, bias})
+            yield _Layer(
+                weight[:, :split], weight[:, split:], added, np.zeros_like(added), False, taken, False, (note,)
+            )
+        elif cell == "gru" and kernel[1]:
+            candidate = _swapped(name, "gates", "candidate")
+            if candidate not in named:
+                raise ValueError(f"it holds {name} but no {candidate}.")
+            biases = [_bias_of(matrix, named) for matrix in (name, candidate)]
+            weight = np.concatenate([named[name].T, named[candidate].T])  # r, u, candidate
+            joined = np.concatenate([named[b] for b in biases]).astype(np.float32)
+            split = weight.shape[1] - named[candidate].shape[1]
+            note = (
+                f"TensorFlow's GRU {name} was brought to torch's layout; its reset gate acts on the state before the "
+                "product, and so it does here."
+            )
+            yield _Layer(
+                *(weight[:, :split], weight[:, split:], joined, np.zeros_like(joined)),
+                *(True, frozenset({name, candidate, *biases}), False, (note,)),
+            )
+
+
+def _head(
+    rest: Mapping[str, np.ndarray], units: int, outputs: int, outputs_first: bool
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The three layers' weights (outputs, inputs) and biases, in the order in which they follow each other."""
+    matrices = [name for name, array in rest.items() if array.ndim == 2]
+    odd = [name for name, array in rest.items() if array.ndim > 2]
+    if not outputs_first:
+        matrices.sort(key=_natural)
+    weights = {name: rest[name] if outputs_first else rest[name].T for name in matrices}
+    shapes = ", ".join(f"{name} {rest[name].shape}" for name in [*matrices, *odd][:8]) or "none"
+    wanted = f"three, {units} → … → … → {outputs}"
+    if len(matrices) != 3 or odd:
+        raise ValueError(
+            f"after the recurrent layer it has {len(matrices) + len(odd)} layers ({shapes}); the coursework's network "
+            f"has {wanted}. Hand another structure in as code."
+        )
+    chains = [order for order in permutations(matrices) if _fit([weights[name] for name in order], units, outputs)]
+    if not chains:
+        raise ValueError(f"its fully connected layers ({shapes}) don't follow each other as {wanted}.")
+    vectors = [name for name, array in rest.items() if array.ndim == 1]
+    if not outputs_first:
+        vectors.sort(key=_natural)
+    head = []
+    for name in chains[0]:
+        length = len(weights[name])
+        fitting = [vector for vector in vectors if rest[vector].shape == (length,)]
+        own = [vector for vector in fitting if _home(vector) == _home(name)] or fitting
+        if not own:
+            raise ValueError(f"it has no bias of length {length} for {name}.")
+        vectors.remove(own[0])
+        head.append((weights[name], rest[own[0]]))
+    if vectors:
+        raise ValueError(f"it holds {vectors[0]} {rest[vectors[0]].shape}, which the coursework's network has not.")
+    return head
+
+
+def _fit(weights: list[np.ndarray], units: int, outputs: int) -> bool:
+    widths = [units, *(len(weight) for weight in weights)]
+    return widths[-1] == outputs and all(
+        weight.shape[1] == width for weight, width in zip(weights, widths, strict=False)
+    )
+
+
+def _plain(name: str) -> str:
+    """A name in lower case with dots, without TensorFlow's output number."""
+    return re.sub(r":\d+$", "", name).replace("/", ".").lower()
+
+
+def _home(name: str) -> str:
+    return _plain(name).rpartition(".")[0]
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts "dense", "dense_1", "dense_10" as they were made."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", _plain(name))]
+
+
+def _swapped(name: str, part: str, other: str) -> str:
+    """The name with the last occurrence of `part` replaced."""
+    before, _, after = name.rpartition(part)
+    return f"{before}{other}{after}"
+
+
+def _bias_of(kernel: str, named: Mapping[str, np.ndarray]) -> str:
+    home = _home(kernel)
+    for name, array in named.items():
+        if array.ndim == 1 and _home(name) == home:
+            return name
+    raise ValueError(f"it holds {kernel} but no bias beside it.")
+
+
+def _blocks(array: np.ndarray, order: list[int]) -> np.ndarray:
+    """The first axis, cut into as many gates as `order` has, in that order."""
+    blocks = np.split(array, len(order))
+    return np.concatenate([blocks[k] for k in order])
+
+
+def _second(biases: list[np.ndarray]) -> np.ndarray:
+    return biases[1] if len(biases) == 2 else np.zeros_like(biases[0])
+
+
+def _matrices(named: Mapping[str, np.ndarray], *names: str) -> bool:
+    return all(named[name].ndim == 2 for name in names)
