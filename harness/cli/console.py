@@ -76,7 +76,7 @@ def results_table(records: list[Record]) -> Table:
     table.add_column("submission", min_width=12, overflow="fold")
     for heading in ("part", "verdict"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("score", justify="right")
+    table.add_column("score", justify="right", no_wrap=True)
     table.add_column("95 % interval", justify="right", no_wrap=True)
     table.add_column("points", justify="right")
     table.add_column("flags", overflow="fold")

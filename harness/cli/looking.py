@@ -18,6 +18,7 @@ from harness.sandbox import Limits, Zygote, probe
 from harness.tasks import TASKS
 from harness.types import GradingError
 from reference import MODELS
+from reference.options import Number, Values, described
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 
@@ -70,13 +71,22 @@ def tasks(as_json: JsonOption = False) -> None:
 def models(as_json: JsonOption = False) -> None:
     """List the architectures that can be submitted as weights. Example: [bold]gradebench models[/]"""
     if as_json:
-        print_json({n: {"title": a.title, "task": a.task, "options": a.options} for n, a in MODELS.items()})
+        print_json(
+            {
+                name: {"title": a.title, "task": a.task, "options": {o: _values(v) for o, v in a.options.items()}}
+                for name, a in MODELS.items()
+            }
+        )
         return
     rows = [
-        (name, a.title, a.task, "; ".join(f"{o} = {' | '.join(v)}" for o, v in a.options.items()))
+        (name, a.title, a.task, "; ".join(f"{o} = {described(v)}" for o, v in a.options.items()))
         for name, a in MODELS.items()
     ]
     console.print(listing(("model", "what", "task", "options (default first)"), rows))
+
+
+def _values(values: Values) -> object:
+    return asdict(values) if isinstance(values, Number) else values
 
 
 def assignments(as_json: JsonOption = False) -> None:

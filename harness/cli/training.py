@@ -22,12 +22,13 @@ from classifiers.judge import Judge
 from classifiers.train import COMMITTEE, Training, logits_of, split
 from classifiers.weights_file import Facts, MemberFacts, WeightsError
 from harness import grade as run_module
-from harness import house, mnist
-from harness.cli.console import console, fail, listing, print_json, progress, results_table
+from harness import house, mnist, reference_table
+from harness.cli.console import console, fail, listing, print_json, print_reasons, progress
 from harness.cli.grading import DEFAULT_ASSIGNMENT, DataOption, JsonOption, Request, SeedOption, prepare
 from harness.metrics.collapse import feature_spread
-from harness.summary import exit_code, summary
-from harness.types import GradingError
+from harness.rubric import AssignmentError
+from harness.summary import summary
+from harness.types import GradingError, Record
 from reference import MODELS, TRAININGS
 from reference.train import Epoch, fit
 
@@ -59,13 +60,18 @@ def train_reference(
         _fit(training, images, labels, out / f"{wanted}.checkpoint", wanted)
         result = training.result()
         tensors = {key: value.contiguous() for key, value in result.state_dict().items()}
-        facts = {"model": wanted, "seed": seed, "epochs": training.epochs, "data": name, "options": training.options}
+        # Several recipes may train one architecture, so a recipe says which, unless it goes by that name itself.
+        architecture = getattr(training, "architecture", wanted)
+        facts = {"model": architecture, "seed": seed, "epochs": training.epochs}
+        facts |= {"data": getattr(training, "data", name)}
+        facts |= {"variants": training.variants} if hasattr(training, "variants") else {}
+        facts |= {"options": dict(training.options), "title": getattr(training, "title", MODELS[architecture].title)}
         save_file(
             {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()},
             out / f"{wanted}.safetensors",
             metadata={"gradebench": json.dumps(facts, sort_keys=True)},
         )
-        torch.save({MODELS[wanted].checkpoint_key: tensors}, out / f"{wanted}.pt")
+        torch.save({MODELS[architecture].checkpoint_key: tensors}, out / f"{wanted}.pt")
         console.print(f"{wanted}: {escape(str(out / wanted))}.safetensors and .pt", highlight=False, soft_wrap=True)
 
 
@@ -73,29 +79,44 @@ def train_reference(
 def evaluate_reference(
     data: DataOption = None,
     seed: SeedOption = 0,
-    write: Annotated[Path | None, typer.Option("--write", help="Rewrite the table in this MODELS.md.")] = None,
+    write: Annotated[Path | None, typer.Option("--write", help="Rewrite the tables in this MODELS.md.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Grade the shipped reference models as if they had been submitted.
+    """Grade the shipped reference models, each on its own task, as if they had been submitted.
+
+    Exit code 0: all were scored. 1: one failed. 3: one could not be graded.
 
     Example: [bold]gradebench reference evaluate --json[/]
     """
+    if write is not None and not write.is_file():
+        raise fail(f"--write {write}: no such file")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gradebench-reference-") as folder:
         run = prepare(Request(DEFAULT_ASSIGNMENT, Path(folder), data, seed))
+        entries = house.submissions()
+        try:
+            run = replace(run, assignment=reference_table.assignment(entries))
+        except AssignmentError as error:
+            raise fail(str(error)) from error
         with progress("reference models") as bar:
-            entries = house.submissions()
-            graded = run_module.grade(
-                entries, run, lambda record, known: bar(len(entries), len(entries), record.submission)
-            )
+            done = 0
+
+            def on_record(record: Record, known: bool) -> None:
+                nonlocal done
+                done += 1
+                bar(done, len(entries), record.part)
+
+            graded = run_module.grade(entries, run, on_record)
     # In the summary a model goes by its own name.
-    graded = [replace(record, submission=record.model or record.submission) for record in graded]
-    console.print(results_table(graded))
+    graded = [replace(record, submission=record.part) for record in graded]
+    columns = ("model", "task", "score", "95 % interval", "answered in")
+    console.print(listing(columns, reference_table.rows(graded)))
+    print_reasons([record for record in graded if record.failure is not None])
     if write is not None:
-        house.write_table(write, graded, run.context.data.name)
+        reference_table.write_table(write, graded, run.context.data.name)
     if as_json:
         print_json(summary(graded, run.assignment, run.context.data, run.isolation.level, time.monotonic() - started))
-    raise typer.Exit(exit_code(graded))
+    raise typer.Exit(reference_table.exit_code(graded))
 
 
 @judge.command("train")
@@ -111,9 +132,9 @@ def train_judge(
     Example: [bold]gradebench judge train --seed 7 --out my-judge[/], then
     [bold]gradebench grade PATH --judge my-judge/judge.safetensors[/]
     """
-    recipes = {recipe.network: recipe for recipe in COMMITTEE}
+    recipes = {recipe.name: recipe for recipe in COMMITTEE}
     if unknown := [n for n in network or () if n not in recipes]:
-        raise fail(f"no network {unknown[0]!r}; there are {', '.join(recipes)}")
+        raise fail(f"no member {unknown[0]!r}; there are {', '.join(recipes)}")
     images, labels, name = _training_data(data)
     (fit_images, fit_labels), (held_images, held_labels) = split(images, labels)
     networks, members = [], []
@@ -123,7 +144,9 @@ def train_judge(
         _fit(training, fit_images, fit_labels, out / f"{wanted}.checkpoint", wanted)
         accuracy = (logits_of(training.averaged, held_images).argmax(1) == held_labels).double().mean().item()
         networks.append(training.averaged)
-        members.append(MemberFacts(name=wanted, network=wanted, recipe=asdict(recipe), held_out_accuracy=accuracy))
+        members.append(
+            MemberFacts(name=wanted, network=recipe.network, recipe=asdict(recipe), held_out_accuracy=accuracy)
+        )
         console.print(f"{wanted}: {accuracy:.2%} of {len(held_labels)} held-out images", highlight=False)
     held = held_images.numpy(), held_labels.numpy()
     with console.status("calibrating"):
@@ -177,7 +200,7 @@ def evaluate_command(
 def _agreement(referee: Judge, n: int) -> dict[str, Any]:
     """How often the judge's labels of n samples of the reference models equal the whole committee's."""
     equal = asked = 0
-    names = [entry.entries[0].part for entry in house.submissions()]
+    names = [s.entries[0].part for s in house.submissions() if s.entries[0].task == "conditional-generation"]
     with progress("samples") as bar:
         for name in names:
             sampler = house.sampler(name)
