@@ -11,6 +11,9 @@ pass = 0.98                       # mark for "passed", in the unit of the task's
 steps = [[0.98, 1.0]]             # from this value on, this share of the points
 gates = ["diversity"]             # what must hold as well: conditions of the task, and flags not raised
 models = ["cvae"]                 # architectures that may be handed in as weights
+metric = "accuracy"               # what steps and pass mark refer to, if not the task's primary metric
+choice = "vae-or-gan"             # parts with the same word are alternatives: the best of them counts in full …
+bonus = 5                         # … and each other adds this, times the share of its points that it earned
 """
 
 from __future__ import annotations
@@ -18,12 +21,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from harness.types import Marks, Metric, Score
+from harness.types import Marks, Metric, Score, broken
 
 
 class AssignmentError(Exception):
@@ -44,11 +48,29 @@ class Part(BaseModel):
     gates: list[str] = []
     models: list[str] = []
     """Architectures that may be handed in as weights; any of the task's if empty."""
+    metric: str | None = None
+    """What `pass_mark` and `steps` refer to; the task's primary metric if absent."""
+    choice: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?$")] = ""
+    bonus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
     @model_validator(mode="after")
     def _default_steps(self) -> Part:
         if not self.steps:
             object.__setattr__(self, "steps", [(self.pass_mark, 1.0)])
+        return self
+
+    @model_validator(mode="after")
+    def _ordered_steps(self) -> Part:
+        thresholds = [threshold for threshold, _ in sorted(self.steps, key=lambda step: step[1])]
+        pairs = list(pairwise(thresholds))
+        if not (all(a < b for a, b in pairs) or all(a > b for a, b in pairs)):
+            raise ValueError("the thresholds of steps must rise, or fall, as their shares of the points rise")
+        return self
+
+    @model_validator(mode="after")
+    def _bonus_of_a_choice(self) -> Part:
+        if self.bonus and not self.choice:
+            raise ValueError("bonus is for parts with a choice")
         return self
 
 
@@ -69,15 +91,30 @@ class Assignment(BaseModel):
             raise ValueError(f"part ids must be unique; found twice: {', '.join(doubled)}")
         return self
 
+    @model_validator(mode="after")
+    def _alternatives(self) -> Assignment:
+        choices = [part.choice for part in self.part if part.choice]
+        if lonely := [choice for choice in choices if choices.count(choice) == 1]:
+            raise ValueError(f"a choice needs two parts or more; found one of {lonely[0]!r}")
+        return self
+
     @property
     def max_points(self) -> float:
-        return sum(part.points for part in self.part)
+        """Points of full marks: of alternatives the best one's. A bonus comes on top."""
+        best: dict[str, float] = {}
+        for part in self.part:
+            key = part.choice or f"part {part.id}"
+            best[key] = max(part.points, best.get(key, 0.0))
+        return sum(best.values())
 
     def part_for(self, part: str, task: str) -> Part | None:
-        """The part that an entry answers: the one of its name, else the only one of its task."""
-        named = [p for p in self.part if p.id == part and p.task == task]
+        """The part that an entry answers: the one of its name, else the only one of its task, else the only one of
+        its task that takes the architecture of this name, for that is an entry's name by default.
+        """
         of_task = [p for p in self.part if p.task == task]
-        return named[0] if named else of_task[0] if len(of_task) == 1 else None
+        named = [p for p in of_task if p.id == part] or (of_task if len(of_task) == 1 else [])
+        taking = [p for p in of_task if part in p.models]
+        return named[0] if named else taking[0] if len(taking) == 1 else None
 
 
 def shipped() -> Mapping[str, Assignment]:
@@ -113,28 +150,37 @@ def parse(text: bytes, name: str) -> Assignment:
 
 
 def score(part: Part, marks: Marks) -> Score:
-    """Points for marks: the share of the best step reached, and none where a gate is shut."""
-    metric = marks.metrics[marks.primary]
+    """Points for marks: the share of the best step reached, and none where a gate is shut.
+
+    Raises GradingError where the assignment names a metric that the task does not have.
+    """
+    name = part.metric or marks.primary
+    if name not in marks.metrics:
+        message = f"The part {part.id} is marked by {name!r}, which {part.task} does not measure; it measures "
+        raise broken("marking", "no-metric", f"{message}{', '.join(marks.metrics)}.")
+    metric = marks.metrics[name]
+    spoken = name.replace("_", " ").replace("mse", "MSE").replace("cross entropy", "cross-entropy")
+
+    def given(share: float, passed: bool, explanation: str) -> Score:
+        drawn = part.pass_mark if name == marks.primary else None
+        points = round(part.points * share, 4)
+        return Score(points, part.points, passed, explanation, drawn, part.choice, part.bonus)
+
     if metric.value is None:
-        return Score(0.0, part.points, False, f"{marks.primary} could not be measured.", part.pass_mark)
-    shut = [gate for gate in part.gates if not marks.gates.get(gate, True)]
-    if shut:
-        return Score(
-            0.0, part.points, False, f"The condition {' and '.join(shut)} does not hold: no points.", part.pass_mark
-        )
-    reached = [share for threshold, share in part.steps if _reaches(metric, threshold)]
-    points = round(part.points * max(reached, default=0.0), 4)
+        return given(0.0, False, f"{spoken} could not be measured.")
+    if shut := [gate for gate in part.gates if not marks.gates.get(gate, True)]:
+        return given(0.0, False, f"The condition {' and '.join(shut)} does not hold: no points.")
     passed = _reaches(metric, part.pass_mark)
-    name = marks.primary.replace("_", " ")
     sign = "≥" if metric.better == "higher" else "≤"
-    return Score(
-        points,
-        part.points,
-        passed,
-        f"{name} {_show(metric.value, metric)}, pass mark {sign} {_show(part.pass_mark, metric)}: "
-        f"{'reached' if passed else 'not reached'}.",
-        part.pass_mark,
-    )
+    reached = max(((share, at) for at, share in part.steps if _reaches(metric, at)), default=(0.0, part.pass_mark))
+    explanation = f"{spoken} {_show(metric.value, metric)}, pass mark {sign} {_show(part.pass_mark, metric)}: "
+    explanation += "reached." if passed else "not reached."
+    if len(part.steps) > 1:
+        above = min((step for step in ((share, at) for at, share in part.steps) if step[0] > reached[0]), default=None)
+        explanation += f" {reached[0]:.0%} of the points"
+        explanation += f" for {sign} {_show(reached[1], metric)}" if reached[0] else ""
+        explanation += f"; {above[0]:.0%} for {sign} {_show(above[1], metric)}." if above else "."
+    return given(reached[0], passed, explanation)
 
 
 def _reaches(metric: Metric, threshold: float) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.types import Record, Status
+from harness.types import HOUSE, Kind, Record, Status
 from reports.cleaning import one_line
 from reports.leaderboard import primary_metric
 
@@ -26,6 +26,12 @@ def data_label(data: str) -> str:
 
 
 _SPELLINGS = {
+    "pca": "PCA",
+    "ebl": "EBL",
+    "lstm": "LSTM",
+    "gru": "GRU",
+    "realnvp": "RealNVP",
+    "bayes": "Bayes",
     "cvae": "cVAE",
     "cgan": "cGAN",
     "vae": "VAE",
@@ -40,13 +46,29 @@ _SPELLINGS = {
 """How the field writes what identifiers hold in lower case."""
 
 
+_PHRASES = (
+    (re.compile(r"\bcross entropy (\d+)$"), r"cross-entropy over \1 pixels"),
+    (re.compile(r"\baccuracy (\d+)$"), r"accuracy over \1 pixels"),
+    (re.compile(r"\b(over 1 pixel)s$"), r"\1"),
+    (re.compile(r"\bcross entropy\b"), "cross-entropy"),
+    (re.compile(r"\bm([1-4])$"), r"M\1"),
+    (re.compile(r" (stream \d+)$"), r", \1"),
+    (re.compile(r"\btwo by two\b"), "two-by-two"),
+    (re.compile(r"\bnext pixel\b"), "next-pixel"),
+    (re.compile(r"\bone pixel\b"), "one-pixel"),
+)
+"""What the field hyphenates, and numbers that say of what."""
+
+
 def words(name: str) -> str:
     """An identifier as words: kebab- and snake-case become spaces, abbreviations get their capitals.
 
-    >>> words("mode-collapse"), words("masked_mse")
-    ('mode collapse', 'masked MSE')
+    >>> words("mode-collapse"), words("masked_mse"), words("cross_entropy_28")
+    ('mode collapse', 'masked MSE', 'cross-entropy over 28 pixels')
     """
     text = one_line(name.replace("-", " ").replace("_", " "), 60)
+    for pattern, phrase in _PHRASES:
+        text = pattern.sub(phrase, text)
     return " ".join(_SPELLINGS.get(word, word) for word in text.split(" "))
 
 
@@ -70,6 +92,18 @@ def page_name(submission: str) -> str:
     return f"{slug(submission) or 'submission'}-{digest}.html"
 
 
+def is_house(record: Record) -> bool:
+    """Whether the record stands beside the class: a trivial baseline or a reference model, which earns nothing."""
+    return record.submission.startswith(HOUSE)
+
+
+def house_label(record: Record) -> str:
+    """What a house row is called: "baseline" or "reference"; empty for a submission."""
+    if not is_house(record):
+        return ""
+    return "baseline" if record.kind == Kind.BASELINE else "reference"
+
+
 @dataclass(frozen=True)
 class Verdict:
     """An outcome in words, and the class that colours it. The words alone say everything."""
@@ -89,7 +123,8 @@ def verdict(record: Record) -> Verdict:
         return Verdict("Not measured", "none")
     if record.score is None:
         return Verdict("Measured", "none")
-    return Verdict("Passed", "pass") if record.score.passed else Verdict("Below the mark", "below")
+    # "Below the mark" would be said of an error that is above it.
+    return Verdict("Passed", "pass") if record.score.passed else Verdict("Mark missed", "below")
 
 
 def short(digest: str) -> str:

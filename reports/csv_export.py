@@ -1,4 +1,4 @@
-"""The records as one CSV, a row a part, safe to open in a spreadsheet."""
+"""The records of the class as one CSV, a row a part, safe to open in a spreadsheet; house rows are left out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.types import Record
+from harness.types import HOUSE, Record
 from reports.atomic import write_atomically
 from reports.cleaning import one_line
 from reports.leaderboard import leaderboard
@@ -70,10 +70,11 @@ def cell(value: object) -> str:
 
 
 def to_csv(records: Sequence[Record], path: Path) -> None:
-    """Write one row for each record to `path`, UTF-8, in the leaderboard's order; what wasn't measured is empty.
+    """Write one row for each of the class's records to `path`, UTF-8, in the leaderboard's order.
 
-    Replaces the file in one step. Raises `OSError` if it can't be written.
+    What wasn't measured is empty. Replaces the file in one step. Raises `OSError` if it can't be written.
     """
+    records = [record for record in records if not record.submission.startswith(HOUSE)]
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(HEADER)

@@ -6,24 +6,41 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.types import Evidence, Metric
+from reports.cleaning import one_line
 from reports.leaderboard import finite, interval
 
-_UNITS = {"ms": "ms", "milliseconds": "ms", "nats": "nats", "bits": "bits"}
+_UNITS = {"ms": "ms", "milliseconds": "ms", "nats": "nats", "bits": "bits", "bits/dim": "bits/dim"}
+_UNITS |= {f"nats/{of}": f"nats/{of}" for of in ("pixel", "case", "step", "symbol", "image")}
+"""Units that stand beside every number; what a longer one would say stands once, beside the metric's name."""
+_ERRORS = ("MSE", "mse", "squared")
+"""How units of squared errors begin. These and nats keep their zeros, so that the numbers of a column align."""
 
 
 def number_text(value: float | None, unit: str = "") -> str:
     r"""A number as a person reads it: shares as percent to two places, others to four digits; "not measured" for none.
 
-    >>> number_text(0.9931, "share"), number_text(0.02335, "mse"), number_text(None)
-    ('99.31\u202f%', '0.02335', 'not measured')
+    >>> number_text(0.9931, "share"), number_text(0.13, "squared gray value"), number_text(None)
+    ('99.31\u202f%', '0.1300', 'not measured')
+    >>> number_text(0.0905, "nats/pixel"), number_text(41.7, "ms")
+    ('0.09050\u202fnats/pixel', '41.7\u202fms')
     """
     number = finite(value)
     if number is None:
         return "not measured"
     if unit == "share":
         return f"{100 * number:.2f}\u202f%"
-    text = f"{number:.4g}".replace("-", "\u2212")
+    aligned = unit.startswith(_ERRORS) or unit.startswith(("nats", "bits"))
+    text = (f"{number:#.4g}" if aligned else f"{number:.4g}").replace("-", "\u2212").rstrip(".")
     return f"{text}\u202f{_UNITS[unit]}" if unit in _UNITS else text
+
+
+def unit_text(unit: str) -> str:
+    """What `number_text` leaves out: the unit, where it is neither beside every number nor nothing a person needs.
+
+    >>> unit_text("squared gray value"), unit_text("nats"), unit_text("share")
+    ('squared gray value', '', '')
+    """
+    return "" if unit in _UNITS or unit == "share" else one_line(unit, 60)
 
 
 def interval_text(metric: Metric) -> str:
@@ -44,6 +61,10 @@ def points_text(points: float | None) -> str:
     """
     number = finite(points)
     return "—" if number is None else f"{number:.2f}".rstrip("0").rstrip(".")
+
+
+_LETTER = 6.0
+"""Pixels that a character of a label takes, about."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +105,17 @@ class IntervalFigure:
     label: str
 
 
-def common_scale(metrics: Sequence[Metric], mark: float | None, width: float = 200.0) -> Scale:
+def common_scale(
+    metrics: Sequence[Metric], mark: float | None, width: float = 200.0, beside: Sequence[Metric] = ()
+) -> Scale:
     """One axis for all entries of a table.
 
-    Shares held against a pass mark get as much room below the mark as there is above it, so that one entry far below
-    doesn't press all the others into a line; it is drawn at the edge, with an arrow. Others span all intervals.
+    What stands `beside` them, baselines and references, may widen it towards better values, but not towards worse.
+
+    What is held against a pass mark gets as much room on the wrong side of the mark as there is on the right one: for
+    shares up to 1, else up to the best interval, and at least half the mark. So one entry far off doesn't press all the
+    others into a line; it is drawn at the edge, with an arrow. Where nothing reaches the mark, or there is none, all
+    intervals are spanned.
     """
     ends = [end for metric in metrics if finite(metric.value) is not None for end in interval(metric)]
     mark = finite(mark)
@@ -99,16 +126,33 @@ def common_scale(metrics: Sequence[Metric], mark: float | None, width: float = 2
     if not ends:
         return Scale(0.0, 1.0, width)
     low, high = min(ends), max(ends)
+    others = [end for metric in beside if finite(metric.value) is not None for end in interval(metric)]
+    if metrics and metrics[0].better == "lower":
+        low = min([low, *others])
+    else:
+        high = max([high, *others])
+    if mark is not None and metrics and low < mark < high:
+        if metrics[0].better == "lower":
+            high = min(high, mark + max(mark - low, 0.5 * abs(mark)))
+        else:
+            low = max(low, mark - max(high - mark, 0.5 * abs(mark)))
     room = 0.06 * (high - low) or 0.05 * abs(high) or 0.5
-    return Scale(low - room, high + room, width)
+    # An axis of errors doesn't reach below zero where none is.
+    return Scale(max(0.0, low - room) if low > 0 else low - room, high + room, width)
 
 
 def axis(scale: Scale, mark: float | None, unit: str) -> tuple[Tick, ...]:
-    """Labels at both ends of the axis and, where it lies clear of them, at the pass mark."""
-    places: list[tuple[float, str]] = [(scale.low, "start"), (scale.high, "end")]
-    if mark is not None and scale.low < mark < scale.high:
-        places.insert(1, (mark, "middle"))
-    return tuple(Tick(scale.x(value), tick_text(value, unit), anchor) for value, anchor in places)
+    """Labels at both ends of the axis and at the pass mark; an end that the mark's label would touch has none."""
+    ends = [Tick(scale.x(scale.low), tick_text(scale.low, unit), "start")]
+    ends.append(Tick(scale.x(scale.high), tick_text(scale.high, unit), "end"))
+    if mark is None or not scale.low < mark < scale.high:
+        return tuple(ends)
+    middle = Tick(scale.x(mark), mark_text(mark, unit))
+    # The ends' labels begin and end at the edges of the drawing; half the mark's own lies on either side of it.
+    room = _LETTER * (0.5 * len(middle.text) + 1)
+    start = [ends[0]] if middle.x - room > _LETTER * len(ends[0].text) else []
+    end = [ends[1]] if middle.x + room < scale.width - _LETTER * len(ends[1].text) else []
+    return (*start, middle, *end)
 
 
 def tick_text(value: float, unit: str) -> str:
@@ -116,6 +160,15 @@ def tick_text(value: float, unit: str) -> str:
     if unit == "share":
         return f"{100 * value:.2f}".rstrip("0").rstrip(".") + "\u202f%"
     return f"{value:.3g}".replace("-", "\u2212")
+
+
+def mark_text(value: float, unit: str) -> str:
+    """A pass mark: as short as a tick, but with all its digits.
+
+    >>> mark_text(0.98, "share"), mark_text(0.1346, "MSE")
+    ('98\u202f%', '0.1346')
+    """
+    return tick_text(value, unit) if unit == "share" else f"{value:.6g}".replace("-", "\u2212")
 
 
 def interval_figure(metric: Metric, mark: float | None, scale: Scale) -> IntervalFigure | None:
@@ -128,7 +181,7 @@ def interval_figure(metric: Metric, mark: float | None, scale: Scale) -> Interva
     if interval_text(metric):
         label += f", 95\u202f% interval {interval_text(metric)}"
     if mark is not None:
-        label += f", pass mark {tick_text(mark, metric.unit)}"
+        label += f", pass mark {mark_text(mark, metric.unit)}"
     off = "left" if value < scale.low else "right" if value > scale.high else ""
     mark_x = None if mark is None or not scale.low <= mark <= scale.high else scale.x(mark)
     return IntervalFigure(scale.width, scale.x(value), scale.x(low), scale.x(high), mark_x, off, label)

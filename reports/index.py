@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.types import HOUSE, Record, Status
+from harness.types import Record, Status, counted
 from reports.cleaning import one_line
 from reports.common import (
     Verdict,
@@ -17,6 +17,8 @@ from reports.common import (
     data_notice,
     day,
     distinct,
+    house_label,
+    is_house,
     page_name,
     short,
     slug,
@@ -31,12 +33,14 @@ from reports.figures import (
     common_scale,
     interval_figure,
     interval_text,
+    mark_text,
     number_text,
     points_text,
-    tick_text,
+    unit_text,
 )
-from reports.leaderboard import finite, leaderboard, primary_metric, totals
-from reports.pictures import Picture, thumbnail
+from reports.galleries import strip
+from reports.leaderboard import earned, finite, leaderboard, primary_metric, totals
+from reports.pictures import Picture
 
 PAGES = "submissions"
 """Folder of the submissions' pages, beside index.html."""
@@ -55,9 +59,10 @@ class Tile:
 
 @dataclass(frozen=True)
 class TotalCell:
-    """One part of one submission in the table of totals."""
+    """One part of one submission in the table of totals: the points that it adds to the sum."""
 
     text: str
+    bonus: bool
     verdict: Verdict | None
     sort: float | None
 
@@ -69,7 +74,6 @@ class TotalRow:
     name: str
     id: str
     href: str
-    house: bool
     points: str
     of: str
     sort: float | None
@@ -84,6 +88,8 @@ class Totals:
     parts: tuple[str, ...]
     rows: tuple[TotalRow, ...]
     max_points: str
+    bonus: bool
+    """Whether some part counts as a bonus."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,8 @@ class Row:
     name: str
     id: str
     href: str
-    house: bool
+    house: str
+    """What a house row is called; empty for a submission."""
     rank: int | None
     tier: int | None
     tier_starts: bool
@@ -117,6 +124,7 @@ class Table:
     title: str
     subtitle: str
     metric: str
+    unit: str
     better: str
     mark: str
     ticks: tuple[Tick, ...]
@@ -152,11 +160,6 @@ def display_name(record: Record) -> str:
     return one_line(record.name, 60) or one_line(record.submission, 60) or "(no name)"
 
 
-def _samples(record: Record, results: Path) -> Picture | None:
-    name = "samples" if "samples" in record.pictures else min(record.pictures, default="")
-    return thumbnail(results, record.pictures[name]) if name else None
-
-
 def _reason(record: Record) -> str:
     if record.failure is not None:
         return one_line(record.failure.message, 240)
@@ -171,7 +174,8 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
     marks = {finite(record.score.pass_mark) for record in own if record.score is not None} - {None}
     # Two marks in one table would make the line a lie; then none is drawn.
     mark = marks.pop() if len(marks) == 1 else None
-    scale = common_scale(metrics, mark, _PLOT_WIDTH)
+    of_class = [m for record in own if not is_house(record) and (m := primary_metric(record)) is not None]
+    scale = common_scale(of_class or metrics, mark, _PLOT_WIDTH, metrics)
     rows: list[Row] = []
     last_tier: int | None = None
     for entry, record in zip(frame.to_dict("records"), own, strict=True):
@@ -180,14 +184,14 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
         tier = None if pd.isna(entry["tier"]) else int(entry["tier"])
         starts = tier is not None and last_tier is not None and tier != last_tier
         last_tier = last_tier if tier is None else tier
-        points = finite(record.score.points) if record.score is not None and metric is not None else None
+        points = None if is_house(record) else earned(record)
         worth = record.score.max_points if record.score is not None else None
         rows.append(
             Row(
                 name=display_name(record),
                 id=one_line(record.submission, 60),
                 href=_href(record.submission),
-                house=bool(entry["house"]),
+                house=house_label(record),
                 rank=rank,
                 tier=tier,
                 tier_starts=starts,
@@ -200,7 +204,7 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
                 verdict=verdict(record),
                 flags=tuple(words(flag) for flag in entry["flags"]),
                 reason="" if metric is not None else _reason(record),
-                samples=_samples(record, results),
+                samples=strip(record, results),
             )
         )
     ranked = tuple(row for row in rows if row.figure is not None)
@@ -213,8 +217,9 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
         title=titled(first.part) if words(first.part) != words(first.task) else titled(first.task),
         subtitle=f"{words(first.task)}, protocol {first.protocol}{version}",
         metric=words(metric_name) if metric_name else "",
+        unit=unit_text(unit),
         better=metrics[0].better if metrics else "higher",
-        mark=tick_text(mark, unit) if mark is not None else "",
+        mark=mark_text(mark, unit) if mark is not None else "",
         ticks=axis(scale, mark, unit),
         plot_width=_PLOT_WIDTH,
         ranked=ranked,
@@ -224,13 +229,20 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
     )
 
 
-def _total_cell(record: Record | None) -> TotalCell:
-    if record is None:
-        return TotalCell("", None, None)
-    if primary_metric(record) is not None and record.score is not None:
-        points = finite(record.score.points)
-        return TotalCell(points_text(points), verdict(record), points)
-    return TotalCell("", verdict(record), None)
+def _total_cells(own: Sequence[Record | None]) -> tuple[TotalCell, ...]:
+    """The parts of one submission, None where it handed none in."""
+    scores = [record.score if record is not None and earned(record) is not None else None for record in own]
+    points = iter(counted([score for score in scores if score is not None]))
+    cells = []
+    for record, score in zip(own, scores, strict=True):
+        if record is None:
+            cells.append(TotalCell("", False, None, None))
+        elif score is None:
+            cells.append(TotalCell("", False, verdict(record), None))
+        else:
+            adds = next(points)
+            cells.append(TotalCell(points_text(adds), adds != score.points, verdict(record), adds))
+    return tuple(cells)
 
 
 def _totals(frame: pd.DataFrame, records: Sequence[Record]) -> Totals:
@@ -246,25 +258,23 @@ def _totals(frame: pd.DataFrame, records: Sequence[Record]) -> Totals:
                 name=display_name(next(iter(own.values()))),
                 id=one_line(row["submission"], 60),
                 href=_href(row["submission"]),
-                house=bool(row["house"]),
                 points=points_text(points),
                 of=points_text(row["max_points"]),
                 sort=points,
                 complete=bool(row["complete"]),
-                cells=tuple(_total_cell(own.get(part)) for part in parts),
+                cells=_total_cells([own.get(part) for part in parts]),
             )
         )
-    # House rows last: they are there to compare with, not to compete.
-    rows.sort(key=lambda total: total.house)
     return Totals(
         tuple(titled(part) for _, part in parts),
         tuple(rows),
         points_text(max((float(value) for value in frame["max_points"]), default=0.0)),
+        any(cell.bonus for row in rows for cell in row.cells),
     )
 
 
 def _tiles(records: Sequence[Record]) -> tuple[Tile, ...]:
-    own = [record for record in records if not record.submission.startswith(HOUSE)]
+    own = [record for record in records if not is_house(record)]
     kinds = [verdict(record).kind for record in own]
     submissions = len({record.submission for record in own})
     parts = len(own)
@@ -273,8 +283,8 @@ def _tiles(records: Sequence[Record]) -> tuple[Tile, ...]:
         Tile(
             submissions, "submission" if submissions == 1 else "submissions", f"{parts} part{'s' * (parts != 1)}", "all"
         ),
-        Tile(kinds.count("pass"), "passed", "parts at or above the mark", "pass"),
-        Tile(kinds.count("below"), "below the mark", "parts scored, not passed", "below"),
+        Tile(kinds.count("pass"), "passed", "parts that reached the mark", "pass"),
+        Tile(kinds.count("below"), "missed the mark", "parts scored, not passed", "below"),
         Tile(kinds.count("fail"), "failed", fail_note, "fail"),
         Tile(sum(r.status is Status.NOT_GRADABLE for r in own), "not gradable", "harness at fault, no penalty", "none"),
     ]
@@ -329,6 +339,8 @@ def _section(
 def index_view(records: Sequence[Record], results: Path) -> tuple[Section, ...]:
     """The sections of the index, MNIST first within each assignment. Pictures are read from `results`."""
     frame, total = leaderboard(records), totals(records)
+    # Nobody competes with the house for points.
+    total = total[~total["house"].astype(bool)]
     keys: list[tuple[Any, Any]] = [(record.assignment, record.data) for record in records]
     sections: list[Section] = []
     for number, (assignment, data) in enumerate(sorted(set(keys), key=lambda key: (key[0], key[1] != "mnist", key[1]))):

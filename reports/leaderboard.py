@@ -9,9 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.types import HOUSE, Metric, Record, Status
-
-"""Submissions of this prefix are references: shown beside the others, never ranked."""
+from harness.types import HOUSE, Metric, Record, Status, counted
 
 COLUMNS: dict[str, str] = {
     "table": "int64",
@@ -64,6 +62,13 @@ def primary_metric(record: Record) -> Metric | None:
         return None
     metric = record.metrics.get(record.primary)
     return None if metric is None or finite(metric.value) is None else metric
+
+
+def earned(record: Record) -> float | None:
+    """The points of a part, or None where it has no verdict: not scored, or its primary metric not measured."""
+    if record.score is None or primary_metric(record) is None:
+        return None
+    return finite(record.score.points)
 
 
 def interval(metric: Metric) -> tuple[float, float]:
@@ -199,11 +204,13 @@ def totals(records: Sequence[Record]) -> pd.DataFrame:
     Columns: those four, `name`, `house`, `points`, `max_points`, `scored`, `failed`, `not_gradable` (counts of parts),
     `passed` (all parts are), `complete` (no part is without a verdict), `records` (a tuple of indices, by part).
     `points` sums what the rubric gave to the parts that were measured, and is missing where none was; `max_points`
-    sums the best that the parts handed in can earn. Where a part was graded more than once, the newest protocol, then
-    the newest grading counts. A total is never ranked; totals that are not complete come after those that are.
+    sums the best that the parts handed in can earn, a bonus apart. Of alternative parts the best one counts. Where a
+    part was graded more than once, the newest protocol, then the newest grading counts. A total is never ranked; totals
+    that are not complete come after those that are.
     """
     newest: dict[tuple[str, str, str, str, str, str], int] = {}
     worth: dict[tuple[str, str, str], float] = {}
+    choices: dict[tuple[str, str, str], str] = {}
     for index, record in enumerate(records):
         digest = record.digests.get("data", "")
         key = (record.assignment, record.data, digest, record.submission, record.task, record.part)
@@ -214,6 +221,7 @@ def totals(records: Sequence[Record]) -> pd.DataFrame:
         if best is not None:
             of = (record.assignment, record.task, record.part)
             worth[of] = max(best, worth.get(of, 0.0))
+            choices[of] = record.score.choice if record.score is not None else ""
     grouped: dict[tuple[str, ...], list[int]] = {}
     # A record that failed before the data were opened has no digest; it stands with the others of its data.
     usual: dict[tuple[str, str], Counter[str]] = {}
@@ -229,8 +237,11 @@ def totals(records: Sequence[Record]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for (assignment, data, digest, submission), indices in grouped.items():
         own = [records[index] for index in indices]
-        given = [finite(r.score.points) for r in own if r.score is not None and primary_metric(r) is not None]
-        points = [point for point in given if point is not None]
+        points = counted([r.score for r in own if r.score is not None and earned(r) is not None])
+        most: dict[Hashable, float] = {}
+        for part in ((r.assignment, r.task, r.part) for r in own):
+            alternatives = choices.get(part) or part
+            most[alternatives] = max(worth.get(part, 0.0), most.get(alternatives, 0.0))
         states = [record.status for record in own]
         rows.append(
             {
@@ -241,7 +252,7 @@ def totals(records: Sequence[Record]) -> pd.DataFrame:
                 "name": own[-1].name,
                 "house": submission.startswith(HOUSE),
                 "points": sum(points) if points else None,
-                "max_points": sum(worth.get((r.assignment, r.task, r.part), 0.0) for r in own),
+                "max_points": sum(most.values()),
                 "scored": states.count(Status.SCORED),
                 "failed": states.count(Status.FAILED),
                 "not_gradable": states.count(Status.NOT_GRADABLE),

@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from harness.types import HOUSE, Evidence, Failure, Record, Status
+from harness.types import Evidence, Failure, Record, Status
 from reports.cleaning import many_lines, one_line
-from reports.common import Verdict, data_label, data_notice, slug, titled, verdict, words
+from reports.common import Verdict, data_label, data_notice, house_label, is_house, slug, titled, verdict, words
 from reports.figures import (
-    Bar,
-    HeatCell,
     IntervalFigure,
     RangeFigure,
     Tick,
     axis,
-    bars,
     common_scale,
-    heat,
     interval_figure,
     interval_text,
     number_text,
     points_text,
     range_figure,
     range_text,
+    unit_text,
 )
+from reports.galleries import Gallery, Shown, galleries, single
 from reports.index import display_name
 from reports.leaderboard import finite, primary_metric
-from reports.pictures import Picture, embed
+from reports.tables import Tables, draw
 
-_BAR_WIDTH = 220.0
 _HERO_WIDTH = 360.0
-_MAX_TABLE_ROWS = 200
-_MAX_TABLE_COLUMNS = 40
 
 _ADVICE_BY_KIND = {
     "truncated": "The file ends too early. Save it again, compare its size with the original, and upload it once more.",
@@ -66,6 +60,7 @@ class MetricRow:
     """One measured number."""
 
     name: str
+    unit: str
     value: str
     interval: str
     n: str
@@ -83,45 +78,6 @@ class EvidenceRow:
     range: str
     figure: RangeFigure | None
     message: str
-
-
-@dataclass(frozen=True)
-class BarTable:
-    """Values by index, drawn as bars."""
-
-    title: str
-    caption: str
-    bars: tuple[Bar, ...]
-    width: float
-    gated: bool
-    real: bool
-
-
-@dataclass(frozen=True)
-class HeatTable:
-    """A square matrix of counts."""
-
-    title: str
-    cells: tuple[tuple[HeatCell, ...], ...]
-
-
-@dataclass(frozen=True)
-class PlainTable:
-    """Any other table, as text. `columns` is empty where it has no more than one."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    cut: str
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A picture with its name; `columns` is 10 where each column is one digit. `picture` is None if unreadable."""
-
-    title: str
-    picture: Picture | None
-    grid: bool
 
 
 @dataclass(frozen=True)
@@ -143,6 +99,7 @@ class Part:
     title: str
     subtitle: str
     notice: str
+    house: bool
     verdict: Verdict
     points: str
     of: str
@@ -150,6 +107,7 @@ class Part:
     flags: tuple[str, ...]
     headline: str
     headline_name: str
+    headline_unit: str
     headline_interval: str
     figure: IntervalFigure | None
     ticks: tuple[Tick, ...]
@@ -157,9 +115,8 @@ class Part:
     evidence: tuple[EvidenceRow, ...]
     gates: tuple[tuple[str, bool], ...]
     pictures: tuple[Shown, ...]
-    bar_tables: tuple[BarTable, ...]
-    heat_tables: tuple[HeatTable, ...]
-    plain_tables: tuple[PlainTable, ...]
+    galleries: tuple[Gallery, ...]
+    tables: Tables
     failure: FailureView | None
     notes: tuple[str, ...]
     digests: tuple[tuple[str, str], ...]
@@ -176,79 +133,10 @@ class SubmissionView:
 
     name: str
     id: str
-    house: bool
+    house: str
+    """What a house row is called; empty for a submission."""
     notices: tuple[str, ...]
     parts: tuple[Part, ...]
-
-
-def _rows(table: object) -> list[Any]:
-    return list(table) if isinstance(table, Sequence) and not isinstance(table, str | bytes) else [table]
-
-
-def _is_vector(table: object) -> bool:
-    values = _rows(table)
-    return 0 < len(values) <= 100 and all(
-        value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values
-    )
-
-
-def _is_square(table: object) -> bool:
-    rows = _rows(table)
-    return 1 < len(rows) <= 30 and all(
-        _is_vector(row) and isinstance(row, Sequence) and len(row) == len(rows) for row in rows
-    )
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return "—"
-    if isinstance(value, float):
-        return f"{value:.6g}" if finite(value) is not None else "—"
-    return one_line(str(value)[:4000], 120)
-
-
-def _plain(name: str, table: object) -> PlainTable:
-    rows = [[_text(cell) for cell in _rows(row)[:_MAX_TABLE_COLUMNS]] for row in _rows(table)[:_MAX_TABLE_ROWS]]
-    width = max((len(row) for row in rows), default=0)
-    full = max((len(_rows(row)) for row in _rows(table)[:_MAX_TABLE_ROWS]), default=0)
-    cut = ""
-    if len(_rows(table)) > _MAX_TABLE_ROWS or full > _MAX_TABLE_COLUMNS:
-        cut = f"Only the first {_MAX_TABLE_ROWS} rows and {_MAX_TABLE_COLUMNS} columns are shown."
-    columns = tuple(str(column) for column in range(width)) if width > 1 else ()
-    return PlainTable(titled(name), columns, tuple(tuple(row + ["—"] * (width - len(row))) for row in rows), cut)
-
-
-def _bar_table(name: str, tables: Mapping[str, Any]) -> BarTable:
-    gates, reals = tables.get(f"{name} gate", []), tables.get(f"{name} real", [])
-    unit = "share" if name.endswith("accuracy") else ""
-    drawn = bars(_rows(tables[name]), _BAR_WIDTH, unit, _rows(gates), _rows(reals))
-    gated, real = any(bar.gate_text for bar in drawn), any(bar.real_text for bar in drawn)
-    told = "One row a class." if len(drawn) == 10 else "One row an index."
-    if gated:
-        told += " The value must exceed its gate."
-    return BarTable(titled(name), told, drawn, _BAR_WIDTH, gated, real)
-
-
-def _draw_tables(
-    tables: Mapping[str, Any],
-) -> tuple[tuple[BarTable, ...], tuple[HeatTable, ...], tuple[PlainTable, ...]]:
-    """A table beside which "… gate" or "… real" stands takes them in; the rest is drawn by its shape."""
-    taken = {f"{name} {of}" for name in tables for of in ("gate", "real") if _is_vector(tables[name])}
-    vectors: list[BarTable] = []
-    squares: list[HeatTable] = []
-    plain: list[PlainTable] = []
-    for name in sorted(tables):
-        gated = f"{name} gate" in tables or f"{name} real" in tables
-        if name in taken:
-            continue
-        if _is_vector(tables[name]) and (gated or name.endswith("accuracy")):
-            vectors.append(_bar_table(name, tables))
-        elif "confusion" in name and _is_square(tables[name]):
-            squares.append(HeatTable(titled(name), heat(tables[name])))
-        else:
-            plain.append(_plain(name, tables[name]))
-    vectors.sort(key=lambda table: table.gated or table.real)
-    return tuple(vectors), tuple(squares), tuple(plain)
 
 
 def _evidence(evidence: Evidence) -> EvidenceRow:
@@ -281,7 +169,8 @@ def regrade_command(record: Record) -> str:
     """A shell command that grades the submission again as it was; every value from the record is quoted."""
     options = [
         f"--assignment={one_line(record.assignment, 120)}",
-        f"--only={one_line(record.submission, 120)}",
+        # House rows are graded beside a class, not by their names.
+        *([] if is_house(record) else [f"--only={one_line(record.submission, 120)}"]),
         f"--task={one_line(record.task, 120)}",
         f"--seed={record.seed}",
         "--fresh",
@@ -297,7 +186,10 @@ def _part(number: int, record: Record, results: Path) -> Part:
     metric = primary_metric(record)
     mark = finite(record.score.pass_mark) if record.score is not None else None
     scale = common_scale([metric] if metric is not None else [], mark, _HERO_WIDTH)
-    vectors, squares, plain = _draw_tables(record.tables)
+    headline = number_text(metric.value, metric.unit) if metric is not None else ""
+    headline_unit = unit_text(metric.unit) if metric is not None else ""
+    if not headline.endswith("%") and "\u202f" in headline:
+        headline, headline_unit = headline.split("\u202f", 1)
     scored = record.score if record.status is not Status.NOT_GRADABLE else None
     task = words(record.task)
     return Part(
@@ -305,26 +197,30 @@ def _part(number: int, record: Record, results: Path) -> Part:
         title=titled(record.part),
         subtitle=task if words(record.part) != task else "",
         notice=data_notice(record.data),
+        house=is_house(record),
         verdict=verdict(record),
         points=points_text(scored.points) if scored is not None and metric is not None else "",
         of=points_text(scored.max_points) if scored is not None else "",
         explanation=one_line(scored.explanation, 600) if scored is not None else "",
         flags=tuple(words(evidence.name) for evidence in record.evidence if evidence.flag),
-        headline=number_text(metric.value, metric.unit) if metric is not None else "",
+        headline=headline,
         headline_name=titled(record.primary or ""),
+        headline_unit=headline_unit,
         headline_interval=interval_text(metric) if metric is not None else "",
         figure=interval_figure(metric, mark, scale) if metric is not None else None,
         ticks=axis(scale, mark, metric.unit if metric is not None else ""),
         metrics=tuple(
             MetricRow(
                 titled(name),
+                unit_text(own.unit),
                 number_text(own.value, own.unit),
                 interval_text(own),
                 f"{own.n:,}".replace(",", "\u202f"),
                 _better(own.better),
                 name == record.primary,
             )
-            for name, own in sorted(record.metrics.items(), key=lambda item: (item[0] != record.primary, item[0]))
+            # In the task's own order, which puts together what belongs together.
+            for name, own in sorted(record.metrics.items(), key=lambda item: item[0] != record.primary)
         ),
         evidence=tuple(_evidence(one) for one in record.evidence),
         gates=tuple(
@@ -332,13 +228,9 @@ def _part(number: int, record: Record, results: Path) -> Part:
             for name, holds in sorted(record.gates.items())
             if name not in {evidence.name for evidence in record.evidence}
         ),
-        pictures=tuple(
-            Shown(titled(name), embed(results, file), name == "samples")
-            for name, file in sorted(record.pictures.items())
-        ),
-        bar_tables=vectors,
-        heat_tables=squares,
-        plain_tables=plain,
+        pictures=single(record, results),
+        galleries=galleries(record, results),
+        tables=draw(record),
         failure=_failure(record.failure) if record.failure is not None else None,
         notes=tuple(one_line(note, 600) for note in record.notes),
         digests=tuple((titled(of), one_line(digest, 200)) for of, digest in sorted(record.digests.items())),
@@ -375,7 +267,7 @@ def submission_view(records: Sequence[Record], results: Path) -> SubmissionView:
     return SubmissionView(
         name=display_name(ordered[0]),
         id=one_line(ordered[0].submission, 120),
-        house=ordered[0].submission.startswith(HOUSE),
+        house=house_label(ordered[0]),
         notices=tuple(notices),
         parts=tuple(_part(number, record, results) for number, record in enumerate(ordered, start=1)),
     )

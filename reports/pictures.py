@@ -13,7 +13,7 @@ MAX_BYTES = 4 * 2**20
 MAX_SIDE = 4096
 _PNG = b"\x89PNG\r\n\x1a\n"
 _THUMBNAIL_WIDTH = 320
-_THUMBNAIL_SHARE = 0.2
+TOP_FIFTH = (0.0, 0.2)
 """Of the height: two rows of a 10 × 10 grid, enough to see a model that repeats itself."""
 
 
@@ -68,13 +68,17 @@ def embed(results: Path, file: str) -> Picture | None:
     return None if image is None else _embedded(image.convert("L"))
 
 
-def thumbnail(results: Path, file: str) -> Picture | None:
-    """The top fifth of the PNG, at most 320 pixels wide, in 16 gray levels. None if it can't be shown safely."""
+def thumbnail(results: Path, file: str, part: tuple[float, float] = TOP_FIFTH) -> Picture | None:
+    """A strip of the PNG, at most 320 pixels wide, in 16 gray levels. None if it can't be shown safely.
+
+    `part`: where the strip begins and ends, as shares of the height.
+    """
     content = _png(results, file)
     image = None if content is None else _opened(content)
     if image is None:
         return None
-    strip = image.convert("L").crop((0, 0, image.width, max(1, round(image.height * _THUMBNAIL_SHARE))))
+    top = min(round(image.height * part[0]), image.height - 1)
+    strip = image.convert("L").crop((0, top, image.width, max(top + 1, round(image.height * part[1]))))
     if strip.width > _THUMBNAIL_WIDTH:
         height = max(1, round(strip.height * _THUMBNAIL_WIDTH / strip.width))
         strip = strip.resize((_THUMBNAIL_WIDTH, height), Image.Resampling.LANCZOS)

@@ -74,7 +74,8 @@ def test_parts_are_unique():
 
 def test_the_shipped_assignment_has_the_courseworks_pass_mark():
     assignment = rubric.find("tsinghua-hw3")
-    assert {part.id: part.pass_mark for part in assignment.part} == {"cvae": 0.98, "cgan": 0.98}
+    marks = {part.id: part.pass_mark for part in assignment.part}
+    assert (marks["cvae"], marks["cgan"]) == (0.98, 0.98)
     assert assignment.part_for("cgan", "conditional-generation").gates == ["diversity"]
     assert assignment.part_for("other", "conditional-generation") is None
 
