@@ -22,23 +22,31 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.names import ID_LENGTH, NAME_LENGTH, is_id, path_problem, shown, slug
-from harness.types import Entry, Kind, refuse
+from harness.types import STARTER_CODES, Entry, Kind, refuse
 
 FILE_NAME = "submission.toml"
 LARGEST = 64 << 10
 """Bytes of the largest manifest that is read."""
 MOST_ENTRIES = 50
 _MOST_DOTS = 64
-OPTIONS_OF_ANY_MODEL: Mapping[str, tuple[str, ...]] = {"value_range": ("0,1", "-1,1")}
+OPTIONS_OF_ANY_MODEL: Mapping[str, tuple[str, ...] | Numeric] = {"value_range": ("0,1", "-1,1")}
 """Options of entries that name no architecture: what their model's own output means."""
 
-Models = Mapping[str, Mapping[str, tuple[str, ...]]]
-"""Fixed architectures by name; for each, its options with the values that they may take."""
+
+class Numeric(Protocol):
+    """An option that is a number within bounds; its text says which: "a whole number from 1 to 1000"."""
+
+    def read(self, text: str) -> float:
+        """The number; ValueError where it is none or out of bounds."""
+
+
+Models = Mapping[str, Mapping[str, "tuple[str, ...] | Numeric"]]
+"""Fixed architectures by name; for each, its options with the words or the numbers that they may be."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class _EntryTable(_Table):
     code: str | None = None
     onnx: str | None = None
     outputs: str | None = None
-    options: dict[str, str] = {}
+    options: dict[str, str | int | float] = {}
 
 
 class _Document(_Table):
@@ -139,7 +147,7 @@ def _document(table: dict[str, Any], name: str) -> _Document:
 
 def _sentence(problem: Any) -> str:
     """One of pydantic's errors as a sentence: the key, what was found, what is allowed."""
-    keys = [key for key in problem["loc"] if key not in ("str", "int")]  # the last are branches of a union
+    keys = [key for key in problem["loc"] if key not in ("str", "int", "float")]  # the last are branches of a union
     where, kind, found = _where(keys), problem["type"], _described(problem["input"])
     if kind == "missing":
         if keys == ["entry"]:
@@ -151,11 +159,14 @@ def _sentence(problem: Any) -> str:
     wanted = {
         "string_type": "a text in quotes",
         "int_type": "a text in quotes",
+        "float_type": "a text in quotes",
         "list_type": "a list of tables, each written [[entry]]",
         "dict_type": "a table of texts",
         "model_type": "a table",
         "model_attributes_type": "a table",
     }.get(kind, "something else")
+    if keys[2:3] == ["options"] and len(keys) > 3:
+        wanted = "a text in quotes or a number"
     return f"{where} is {found}, but has to be {wanted}."
 
 
@@ -263,6 +274,8 @@ def _path(value: str, key: str, where: str) -> str:
 
 
 def _code(value: str, where: str) -> str:
+    if value in STARTER_CODES:
+        return value
     file, colon, function = value.rpartition(":")
     if not colon or not file.endswith(".py") or not function.isidentifier():
         message = f'{where}, key "code": "{shown(value, 80)}" has to be of the form "path/to/file.py:function".'
@@ -270,11 +283,28 @@ def _code(value: str, where: str) -> str:
     return f"{_path(file, 'code', where)}:{function}"
 
 
-def _options(found: Mapping[str, str], where: str, allowed: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+def _options(
+    found: Mapping[str, str | int | float], where: str, allowed: Mapping[str, tuple[str, ...] | Numeric]
+) -> dict[str, str]:
     for option, value in found.items():
-        _chosen(option, "options", where, allowed, "option")
-        _chosen(value, f"options.{option}", where, allowed[option], "value")
-    return dict(found)
+        values = allowed[_chosen(option, "options", where, allowed, "option")]
+        key = f"options.{option}"
+        if not isinstance(values, tuple):
+            _refuse_outside(values, value, key, where)
+        elif isinstance(value, str):
+            _chosen(value, key, where, values, "value")
+        else:
+            message = f'{where}, key "{key}" is {_described(value)}, but has to be a text in quotes.'
+            raise refuse("manifest", "bad-key", message)
+    return {option: str(value) for option, value in found.items()}
+
+
+def _refuse_outside(values: Numeric, value: str | int | float, key: str, where: str) -> None:
+    try:
+        values.read(str(value))
+    except ValueError:
+        message = f'{where}, key "{key}": {_described(value)} is not allowed; it has to be {values}.'
+        raise refuse("manifest", "unknown-value", message) from None
 
 
 def _refuse_equal_parts(entries: tuple[Entry, ...], name: str) -> None:

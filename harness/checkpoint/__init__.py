@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from harness.checkpoint.inert import Opaque
 from harness.checkpoint.reading import Checkpoint, read
-from harness.checkpoint.selection import select_state
+from harness.checkpoint.selection import select_state, state_arrays
 from harness.checkpoint.summary import describe
 
-__all__ = ["Checkpoint", "Opaque", "describe", "read", "select_state"]
+__all__ = ["Checkpoint", "Opaque", "describe", "read", "select_state", "state_arrays"]

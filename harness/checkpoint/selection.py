@@ -145,6 +145,15 @@ def select_state(
     return _state(checkpoint, chosen, expected, named, notes), notes
 
 
+def state_arrays(checkpoint: Checkpoint) -> dict[str, Array]:
+    """The arrays of the file's state dicts and modules by dotted name, less what DataParallel and torch.compile put in.
+
+    For architectures whose sizes or names differ from file to file, and who therefore look for themselves.
+    """
+    named, _ = _unwrapped([tensor for tensor in tensors(checkpoint.tree) if not tensor.extra], {})
+    return {name: tensor.array for name, tensor in named.items()}
+
+
 def _same(one: _Candidate, other: _Candidate) -> bool:
     """Whether both hold the very same arrays, as an object that keeps its model under two names does."""
     return {name: id(tensor.array) for name, tensor in one.found.items()} == {

@@ -1,0 +1,42 @@
+"""Learning curves as small pictures for MODELS.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+_SIZE = 5.2, 3.2
+"""Inches; at `_DOTS` an inch a picture takes about 15 kB."""
+_DOTS = 90
+_SPREAD = 30
+"""Values of which the largest is so many times the smallest are drawn on a logarithmic scale."""
+
+
+def draw(curves: Mapping[str, Sequence[float]], path: Path, ylabel: str) -> None:
+    """Write a PNG with one line for each curve over the epochs 1, 2, …
+
+    Parameters
+    ----------
+    curves : values after each epoch, by what the legend calls them
+    path : where the picture goes; its folder is made
+    ylabel : what the values are, with their unit
+    """
+    figure = Figure(_SIZE, dpi=_DOTS, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for name, values in curves.items():
+        axes.plot(range(1, len(values) + 1), values, label=name, linewidth=1.2)
+    values = [value for curve in curves.values() for value in curve]
+    if values and min(values) > 0 and max(values) > _SPREAD * min(values):
+        axes.set_yscale("log")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(ylabel)
+    axes.grid(linewidth=0.4, alpha=0.5)
+    if len(curves) > 1:
+        axes.legend(frameon=False, fontsize="small")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # No version or date in the file: the same curves give the same bytes.
+    figure.savefig(path, metadata={"Software": None})
