@@ -17,11 +17,18 @@ from torch.nn import functional
 
 from classifiers import outliers
 from classifiers.network import NETWORKS, channels_last, initialise
-from reference.augment import coarsen, distort
+from reference.augment import Distortion, coarsen, distort
+from reference.precision import fast_products
 from reference.seeding import generator_for
 from reference.train import average
 
 HELD_OUT = 5_000
+
+DISTORTIONS = {
+    "std": Distortion(),
+    "heavy": Distortion(rotation=20, log_scale=0.16, shear=0.2, shift=3.0, elastic=1.1),
+}
+"""How far digits are distorted; members that learn from other distortions err differently."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,9 @@ class Recipe:
     network: str
     """A key of `classifiers.network.NETWORKS`."""
     seed: int = 1
-    epochs: int = 24
+    epochs: int = 40
+    distortion: str = "std"
+    """A key of `DISTORTIONS`."""
     batch: int = 128
     rate: float = 4e-3
     """Peak learning rate of the one-cycle schedule (Smith and Topin 2019, arXiv:1708.07120)."""
@@ -48,10 +57,15 @@ class Recipe:
     decay: float = 0.998
     """Decay a step of the exponential moving average of the weights, which is what is kept."""
 
+    @property
+    def name(self) -> str:
+        """What the member is called: its network, and its distortions where they are not the usual ones."""
+        return self.network if self.distortion == "std" else f"{self.network}-{self.distortion}"
+
 
 COMMITTEE = (
-    Recipe("scout", epochs=24),
-    Recipe("unpadded", epochs=24),
+    Recipe("three", epochs=40),
+    Recipe("three", epochs=40, distortion="heavy"),
     Recipe("wide", epochs=12),
     Recipe("residual", epochs=14),
 )
@@ -77,7 +91,8 @@ class Training:
 
     def __init__(self, recipe: Recipe, examples: int) -> None:
         self.recipe = recipe
-        self.name, self.seed, self.epochs, self.batch = recipe.network, recipe.seed, recipe.epochs, recipe.batch
+        self.name = f"{recipe.network}-{recipe.distortion}"
+        self.seed, self.epochs, self.batch = recipe.seed, recipe.epochs, recipe.batch
         self.network = NETWORKS[recipe.network]()
         initialise(self.network, generator_for("weights", recipe.network, recipe.seed))
         self.network = channels_last(self.network)
@@ -99,10 +114,11 @@ class Training:
     def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
         """One update; the cross-entropy with smoothed labels, nats."""
         self.network.train()
-        distorted = coarsen(distort(images, generator), generator)
+        distorted = coarsen(distort(images, generator, DISTORTIONS[self.recipe.distortion]), generator)
         strange = outliers.draw(distorted[: self.recipe.outliers], generator)
         shown = torch.cat([distorted, strange]).contiguous(memory_format=torch.channels_last)
-        features = self.network.features(shown)  # (B + outliers, width)
+        with fast_products():
+            features = self.network.features(shown).float()  # (B + outliers, width)
         mask = torch.rand(features.shape, generator=generator) >= self.recipe.dropout
         logits = self.network.head(features * mask / (1 - self.recipe.dropout))
         of_digits, of_strange = logits[: len(labels)], logits[len(labels) :]

@@ -40,11 +40,11 @@ def pair():
     """Two members that were trained for a moment, calibrated: they often differ."""
     digits = embedded_digits().train
     images, labels = torch.from_numpy(digits.images), torch.from_numpy(digits.labels)
-    trainings = [Training(Recipe(name, 1, epochs=3, batch=64), 1000) for name in ("unpadded", "scout")]
+    trainings = [Training(Recipe(name, 1, epochs=3, batch=64), 1000) for name in ("three", "wide")]
     for training in trainings:
         fit(training, images[:1000], labels[:1000])
     networks = [training.averaged for training in trainings]
-    return Judge(networks, calibrate(networks, facts("unpadded", "scout"), digits.images[1000:], digits.labels[1000:]))
+    return Judge(networks, calibrate(networks, facts("three", "wide"), digits.images[1000:], digits.labels[1000:]))
 
 
 def test_answers_do_not_depend_on_how_many_are_asked_about(judge):
@@ -104,10 +104,10 @@ def test_a_bad_weight_file_is_named(content, said, tmp_path):
 def test_the_digest_is_of_the_weights(tmp_path):
     digests = []
     for seed in (0, 0, 1):
-        network = NETWORKS["scout"]()
+        network = NETWORKS["three"]()
         initialise(network, torch.Generator().manual_seed(seed))
         path = tmp_path / f"{len(digests)}.safetensors"
-        weights_file.save(path, [network], facts("scout"))
+        weights_file.save(path, [network], facts("three"))
         digests.append(Judge.read(path).digest)
     assert digests[0] == digests[1] != digests[2]
 
@@ -191,7 +191,7 @@ def test_the_held_out_part_is_the_end():
 def test_a_member_learns_and_resumes(tmp_path):
     digits = embedded_digits()
     images, labels = torch.from_numpy(digits.train.images[:640]), torch.from_numpy(digits.train.labels[:640])
-    recipe = Recipe("scout", seed=2, epochs=3, batch=64)
+    recipe = Recipe("three", seed=2, epochs=3, batch=64)
     whole = Training(recipe, len(images))
     history = fit(whole, images, labels)
     assert history[-1].losses["cross-entropy"] < history[0].losses["cross-entropy"]
