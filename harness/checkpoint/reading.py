@@ -129,7 +129,8 @@ def _parse(data: memoryview, budget: Budget) -> Parsed:
         return read_legacy(data, budget)
     if LEGACY_START.startswith(head) or NPY_START.startswith(head):
         raise ReadingError("truncated", f"it breaks off after {len(data)} bytes")
-    foreign = _foreign(head)
+    # A header's length may begin like another format: of 640 bytes, like a pickle.
+    foreign = None if head[3:9] == b"\0\0\0\0\0{" else _foreign(head)
     if foreign is not None:
         raise ReadingError("unsupported", foreign)
     # A header of under 16 MiB begins so; larger ones are refused with their size.

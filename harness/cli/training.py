@@ -99,12 +99,12 @@ def evaluate_reference(
         except AssignmentError as error:
             raise fail(str(error)) from error
         with progress("reference models") as bar:
-            done = 0
+            done, total = 0, run_module.count(entries, run)
 
             def on_record(record: Record, known: bool) -> None:
                 nonlocal done
                 done += 1
-                bar(done, len(entries), record.part)
+                bar(done, total, record.part)
 
             graded = run_module.grade(entries, run, on_record)
     # In the summary a model goes by its own name.

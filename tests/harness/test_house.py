@@ -10,11 +10,21 @@ def test_every_shipped_model_is_a_submission_with_the_options_it_was_trained_wit
     assert {"cvae", "cgan"} < set(found)
     for name, submission in found.items():
         assert submission.id == f"house-{name}"
-        assert (submission.root / submission.entries[0].file).is_file()
-        assert dict(submission.entries[0].options) == house.facts(name)["options"]
+        path = submission.root / submission.entries[0].file
+        facts = house.facts(path.stem)
+        assert path.is_file()
+        assert dict(submission.entries[0].options) == {path.stem: facts["options"], **facts.get("variants", {})}[name]
         assert MODELS[submission.entries[0].model].task == submission.entries[0].task
         # Built with these options and the sizes that the file has, it takes every one of its tensors.
-        assert not shipped.module(name).training
+        assert not shipped.module(path.stem).training
+
+
+def test_other_options_that_a_header_names_are_submissions_of_their_own():
+    found = {s.entries[0].part: s for s in house.submissions()}
+    mean, ascent = found["realnvp"], found["realnvp-ascent"]
+    assert mean.entries[0].file == ascent.entries[0].file == "realnvp.safetensors"
+    assert (mean.entries[0].options["inpainting"], ascent.entries[0].options["inpainting"]) == ("mean", "ascent")
+    assert mean.name == "Reference RealNVP" and "inpainting = ascent" in ascent.name
 
 
 @pytest.mark.parametrize("name", ["cvae", "cgan"])

@@ -222,6 +222,21 @@ def test_numpy_files_are_read() -> None:
     assert (checkpoint.format, checkpoint.tree.tolist()) == ("npy", arrays["fortran"].tolist())
 
 
+@pytest.mark.parametrize("low", [0x80, 0x08, 0x1F])
+@pytest.mark.parametrize("high", range(1, 6))
+def test_a_safetensors_header_may_begin_like_another_format(low: int, high: int) -> None:
+    """A header of 640 bytes begins with 80 02, as a pickle does: a reference model's was taken for one."""
+    tensor = torch.arange(6.0)
+    bare = save_safetensors({"weight": tensor}, metadata={"x": ""})
+    length = int.from_bytes(bare[:8], "little")
+    wanted = low + 256 * high
+    padded = bare[8 : 8 + length] + b" " * (wanted - length)
+    data = wanted.to_bytes(8, "little") + padded + bare[8 + length :]
+    found = read(data, "mine.safetensors")
+    assert found.format == "safetensors"
+    assert np.array_equal(found.tensors["weight"], tensor.numpy())
+
+
 def test_safetensors_metadata_is_no_tensor() -> None:
     raw = save_safetensors({"b": torch.ones(2), "a": torch.zeros(3, 1)}, metadata={"format": "pt"})
     assert {name: array.shape for name, array in read(raw, "x").tensors.items()} == {"a": (3, 1), "b": (2,)}
