@@ -28,7 +28,7 @@ BLOCKS = 8
 HIDDEN = 320
 NATS = PIXELS * math.log(2)
 """An image, at one bit per dimension."""
-SAMPLES = 6000
+SAMPLES = 40_000
 """Images that the conditional mean is estimated from."""
 _CHUNK = 500
 """Of them at a time."""
@@ -107,9 +107,10 @@ class RealNVP(nn.Module):
     def regression(self) -> KernelRegression:
         """The regression on samples of this model, drawn once: the weights must not change any more."""
         if self._regression is None:
-            noise = torch.randn(SAMPLES, self.dimensions, generator=generator_for("realnvp", "samples"))
+            generator = generator_for("realnvp", "samples")
+            sizes = [min(_CHUNK, SAMPLES - start) for start in range(0, SAMPLES, _CHUNK)]
             with torch.no_grad():
-                samples = [self.sample(noise[start : start + _CHUNK]) for start in range(0, SAMPLES, _CHUNK)]
+                samples = [self.sample(torch.randn(n, self.dimensions, generator=generator)) for n in sizes]
             self._regression = KernelRegression(torch.cat(samples))
         return self._regression
 

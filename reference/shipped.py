@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from reference import MODELS
 
@@ -35,9 +35,19 @@ def state(model: str) -> dict[str, Tensor]:
     return {name: value.float() if value.is_floating_point() else value for name, value in stored.items()}
 
 
-def sampler(model: str) -> Callable[[Tensor, Tensor], Tensor]:
+def module(name: str) -> nn.Module:
+    """The trained model, ready to answer; its sizes are read off the weights."""
+    architecture = MODELS[facts(name)["model"]]
+    arrays = {key: value.numpy() for key, value in state(name).items()}
+    sizes: dict[str, int] = {}
+    if architecture.adapt is not None:
+        arrays, sizes, _ = architecture.adapt(arrays)
+    built = architecture.build(options(name), **sizes)
+    built.load_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})
+    return built.eval()
+
+
+def sampler(name: str) -> Callable[[Tensor, Tensor], Tensor]:
     """The model's `sample(noise (N, 100), labels_one_hot (N, 10)) -> images (N, 1, 28, 28)`, without gradients."""
-    module = MODELS[model].build(options(model))
-    module.load_state_dict(state(model))
-    sample: Callable[[Tensor, Tensor], Tensor] = getattr(module.eval(), "sample")  # noqa: B009  # untyped there
+    sample: Callable[[Tensor, Tensor], Tensor] = getattr(module(name), "sample")  # noqa: B009  # untyped there
     return torch.inference_mode()(sample)

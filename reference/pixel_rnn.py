@@ -1,0 +1,221 @@
+"""Pixel by pixel: the recurrent networks of the UCL coursework (Deep Learning, homework 4).
+
+A binarised image is read row by row, and after every pixel the probability that the next one is lit is predicted:
+a recurrent layer of 32 units, ReLU, two fully connected layers of 64, one logit. The loss is the mean cross-entropy of
+the 783 predictions in nats a pixel. Pixels are lit where they exceed .1.
+
+The idea of an image as a sequence of pixels is that of van den Oord, Kalchbrenner and Kavukcuoglu 2016,
+arXiv:1601.06759.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from reference import pixel_scan
+from reference.precision import fast_products
+from reference.recurrent import Recurrent, State
+from reference.seeding import generator_for
+from reference.train import average, one_cycle, set_rate
+
+PIXELS = 784
+THRESHOLD = 0.1
+LOG_ODDS = -1.5
+"""About that of a lit pixel: a sixth are."""
+Cell = Literal["lstm", "gru"]
+Activation = Literal["relu", "none"]
+
+CELLS: tuple[Cell, ...] = "lstm", "gru"
+
+
+class PixelRNN(nn.Module):
+    """P(x_{t+1} = 1 | x_1 … x_t) by an LSTM or a GRU.
+
+    Parameters
+    ----------
+    cell : "lstm" or "gru"
+    rnn_activation : whether a ReLU follows the recurrent layer
+    head_activation : whether a ReLU follows each of the two layers of the head
+    units, first, second : widths of the recurrent layer and of the head's layers
+    reset_before : 1 for a GRU whose reset gate acts on the state, as TensorFlow 1's does; 0 for torch's
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        rnn_activation: Activation = "relu",
+        head_activation: Activation = "relu",
+        units: int = 32,
+        first: int = 64,
+        second: int = 64,
+        reset_before: int = 0,
+    ) -> None:
+        super().__init__()
+        self.rnn = Recurrent(cell, 1, units, "before" if reset_before else "after")
+        self.rnn_activation = _activation(rnn_activation)
+        self.head = nn.Sequential(
+            nn.Linear(units, first),
+            _activation(head_activation),
+            nn.Linear(first, second),
+            _activation(head_activation),
+            nn.Linear(second, 1),
+        )
+
+    def logits(self, binary: Tensor) -> Tensor:
+        """Log-odds (N, T) that the pixel after each of `binary` (N, T) is lit."""
+        return self.read(self.hidden(binary))
+
+    def hidden(self, binary: Tensor) -> Tensor:
+        """Hidden states (T, units, N) after each of the pixels (N, T)."""
+        states: Tensor = self.rnn(binary.t().unsqueeze(1).contiguous())
+        return states
+
+    def read(self, hidden: Tensor) -> Tensor:
+        """Log-odds (N, T) for hidden states (T, units, N)."""
+        steps, width, n = hidden.shape
+        if torch.is_autocast_enabled("cpu"):
+            hidden = hidden.to(torch.get_autocast_dtype("cpu"))  # first, so that what follows moves half as much
+        odds: Tensor = self.head(self.rnn_activation(hidden.transpose(1, 2).reshape(-1, width)))  # (T N, 1)
+        return odds.float().view(steps, n).t()
+
+    def next_pixel_probabilities(self, binary: Tensor) -> Tensor:
+        """P(x_{t+1} = 1 | x_1 … x_t), t = 1 … 783, (N, 783), for binarised images (N, 784)."""
+        return self.scan(self.start(len(binary)), binary[:, :-1])[0].float()
+
+    def start(self, n: int) -> State:
+        """The state of n images of which no pixel is known."""
+        return self.rnn.start(n)
+
+    def step(self, state: State, pixel: Tensor) -> tuple[Tensor, State]:
+        """The probability (N,) that the next pixel is lit, and the new state, once `pixel` (N,) is known."""
+        state = self.rnn.step(state, pixel.unsqueeze(1))
+        odds: Tensor = self.head(self.rnn_activation(state[0]))  # (N, 1)
+        return odds.squeeze(1).sigmoid(), state
+
+    def scan(self, state: State, pixels: Tensor) -> tuple[Tensor, State]:
+        """As many steps as `pixels` (N, T) has: probabilities (N, T), double, and the state after the last one."""
+        return pixel_scan.scan(self.rnn, self.rnn_activation, self.head, state, pixels)
+
+
+def cross_entropy(logits: Tensor, binary: Tensor) -> Tensor:
+    """Mean over images and targets, nats a pixel, of predictions (N, 783) for the pixels 2 … 784 of (N, 784)."""
+    return functional.binary_cross_entropy_with_logits(logits, binary[:, 1:])
+
+
+def binarised(images: Tensor) -> Tensor:
+    """Images (N, 1, 28, 28) in [0, 1] as sequences (N, 784) of 0 and 1."""
+    return (images.flatten(1) > THRESHOLD).float()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the network is trained."""
+
+    name: str
+    """What the random draws belong to: recipes of one name differ in nothing but where they end."""
+    suffix: str
+    """Of the weights' name."""
+    title: str
+    epochs: int
+    batch: int = 256
+    rate: float = 1e-3
+    warm_up: float | None = None
+    """Share of the training in which the one cycle of the learning rate rises; None leaves the rate constant."""
+    decay: float = 0.0
+    """Of the average of the weights that is kept; 0 keeps the last ones."""
+    clip: float = float("inf")
+    """Norm to which gradients are clipped."""
+
+
+RECIPES = (
+    # What the coursework asks: Adam, .001, batches of 256, the network before training, after one epoch and after five.
+    *(Recipe("sheet", f"-{n}", f"{n} epoch{'' if n == 1 else 's'}", n) for n in (0, 1, 5)),
+    Recipe("long", "", "fully trained", 10, batch=64, rate=5e-3, warm_up=0.05, decay=0.998, clip=0.5),
+)
+
+
+class Training:
+    """Adam on the cross-entropy by a recipe."""
+
+    options: Mapping[str, str] = {"rnn_activation": "relu", "head_activation": "relu"}
+
+    def __init__(self, cell: Cell, recipe: Recipe, seed: int = 1) -> None:
+        self.architecture = f"pixel-{cell}"
+        self.name = f"{self.architecture} {recipe.name}"
+        self.title = f"{cell.upper()} over pixels, {recipe.title}"
+        self.seed, self.recipe = seed, recipe
+        self.epochs, self.batch = recipe.epochs, recipe.batch
+        self.model = PixelRNN(cell)
+        _initialise(self.model, generator_for("weights", self.architecture, seed))
+        self.averaged = PixelRNN(cell)
+        self.averaged.load_state_dict(self.model.state_dict())
+        self.optimizer = torch.optim.Adam(self.model.parameters(), recipe.rate)
+
+    def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
+        """One update on images (B, 1, 28, 28); nats a pixel."""
+        if self.recipe.warm_up is not None:
+            set_rate(self.optimizer, self.recipe.rate * one_cycle(progress, self.recipe.warm_up))
+        binary = binarised(images)
+        hidden = self.model.hidden(binary[:, :-1])
+        with fast_products():
+            logits = self.model.read(hidden)
+        loss = cross_entropy(logits, binary)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        self.optimizer.step()
+        average(self.averaged, self.model, self.recipe.decay)
+        return {"cross-entropy": loss.item()}
+
+    def state(self) -> dict[str, Any]:
+        """Weights, their average, optimiser."""
+        parts: dict[str, Any] = {"model": self.model, "averaged": self.averaged, "optimizer": self.optimizer}
+        return {name: part.state_dict() for name, part in parts.items()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from `state()`."""
+        self.model.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def result(self) -> nn.Module:
+        """The model with averaged weights."""
+        return self.averaged.eval()
+
+
+def _activation(kind: Activation) -> nn.Module:
+    return nn.ReLU() if kind == "relu" else nn.Identity()
+
+
+def _initialise(model: PixelRNN, generator: torch.Generator) -> None:
+    """Initial values with which five epochs go far.
+
+    Glorot's uniform for the recurrent matrix, one matrix as in TensorFlow 1, whose gates are open at first (bias 1) as
+    there; He's normal for the head. A single pixel comes in, so its weights have variance 1: with Glorot's .04 the
+    state hears little of it for long. The last bias is about the log-odds of a lit pixel.
+    """
+    rnn = model.rnn
+    blocks = [torch.empty(4 * rnn.width, rnn.width + 1)] if rnn.cell == "lstm" else _empty_gru(rnn.width)
+    for block in blocks:
+        nn.init.xavier_uniform_(block, generator=generator)
+    nn.init.normal_(rnn.weight_ih_l0, generator=generator)
+    with torch.no_grad():
+        rnn.weight_hh_l0.copy_(torch.cat(blocks)[:, 1:])
+        # The LSTM's forget gate; the GRU's reset and update gates.
+        opened = slice(rnn.width, 2 * rnn.width) if rnn.cell == "lstm" else slice(0, 2 * rnn.width)
+        rnn.bias_ih_l0[opened] = 1
+    for module in model.head:
+        if isinstance(module, nn.Linear):
+            nn.init.kaiming_normal_(module.weight, generator=generator)
+            nn.init.zeros_(module.bias)
+    nn.init.constant_(model.head[-1].bias, LOG_ODDS)  # type: ignore[arg-type]
+
+
+def _empty_gru(width: int) -> list[Tensor]:
+    return [torch.empty(2 * width, width + 1), torch.empty(width, width + 1)]
