@@ -157,7 +157,8 @@ def _plans(submissions: Sequence[Submission], run: Run) -> list[_Plan]:
     """What to grade, the class first."""
     own: list[_Plan] = [(submission, _plan(submission, run)) for submission in _chosen(submissions, run)]
     answered = {planned.part.id for _, plan in own for planned in plan if planned.failure is None}
-    return own + _house_plans([part for part in run.assignment.part if part.id in answered], run)
+    beside = [part for part in run.assignment.part if part.id in answered and not part.earlier_of]
+    return own + _house_plans(beside, run)
 
 
 def _house_plans(parts: Sequence[Part], run: Run) -> list[_Plan]:
@@ -219,7 +220,8 @@ def _plan(submission: Submission, run: Run) -> list[_Planned]:
         ]
     else:
         failure = submission.failure or _no_part(submission, run)
-        plan = [_Planned(Entry(part.task, Kind.WEIGHTS, part.id), part, failure) for part in parts]
+        asked = [part for part in parts if not part.earlier_of]
+        plan = [_Planned(Entry(part.task, Kind.WEIGHTS, part.id), part, failure) for part in asked]
     return [planned for planned in plan if not run.tasks or planned.entry.task in run.tasks]
 
 
@@ -496,6 +498,8 @@ def _record(
         isolation=isolation or run.isolation.level,
         timings=timings or {},
         notes=notes,
+        epochs=part.epochs if entry.epochs is None and entry.kind is not Kind.BASELINE else entry.epochs,
+        earlier_of=part.earlier_of,
     )
 
 

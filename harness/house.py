@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,21 +17,26 @@ from reference.shipped import WEIGHTS, facts
 __all__ = ["facts", "sampler", "submissions"]
 
 
-def submissions() -> list[Submission]:
-    """One submission for each weight file that is shipped, and for each other set of options that its header names."""
+def submissions(folder: Path = WEIGHTS) -> list[Submission]:
+    """One submission for each weight file that is shipped, and for each other set of options that its header names.
+
+    `folder` may be another one that `gradebench reference train` wrote to.
+    """
     found = []
-    for path in sorted(WEIGHTS.glob("*.safetensors")):
-        said = facts(path.stem)
+    for path in sorted(folder.glob("*.safetensors")):
+        said = facts(path.stem, folder)
         model = said["model"]
         for name, options in {path.stem: said["options"], **said.get("variants", {})}.items():
             title = said.get("title", MODELS[model].title)
             if name != path.stem:
                 title += f", {', '.join(f'{key} = {value}' for key, value in options.items())}"
+            # The names of weights that were saved on the way say when.
+            epochs = said["epochs"] if name == f"{model}-{said['epochs']}" else None
             entries = [
-                Entry(task, Kind.WEIGHTS, part, model, path.name, options=dict(options))
+                Entry(task, Kind.WEIGHTS, part, model, path.name, options=dict(options), epochs=epochs)
                 for task, part in _parts(name, MODELS[model]).items()
             ]
-            found.append(Submission(f"{HOUSE}{name}", f"Reference {title}", WEIGHTS, tuple(entries)))
+            found.append(Submission(f"{HOUSE}{name}", f"Reference {title}", folder, tuple(entries)))
     return found
 
 

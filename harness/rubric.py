@@ -14,6 +14,14 @@ models = ["cvae"]                 # architectures that may be handed in as weigh
 metric = "accuracy"               # what steps and pass mark refer to, if not the task's primary metric
 choice = "vae-or-gan"             # parts with the same word are alternatives: the best of them counts in full …
 bonus = 5                         # … and each other adds this, times the share of its points that it earned
+epochs = 5                        # after how many epochs of training the model is saved, for the learning curve
+[[part]]
+id = "cvae-1"                     # may be left out, is worth nothing and ranks nowhere:
+earlier_of = "cvae"               # the same model …
+epochs = 1                        # … as it was after one epoch
+title = "Conditional VAE after one epoch"
+task = "conditional-generation"
+pass = 0.5
 """
 
 from __future__ import annotations
@@ -52,6 +60,10 @@ class Part(BaseModel):
     """What `pass_mark` and `steps` refer to; the task's primary metric if absent."""
     choice: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?$")] = ""
     bonus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    epochs: Annotated[int, Field(ge=0)] | None = None
+    """After how many epochs of training the model of this part is saved."""
+    earlier_of: str = ""
+    """The part whose model this is at an earlier time, with fewer epochs; it may be left out."""
 
     @model_validator(mode="after")
     def _default_steps(self) -> Part:
@@ -98,6 +110,20 @@ class Assignment(BaseModel):
             raise ValueError(f"a choice needs two parts or more; found one of {lonely[0]!r}")
         return self
 
+    @model_validator(mode="after")
+    def _earlier_parts(self) -> Assignment:
+        for part in self.part:
+            if not part.earlier_of:
+                continue
+            later = next((p for p in self.part if p.id == part.earlier_of), None)
+            if later is None or later.task != part.task or later.earlier_of:
+                raise ValueError(
+                    f"{part.id}: earlier_of must name another part of the task {part.task}; found {part.earlier_of!r}"
+                )
+            if part.points or part.epochs is None or later.epochs is None or part.epochs >= later.epochs:
+                raise ValueError(f"{part.id}: an earlier part has no points, and fewer epochs than {later.id}")
+        return self
+
     @property
     def max_points(self) -> float:
         """Points of full marks: of alternatives the best one's. A bonus comes on top."""
@@ -112,8 +138,9 @@ class Assignment(BaseModel):
         its task that takes the architecture of this name, for that is an entry's name by default.
         """
         of_task = [p for p in self.part if p.task == task]
-        named = [p for p in of_task if p.id == part] or (of_task if len(of_task) == 1 else [])
-        taking = [p for p in of_task if part in p.models]
+        last = [p for p in of_task if not p.earlier_of]
+        named = [p for p in of_task if p.id == part] or (last if len(last) == 1 else [])
+        taking = [p for p in last if part in p.models]
         return named[0] if named else taking[0] if len(taking) == 1 else None
 
 

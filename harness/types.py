@@ -100,6 +100,8 @@ class Entry:
     code: str | None = None
     """"path/to/file.py:function" for entries by code, or one of `STARTER_CODES`."""
     options: Mapping[str, str] = field(default_factory=dict)
+    epochs: int | None = None
+    """After how many epochs of training the model was saved, where it is one of several that tell how it learns."""
 
 
 @dataclass(frozen=True)
@@ -276,6 +278,11 @@ class Record:
     """Seconds by stage; not part of what must repeat."""
     notes: tuple[str, ...] = ()
     """What was tolerated, in sentences for the student."""
+    epochs: int | None = None
+    """After how many epochs of training the model was saved; records of one model that have this make a learning
+    curve."""
+    earlier_of: str = ""
+    """The part whose model this is at an earlier time; such a record is on its learning curve, and never ranked."""
     graded_at: str = ""
     """UTC, ISO 8601; not part of what must repeat."""
     schema: int = 1

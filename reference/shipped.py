@@ -17,9 +17,9 @@ from reference import MODELS
 WEIGHTS = Path(__file__).parent / "weights"
 
 
-def facts(model: str) -> dict[str, Any]:
+def facts(model: str, folder: Path = WEIGHTS) -> dict[str, Any]:
     """What the header of a weight file says: model, seed, epochs, data, options."""
-    with safe_open(WEIGHTS / f"{model}.safetensors", "np") as file:
+    with safe_open(folder / f"{model}.safetensors", "np") as file:
         said: dict[str, Any] = json.loads(file.metadata()["gradebench"])
     return said
 

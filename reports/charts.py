@@ -107,10 +107,17 @@ def _short(value: float) -> str:
     return f"{value:.4g}".replace("-", "\u2212")
 
 
-def _frame(
-    width: float, height: float, x: tuple[float, float], y: tuple[float, float], x_title: str, y_title: str
+def frame(
+    width: float,
+    height: float,
+    x: tuple[float, float],
+    y: tuple[float, float],
+    x_title: str,
+    y_title: str,
+    beside: float = _RIGHT,
 ) -> Frame:
-    left, right, top, bottom = _LEFT, width - _RIGHT, _TOP, height - _BOTTOM
+    """Axes from x[0] to x[1] and from y[0] to y[1], with `beside` pixels to their right."""
+    left, right, top, bottom = _LEFT, width - beside, _TOP, height - _BOTTOM
 
     def across(value: float) -> float:
         return round(left + (value - x[0]) / (x[1] - x[0]) * (right - left), 1)
@@ -147,28 +154,28 @@ def histogram(
     top = max(heights)
     # Above the bars is room for what the mean's line says.
     ceiling = 1.22 * (top or 1.0)
-    frame = _frame(width, height, (ends[0], ends[-1]), (0.0, ceiling), "mean squared error of an image", "images")
-    inner, rise = frame.right - frame.left, frame.bottom - frame.top
+    axes = frame(width, height, (ends[0], ends[-1]), (0.0, ceiling), "mean squared error of an image", "images")
+    inner, rise = axes.right - axes.left, axes.bottom - axes.top
     span = ends[-1] - ends[0]
     columns = []
     for count, (a, b) in zip(heights, pairwise(ends), strict=True):
-        x = frame.left + (a - ends[0]) / span * inner
+        x = axes.left + (a - ends[0]) / span * inner
         wide = (b - a) / span * inner
         tall = count / ceiling * rise
         # A lone image in the tail is the one to look for: it is never drawn away.
         tall = max(tall, 1.2) if count else 0.0
         gap = min(1.0, 0.15 * wide)
-        columns.append(Column(round(x, 1), round(frame.bottom - tall, 1), round(wide - gap, 2), round(tall, 1)))
+        columns.append(Column(round(x, 1), round(axes.bottom - tall, 1), round(wide - gap, 2), round(tall, 1)))
     mean = finite(mean)
     inside = mean is not None and ends[0] <= mean <= ends[-1]
-    mean_x = round(frame.left + (mean - ends[0]) / span * inner, 1) if mean is not None and inside else None
+    mean_x = round(axes.left + (mean - ends[0]) / span * inner, 1) if mean is not None and inside else None
     most = max(range(len(heights)), key=lambda index: heights[index])
     label = (
         f"Histogram of {_short(sum(heights))} images by their mean squared error, {_short(ends[0])} to "
         f"{_short(ends[-1])}; most of them, {_short(top)}, between {ends[most]:.3g} and {ends[most + 1]:.3g}"
     )
     mean_text = f"mean {number_text(mean, 'MSE')}" if mean_x is not None else ""
-    return Histogram(frame, tuple(columns), mean_x, mean_text, f"{label}; {mean_text}" if mean_text else label)
+    return Histogram(axes, tuple(columns), mean_x, mean_text, f"{label}; {mean_text}" if mean_text else label)
 
 
 def line(values: object, x_title: str, y_title: str, width: float = 520.0, height: float = 210.0) -> Line | None:
@@ -179,19 +186,19 @@ def line(values: object, x_title: str, y_title: str, width: float = 520.0, heigh
     low, high = min(0.0, *numbers), max(0.0, *numbers)
     if low == high:
         high = low + 1.0
-    frame = _frame(width, height, (0.0, len(numbers) - 1.0), (low, high * 1.04), x_title, y_title)
-    inner, rise = frame.right - frame.left, frame.bottom - frame.top
+    axes = frame(width, height, (0.0, len(numbers) - 1.0), (low, high * 1.04), x_title, y_title)
+    inner, rise = axes.right - axes.left, axes.bottom - axes.top
     points = tuple(
         (
-            round(frame.left + index / (len(numbers) - 1) * inner, 1),
-            round(frame.bottom - (value - low) / (high * 1.04 - low) * rise, 1),
+            round(axes.left + index / (len(numbers) - 1) * inner, 1),
+            round(axes.bottom - (value - low) / (high * 1.04 - low) * rise, 1),
         )
         for index, value in enumerate(numbers)
     )
     path = "M" + " L".join(f"{x} {y}" for x, y in points)
     largest = max(range(len(numbers)), key=lambda index: numbers[index])
     label = f"{y_title} by {x_title}: {min(numbers):.3g} to {max(numbers):.3g}, largest at {largest}"
-    return Line(frame, path, points, label)
+    return Line(axes, path, points, label)
 
 
 def panel(title: str, probabilities: object, width: float = 330.0, height: float = 84.0) -> Panel | None:

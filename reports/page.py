@@ -27,6 +27,7 @@ from reports.figures import (
 from reports.galleries import Gallery, Shown, galleries, single
 from reports.index import display_name
 from reports.leaderboard import finite, primary_metric
+from reports.learning import Own, of_submission
 from reports.tables import Tables, draw
 
 _HERO_WIDTH = 360.0
@@ -136,6 +137,7 @@ class SubmissionView:
     house: str
     """What a house row is called; empty for a submission."""
     notices: tuple[str, ...]
+    learning: tuple[Own, ...]
     parts: tuple[Part, ...]
 
 
@@ -269,5 +271,6 @@ def submission_view(records: Sequence[Record], results: Path) -> SubmissionView:
         id=one_line(ordered[0].submission, 120),
         house=house_label(ordered[0]),
         notices=tuple(notices),
+        learning=of_submission(ordered),
         parts=tuple(_part(number, record, results) for number, record in enumerate(ordered, start=1)),
     )

@@ -80,6 +80,9 @@ def evaluate_reference(
     data: DataOption = None,
     seed: SeedOption = 0,
     write: Annotated[Path | None, typer.Option("--write", help="Rewrite the tables in this MODELS.md.")] = None,
+    also: Annotated[
+        Path | None, typer.Option("--also", help="Folder with weights of one's own training, graded beside the shipped.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Grade the shipped reference models, each on its own task, as if they had been submitted.
@@ -90,10 +93,15 @@ def evaluate_reference(
     """
     if write is not None and not write.is_file():
         raise fail(f"--write {write}: no such file")
+    if also is not None and not any(also.glob("*.safetensors")):
+        raise fail(f"--also {also}: no *.safetensors there; gradebench reference train writes them")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gradebench-reference-") as folder:
         run = prepare(Request(DEFAULT_ASSIGNMENT, Path(folder), data, seed))
         entries = house.submissions()
+        if also is not None:
+            shipped = {submission.id for submission in entries}
+            entries += [submission for submission in house.submissions(also) if submission.id not in shipped]
         try:
             run = replace(run, assignment=reference_table.assignment(entries))
         except AssignmentError as error:

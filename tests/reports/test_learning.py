@@ -1,0 +1,100 @@
+"""Learning curves: which records make one, what it shows, and that earlier models rank nowhere."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.types import HOUSE, Metric, Record, Score
+from reports.curves import Curve, curves
+from reports.learning import of_class, of_submission
+from reports.site import render
+from tests.reports.examples import scored
+
+
+def _after(epochs: int, nats: float, submission: str = "gauss", **changes: object) -> Record:
+    earlier = "" if epochs == 5 else "pixel-prediction"
+    record = scored(
+        submission,
+        "Team Gauss",
+        0.99,
+        part=f"pixel-prediction{f'-{epochs}' if earlier else ''}",
+        task="next-pixel",
+        model="pixel-lstm",
+        primary="cross_entropy",
+        metrics={
+            "cross_entropy": Metric(nats, "nats/pixel", "lower", 10_000, nats - 0.001, nats + 0.001),
+            "accuracy": Metric(1 - nats / 2, "share", "higher", 10_000),
+        },
+        score=Score(0.0 if earlier else 15.0, 0.0 if earlier else 15.0, True, ""),
+        evidence=(),
+        gates={},
+        tables={},
+        pictures={},
+        epochs=epochs,
+        earlier_of=earlier,
+    )
+    return replace(record, **changes)  # type: ignore[arg-type]
+
+
+CLASS = [_after(0, 0.69), _after(1, 0.148), _after(5, 0.1136)]
+
+
+def test_a_submission_is_summed_up_by_epochs() -> None:
+    (own,) = of_submission([CLASS[2], CLASS[0], CLASS[1]])
+    assert own.title == "Pixel prediction"
+    assert own.metrics == ("Cross-entropy", "Accuracy")
+    assert [row.epochs for row in own.rows] == ["before training", "after 1 epoch", "after 5 epochs"]
+    assert [row.cells[0].text.split("\u202f")[0] for row in own.rows] == ["0.6900", "0.1480", "0.1136"]
+    assert own.rows[1].cells[1].text == "92.60\u202f%"
+    # Time runs to the right, and less cross-entropy is further down.
+    (curve,) = own.chart.curves
+    assert [x for x, _ in curve.points] == sorted(x for x, _ in curve.points)
+    assert [y for _, y in curve.points] == sorted(y for _, y in curve.points)
+
+
+def test_one_state_alone_is_no_curve() -> None:
+    assert of_submission([CLASS[2]]) == ()
+    assert of_submission([replace(record, epochs=None) for record in CLASS]) == ()
+
+
+def test_the_reference_model_is_one_curve_of_several_house_rows() -> None:
+    house = [
+        replace(_after(n, nats), submission=f"{HOUSE}pixel-lstm-{n}", part="pixel-prediction", earlier_of="")
+        for n, nats in ((0, 0.4666), (1, 0.1366), (5, 0.1094))
+    ]
+    (figure,) = of_class([*house, *CLASS[1:]], {"gauss": "Team Gauss"})
+    assert figure.epochs == ("before training", "after 1 epoch", "after 5 epochs")
+    assert [(row.name, row.house) for row in figure.rows] == [("Team Gauss", False), ("Pixel LSTM", True)]
+    assert figure.rows[0].cells[0] is None
+    assert [curve.kind for curve in figure.chart.curves] == ["class", "reference-0"]
+    assert [curve.name_y is None for curve in figure.chart.curves] == [True, False]
+
+
+def test_earlier_models_are_on_the_curve_and_in_no_ranking(tmp_path: Path) -> None:
+    index = render(CLASS, tmp_path / "results", tmp_path / "site").read_text(encoding="utf-8")
+    assert index.count('<table class="board stack"') == 1
+    assert "Pixel prediction: learning curves" in index
+    totals = index.split('<table class="totals')[1].split("</table>")[0]
+    assert len(re.findall(r"<th role=\"columnheader\"", totals)) == 3  # submission, the one part, total
+    (page,) = (tmp_path / "site" / "submissions").glob("gauss-*.html")
+    assert "Pixel prediction: how it learns" in page.read_text(encoding="utf-8")
+
+
+def test_names_at_the_ends_never_cover_each_other() -> None:
+    given = [
+        Curve(name, "reference-0", ((0.0, 0.7, None, None), (5.0, end, None, None)))
+        for name, end in (("a", 0.1), ("b", 0.101), ("c", 0.102))
+    ]
+    drawn = curves(given, "epochs", "nats")
+    assert drawn is not None
+    places = sorted(curve.name_y for curve in drawn.curves if curve.name_y is not None)
+    assert all(b - a >= 13 for a, b in zip(places, places[1:], strict=False))
+
+
+@pytest.mark.parametrize("points", [(), ((0.0, 0.5, None, None),), ((0.0, None, None, None), (1.0, 0.2, None, None))])
+def test_fewer_than_two_values_are_no_curve(points: tuple[tuple[float, float | None, None, None], ...]) -> None:
+    assert curves([Curve("a", "own", points)], "epochs", "nats") is None
