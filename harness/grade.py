@@ -498,7 +498,7 @@ def _record(
         isolation=isolation or run.isolation.level,
         timings=timings or {},
         notes=notes,
-        epochs=part.epochs if entry.epochs is None and entry.kind is not Kind.BASELINE else entry.epochs,
+        epochs=entry.epochs if submission.id.startswith(HOUSE) else part.epochs,
         earlier_of=part.earlier_of,
     )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from reports.charts import Frame, frame
+from reports.figures import Tick
 from reports.leaderboard import finite
 
 _NAME_WIDTH = 120.0
@@ -48,43 +50,67 @@ class Curves:
 def curves(
     given: Sequence[Curve], x_title: str, y_title: str, width: float = 640.0, height: float = 260.0
 ) -> Curves | None:
-    """Draw curves on an axis from zero; None where none has two points with a value.
+    """Draw curves; None where none has two points with a value.
 
-    Curves of the kind "class" are drawn without a name: of a hundred, no name could be read.
+    The axis of values is logarithmic where the largest is more than four times the smallest and all are positive, for
+    most of what is learned is learned at once; else it starts at zero. Curves of the kind "class" are drawn without a
+    name: of a hundred, no name could be read.
     """
     usable = []
     for curve in given:
-        values = [(x, value, low, high) for x, value, low, high in curve.points if finite(value) is not None]
+        values = [
+            (x, value, finite(low), finite(high)) for x, value, low, high in curve.points if finite(value) is not None
+        ]
         if len(values) > 1:
             usable.append((curve, values))
     if not usable:
         return None
-    every = [number for _, values in usable for point in values for number in point[1:] if finite(number) is not None]
+    every = [float(number) for _, values in usable for point in values for number in point[1:] if number is not None]
     last = max(values[-1][0] for _, values in usable)
     first = min(values[0][0] for _, values in usable)
-    top = max(0.0, *(float(number) for number in every if number is not None)) * 1.06 or 1.0
-    bottom = min(0.0, *(float(number) for number in every if number is not None))
-    axes = frame(width, height, (first, last), (bottom, top), x_title, y_title, _NAME_WIDTH)
+    axes, scale, bottom, top = _axes(every, (first, last), x_title, y_title, width, height)
 
     def across(x: float) -> float:
         return round(axes.left + (x - first) / (last - first) * (axes.right - axes.left), 1)
 
     def up(y: float) -> float:
-        return round(axes.bottom - (y - bottom) / (top - bottom) * (axes.bottom - axes.top), 1)
+        return round(axes.bottom - (scale(y) - bottom) / (top - bottom) * (axes.bottom - axes.top), 1)
 
     drawn = []
     for curve, values in usable:
         points = tuple((across(x), up(value or 0.0)) for x, value, _, _ in values)
         intervals = tuple(
-            (across(x), up(high), up(low))
-            for x, _, low, high in values
-            if low is not None and high is not None and finite(low) is not None and finite(high) is not None
+            (across(x), up(high), up(low)) for x, _, low, high in values if low is not None and high is not None
         )
         path = "M" + " L".join(f"{x} {y}" for x, y in points)
-        name_y = None if curve.kind == "class" else points[-1][1]
+        name_y = points[-1][1] if curve.name and curve.kind != "class" else None
         drawn.append(Drawn(curve.name, curve.kind, path, points, intervals, points[-1][0] + 7, name_y))
     said = "; ".join(f"{curve.name}: {values[0][1]:.3g} to {values[-1][1]:.3g}" for curve, values in usable[-8:])
     return Curves(axes, _apart(drawn), f"{y_title} by {x_title}. {said}")
+
+
+def _axes(
+    every: Sequence[float], x: tuple[float, float], x_title: str, y_title: str, width: float, height: float
+) -> tuple[Frame, Callable[[float], float], float, float]:
+    """The axes for some values, what is drawn of a value, and between which ends of that."""
+    low, high = min(every), max(every)
+    if low <= 0 or high <= 4 * low:
+        bottom, top = min(0.0, low), max(0.0, high) * 1.06 or 1.0
+        return frame(width, height, x, (bottom, top), x_title, y_title, _NAME_WIDTH), float, bottom, top
+    bottom, top = math.log10(0.85 * low), math.log10(1.15 * high)
+    axes = frame(width, height, x, (bottom, top), x_title, y_title, _NAME_WIDTH)
+    decades = range(math.floor(bottom), math.ceil(top) + 1)
+    places = [(digit, power, math.log10(digit) + power) for power in decades for digit in (1, 2, 5)]
+    ticks = tuple(
+        Tick(
+            round(axes.bottom - (place - bottom) / (top - bottom) * (axes.bottom - axes.top), 1),
+            f"{digit * 10.0**power:g}",
+            "end",
+        )
+        for digit, power, place in places
+        if bottom <= place <= top
+    )
+    return replace(axes, y_ticks=ticks), math.log10, bottom, top
 
 
 def _apart(drawn: Sequence[Drawn]) -> tuple[Drawn, ...]:

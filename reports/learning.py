@@ -71,15 +71,15 @@ class OfClass:
 def of_submission(records: Sequence[Record]) -> tuple[Own, ...]:
     """The learning curves of one submission's records: a pair of numbers of epochs at least makes one."""
     found = []
-    for key, steps in _models(records).items():
+    for steps in _models(records).values():
         last = steps[max(steps)]
         names = [name for name in last.metrics if name != last.primary][:_BESIDE]
         shown = [last.primary or "", *names]
         rows = tuple(
-            OwnRow(_after(epochs), tuple(_cell(record.metrics.get(name), name == record.primary) for name in shown))
+            OwnRow(after(epochs), tuple(_cell(record.metrics.get(name), name == record.primary) for name in shown))
             for epochs, record in sorted(steps.items())
         )
-        chart = _chart([(key[-1], steps, "own")], last)
+        chart = _chart([("", steps, "own")], last)
         if chart is not None:
             found.append(Own(titled(last.earlier_of or last.part), tuple(map(titled, shown)), rows, chart))
     return tuple(found)
@@ -123,7 +123,7 @@ def of_class(records: Sequence[Record], names: Mapping[str, str]) -> tuple[OfCla
                 titled(last.earlier_of or last.part),
                 words(last.primary or ""),
                 unit_text(metric.unit),
-                tuple(_after(epochs) for epochs in all_epochs),
+                tuple(after(epochs) for epochs in all_epochs),
                 tuple(rows),
                 chart,
             )
@@ -155,7 +155,12 @@ def _chart(drawn: Sequence[tuple[str, Mapping[int, Record], str]], last: Record)
     return curves(lines, "epochs of training", f"{words(last.primary or '')}{f', {unit}' if unit else ''}")
 
 
-def _after(epochs: int) -> str:
+def after(epochs: int) -> str:
+    """A number of epochs in words.
+
+    >>> after(0), after(1), after(5)
+    ('before training', 'after 1 epoch', 'after 5 epochs')
+    """
     return "before training" if epochs == 0 else f"after {epochs} epoch{'s' * (epochs != 1)}"
 
 

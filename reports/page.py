@@ -27,7 +27,7 @@ from reports.figures import (
 from reports.galleries import Gallery, Shown, galleries, single
 from reports.index import display_name
 from reports.leaderboard import finite, primary_metric
-from reports.learning import Own, of_submission
+from reports.learning import Own, after, of_submission
 from reports.tables import Tables, draw
 
 _HERO_WIDTH = 360.0
@@ -101,6 +101,8 @@ class Part:
     subtitle: str
     notice: str
     house: bool
+    earlier: bool
+    """Whether this is an earlier state of another part's model."""
     verdict: Verdict
     points: str
     of: str
@@ -180,6 +182,12 @@ def regrade_command(record: Record) -> str:
     return "gradebench grade SUBMISSIONS " + " ".join(shlex.quote(option) for option in options)
 
 
+def _title(record: Record) -> str:
+    if record.earlier_of and record.epochs is not None:
+        return f"{titled(record.earlier_of)}, {after(record.epochs)}"
+    return titled(record.part)
+
+
 def _better(better: str) -> str:
     return "higher is better" if better == "higher" else "lower is better"
 
@@ -196,10 +204,11 @@ def _part(number: int, record: Record, results: Path) -> Part:
     task = words(record.task)
     return Part(
         anchor=f"part-{number}-{slug(record.part)}",
-        title=titled(record.part),
+        title=_title(record),
         subtitle=task if words(record.part) != task else "",
         notice=data_notice(record.data),
         house=is_house(record),
+        earlier=bool(record.earlier_of),
         verdict=verdict(record),
         points=points_text(scored.points) if scored is not None and metric is not None else "",
         of=points_text(scored.max_points) if scored is not None else "",

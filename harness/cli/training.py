@@ -81,7 +81,8 @@ def evaluate_reference(
     seed: SeedOption = 0,
     write: Annotated[Path | None, typer.Option("--write", help="Rewrite the tables in this MODELS.md.")] = None,
     also: Annotated[
-        Path | None, typer.Option("--also", help="Folder with weights of one's own training, graded beside the shipped.")
+        Path | None,
+        typer.Option("--also", help="Folder with weights of your own training, graded, too."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

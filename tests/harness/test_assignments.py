@@ -224,3 +224,36 @@ def test_an_unknown_task_is_an_error_that_names_it(tmp_path: Path, capsys: pytes
     said = " ".join(capsys.readouterr().err.split())
     assert "no such task: no-such-task" in said
     assert "row-inpainting" in said
+
+
+EARLIER = """
+[[part]]
+id = "a-1"
+title = "A after one epoch"
+task = "{task}"
+points = {points}
+pass = 0.5
+earlier_of = "{of}"
+epochs = {epochs}
+"""
+
+
+def with_earlier(task="patch-inpainting", points=0, of="a", epochs=1):
+    text = TOML.format(task="patch-inpainting", more="epochs = 5")
+    return rubric.parse((text + EARLIER.format(task=task, points=points, of=of, epochs=epochs)).encode(), "mine.toml")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"of": "none"}, {"of": "b"}, {"of": "a-1"}, {"points": 3}, {"epochs": 5}, {"task": "row-inpainting"}]
+)
+def test_an_earlier_part_is_of_the_same_task_with_fewer_epochs_and_no_points(changes) -> None:
+    assert with_earlier().part[2].epochs == 1
+    with pytest.raises(AssignmentError, match="earlier") as caught:
+        with_earlier(**changes)
+    assert "a-1" in str(caught.value)
+
+
+def test_an_earlier_part_is_answered_by_its_name_alone() -> None:
+    assignment = with_earlier()
+    chosen = assignment.part_for("ebl", "patch-inpainting"), assignment.part_for("a-1", "patch-inpainting")
+    assert [part and part.id for part in chosen] == ["a", "a-1"]

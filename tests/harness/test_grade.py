@@ -319,3 +319,26 @@ def test_a_flag_can_be_a_gate(context, classroom, tmp_path):
     found = {(r.submission, r.part): r for r in grading.grade(collect(classroom, tmp_path / "work"), run)}
     assert found["collapsed", "cvae"].score.points == 0
     assert found["strong", "cvae"].score.points == 25
+
+
+def test_an_earlier_state_of_a_model_is_recorded_and_never_demanded(context, tmp_path):
+    cvae = rubric.find("tsinghua-hw3").part[0].model_copy(update={"epochs": 5})
+    earlier = cvae.model_copy(update={"id": "cvae-1", "earlier_of": "cvae", "epochs": 1, "points": 0.0, "gates": []})
+    small = rubric.find("tsinghua-hw3").model_copy(update={"part": [cvae, earlier]})
+    found = grade_one(context, tmp_path, [CVAE], {"c.pt": cvae_file}, assignment=small)
+    assert set(found) == {"cvae"}
+    assert (found["cvae"].epochs, found["cvae"].earlier_of) == (5, "")
+    both = [CVAE, f'part = "cvae-1"\n{CVAE}']
+    found = grade_one(context, tmp_path, both, {}, assignment=small, house="all", fresh=True)
+    assert (found["cvae-1"].epochs, found["cvae-1"].earlier_of) == (1, "cvae")
+    assert found["cvae-1"].metrics == found["cvae"].metrics
+    assert summary.points(list(found.values())) == cvae.points
+    # Nothing of the house stands beside it.
+    beside = records.load_all(tmp_path / "results")
+    assert {r.part for r in beside if r.submission.startswith("house-")} == {"cvae"}
+    assert {r.epochs for r in beside if r.submission.startswith("house-")} == {None}
+    (tmp_path / "empty" / "nothing").mkdir(parents=True)
+    failed = grading.grade(
+        collect(tmp_path / "empty", tmp_path / "work2"), run_of(context, tmp_path / "r2", assignment=small)
+    )
+    assert [r.part for r in failed] == ["cvae"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,7 @@ def test_names_at_the_ends_never_cover_each_other() -> None:
     drawn = curves(given, "epochs", "nats")
     assert drawn is not None
     places = sorted(curve.name_y for curve in drawn.curves if curve.name_y is not None)
-    assert all(b - a >= 13 for a, b in zip(places, places[1:], strict=False))
+    assert all(b - a >= 13 for a, b in pairwise(places))
 
 
 @pytest.mark.parametrize("points", [(), ((0.0, 0.5, None, None),), ((0.0, None, None, None), (1.0, 0.2, None, None))])
