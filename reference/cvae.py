@@ -9,14 +9,14 @@ not tell, is an option: whether a ReLU follows the concatenation, and what `z_lo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from reference.seeding import generator_for
-from reference.train import average, one_cycle, set_rate
+from reference.train import Averaged, average, one_cycle, set_rate
 
 PIXELS = 784
 CLASSES = 10
@@ -88,7 +88,7 @@ def negative_elbo(
     return (error / (2 * deviation**2)).mean(), divergence.mean()
 
 
-class Training:
+class Training(Averaged[CVAE]):
     """Adam on the negative bound, one learning-rate cycle; the averaged weights are kept.
 
     The decoder's deviation weighs reconstruction against the prior. .8 is large for gray values: the codes then stay
@@ -125,18 +125,3 @@ class Training:
         self.optimizer.step()
         average(self.averaged, self.model, self.decay)
         return {"reconstruction": error.item(), "divergence": divergence.item()}
-
-    def state(self) -> dict[str, Any]:
-        """Weights, their average, optimiser."""
-        parts: dict[str, Any] = {"model": self.model, "averaged": self.averaged, "optimizer": self.optimizer}
-        return {name: part.state_dict() for name, part in parts.items()}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`."""
-        self.model.load_state_dict(state["model"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
-
-    def result(self) -> nn.Module:
-        """The model with averaged weights."""
-        return self.averaged.eval()

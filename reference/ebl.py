@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from reference.precision import fast_products
 from reference.seeding import generator_for
-from reference.train import average, one_cycle
+from reference.train import Averaged, average, one_cycle
 
 PIXELS = 784
 HOLE = 6
@@ -162,7 +162,7 @@ that difference is zero, the conditional mean, rather than circling around it (H
 RECIPES = (TUNED, NOISE, PLAIN, MSE)
 
 
-class Training:
+class Training(Averaged[Generator]):
     """One SGD descent on the contrast, or on the squared error in the hole."""
 
     architecture = "ebl"
@@ -224,26 +224,8 @@ class Training:
         drawn = self.recipe.noise * torch.randn(2 * len(mask), PIXELS, generator=generator)
         return drawn * mask.repeat(2, 1) if self.recipe.in_hole else drawn
 
-    def state(self) -> dict[str, Any]:
-        """Weights, their average, optimiser."""
-        parts: dict[str, Any] = {
-            "model": self.model,
-            "energy": self.energy,
-            "averaged": self.averaged,
-            "optimizer": self.optimizer,
-        }
-        return {name: part.state_dict() for name, part in parts.items()}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`."""
-        self.model.load_state_dict(state["model"])
-        self.energy.load_state_dict(state["energy"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
-
-    def result(self) -> nn.Module:
-        """The generator with averaged weights."""
-        return self.averaged.eval()
+    def _parts(self) -> dict[str, Any]:
+        return super()._parts() | {"energy": self.energy}
 
 
 def adapt(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, int], list[str]]:

@@ -19,7 +19,7 @@ from torch.nn import functional
 from reference.options import Number, Values
 from reference.precision import fast_products
 from reference.seeding import generator_for
-from reference.train import average, one_cycle, set_rate
+from reference.train import Averaged, average, one_cycle, set_rate
 
 PIXELS = 784
 SLOPE = 0.01
@@ -139,7 +139,7 @@ def corrupted_rows(images: Tensor, generator: torch.Generator) -> tuple[Tensor, 
     return torch.where(rows, images + noise, images).clamp(0, 1), rows
 
 
-class Training:
+class Training(Averaged[EBM]):
     """Algorithm 1 of the coursework: contrastive divergence with Langevin negatives, and the averaged weights kept.
 
     The loss is mean(E₊ − E₋) + α mean(E₊² + E₋²), E₊ the energies of images and E₋ of the chains' ends.
@@ -188,19 +188,12 @@ class Training:
 
     def state(self) -> dict[str, Any]:
         """Weights, their average, optimiser, chains."""
-        parts: dict[str, Any] = {"model": self.model, "averaged": self.averaged, "optimizer": self.optimizer}
-        return {name: part.state_dict() for name, part in parts.items()} | {"replay_buffer": self.buffer}
+        return super().state() | {"replay_buffer": self.buffer}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from `state()`."""
-        self.model.load_state_dict(state["model"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        super().load_state(state)
         self.buffer = state["replay_buffer"]
-
-    def result(self) -> nn.Module:
-        """The model with averaged weights."""
-        return self.averaged.eval()
 
 
 @dataclass(frozen=True)
@@ -223,7 +216,7 @@ class Softening:
         return self.first * (self.last / self.first) ** (progress / self.until), False
 
 
-class DenoisingTraining:
+class DenoisingTraining(Averaged[EBM]):
     """The same network trained for what it is asked: the error after a few noiseless Langevin steps, through them.
 
     ∇E of a network of leaky ReLUs is piecewise constant, so its kinks give the weights no gradient: see `Softening`.
@@ -273,21 +266,6 @@ class DenoisingTraining:
         self.optimizer.step()
         average(self.averaged, self.model, self.decay)
         return {"MSE": loss.item()}
-
-    def state(self) -> dict[str, Any]:
-        """Weights, their average, optimiser."""
-        parts: dict[str, Any] = {"model": self.model, "averaged": self.averaged, "optimizer": self.optimizer}
-        return {name: part.state_dict() for name, part in parts.items()}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`."""
-        self.model.load_state_dict(state["model"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
-
-    def result(self) -> nn.Module:
-        """The model with averaged weights."""
-        return self.averaged.eval()
 
 
 def _initialised(name: str, seed: int, hidden: int) -> EBM:

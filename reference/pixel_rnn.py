@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ from reference import pixel_scan
 from reference.precision import fast_products
 from reference.recurrent import Recurrent, State
 from reference.seeding import generator_for
-from reference.train import average, one_cycle, set_rate
+from reference.train import Averaged, average, one_cycle, set_rate
 
 PIXELS = 784
 THRESHOLD = 0.1
@@ -140,7 +140,7 @@ RECIPES = (
 )
 
 
-class Training:
+class Training(Averaged[PixelRNN]):
     """Adam on the cross-entropy by a recipe."""
 
     options: Mapping[str, str] = {"rnn_activation": "relu", "head_activation": "relu"}
@@ -172,21 +172,6 @@ class Training:
         self.optimizer.step()
         average(self.averaged, self.model, self.recipe.decay)
         return {"cross-entropy": loss.item()}
-
-    def state(self) -> dict[str, Any]:
-        """Weights, their average, optimiser."""
-        parts: dict[str, Any] = {"model": self.model, "averaged": self.averaged, "optimizer": self.optimizer}
-        return {name: part.state_dict() for name, part in parts.items()}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`."""
-        self.model.load_state_dict(state["model"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
-
-    def result(self) -> nn.Module:
-        """The model with averaged weights."""
-        return self.averaged.eval()
 
 
 def _activation(kind: Activation) -> nn.Module:

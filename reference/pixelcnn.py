@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +18,7 @@ from torch.nn import functional
 from reference.pixel_rnn import binarised, cross_entropy
 from reference.precision import fast_products
 from reference.seeding import generator_for
-from reference.train import average, one_cycle, set_rate
+from reference.train import Averaged, average, one_cycle, set_rate
 
 SIDE = 28
 PIXELS = SIDE * SIDE
@@ -201,7 +200,7 @@ class PixelCNN(nn.Module):
         return odds.flatten(), torch.stack(kept, 1)
 
 
-class Training:
+class Training(Averaged[PixelCNN]):
     """AdamW on the cross-entropy, one learning-rate cycle; the averaged weights are kept."""
 
     epochs = 6
@@ -233,21 +232,6 @@ class Training:
         self.optimizer.step()
         average(self.averaged, self.model, self.decay)
         return {"cross-entropy": loss.item()}
-
-    def state(self) -> dict[str, Any]:
-        """Weights, their average, optimiser."""
-        parts: dict[str, Any] = {"model": self.model, "averaged": self.averaged, "optimizer": self.optimizer}
-        return {name: part.state_dict() for name, part in parts.items()}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`."""
-        self.model.load_state_dict(state["model"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
-
-    def result(self) -> nn.Module:
-        """The model with averaged weights."""
-        return self.averaged.eval()
 
 
 def _initialise(model: PixelCNN, generator: torch.Generator) -> None:

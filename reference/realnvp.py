@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +20,7 @@ from reference.options import Values
 from reference.precision import fast_products
 from reference.preprocessing import PREPROCESSINGS
 from reference.seeding import generator_for
-from reference.train import average, set_rate
+from reference.train import Averaged, average, set_rate
 
 PIXELS = 784
 BLOCKS = 8
@@ -115,7 +114,7 @@ class RealNVP(nn.Module):
         return self._regression
 
 
-class Training:
+class Training(Averaged[RealNVP]):
     """AdamW on the mean negative log-likelihood of dequantised images; the averaged weights are kept.
 
     The last 5,000 training images are left out: how long to train, how wide, and how much dropout was chosen by their
@@ -171,21 +170,6 @@ class Training:
         # The average of a training that has just begun must not remember its first weights.
         average(self.averaged, self.model, min(self.decay, 50 * progress))
         return {"bits/dim": loss.item()}
-
-    def state(self) -> dict[str, Any]:
-        """Weights, their average, optimiser."""
-        parts: dict[str, Any] = {"model": self.model, "averaged": self.averaged, "optimizer": self.optimizer}
-        return {name: part.state_dict() for name, part in parts.items()}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`."""
-        self.model.load_state_dict(state["model"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
-
-    def result(self) -> nn.Module:
-        """The model with averaged weights."""
-        return self.averaged.eval()
 
 
 def initialise(model: RealNVP, generator: torch.Generator) -> None:

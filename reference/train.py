@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from reference.seeding import generator_for
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 class Training(Protocol):
@@ -38,6 +40,30 @@ class Training(Protocol):
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from what `state` returned."""
+
+
+class Averaged(Generic[Model]):
+    """What trainings have in common that keep a moving average of one model's weights, by one optimiser."""
+
+    model: Model
+    averaged: Model
+    optimizer: torch.optim.Optimizer
+
+    def state(self) -> dict[str, Any]:
+        """Weights, their average, optimiser."""
+        return {name: part.state_dict() for name, part in self._parts().items()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from `state()`."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    def result(self) -> nn.Module:
+        """The model with averaged weights."""
+        return self.averaged.eval()
+
+    def _parts(self) -> dict[str, Any]:
+        return {"model": self.model, "averaged": self.averaged, "optimizer": self.optimizer}
 
 
 @dataclass(frozen=True)
