@@ -104,14 +104,14 @@ def _table(task: str, records: Sequence[Record], data: str) -> list[str]:
         digest = f"`{record.digests['checkpoint'][:16]}…`" if "checkpoint" in record.digests else ""
         if metric is None:
             reason = record.failure.message if record.failure is not None else "not measured"
-            lines.append(_row([record.part, f"{record.status.value}: {reason}", *[""] * (len(head) - 3), digest]))
+            lines.append(_row([_model(record), f"{record.status.value}: {reason}", *[""] * (len(head) - 3), digest]))
             continue
         cells = [record.metrics.get(name) for name in beside]
         flags = ", ".join(evidence.name for evidence in record.evidence if evidence.flag)
         lines.append(
             _row(
                 [
-                    record.part,
+                    _model(record),
                     _text(metric.value, metric),
                     _interval(metric),
                     *("" if cell is None else _text(cell.value, cell) for cell in cells),
@@ -122,6 +122,11 @@ def _table(task: str, records: Sequence[Record], data: str) -> list[str]:
             )
         )
     return [*lines, ""]
+
+
+def _model(record: Record) -> str:
+    """The weights' name; an entry for a second task has that task's name behind it, which the table says already."""
+    return record.part.removesuffix(f"-{record.task}")
 
 
 def _interval(metric: Metric) -> str:
