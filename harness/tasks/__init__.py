@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from harness.tasks.base import Baseline, Context, Judge, Task
 from harness.tasks.conditional_generation import ConditionalGeneration
-from harness.tasks.half_inpainting import HalfInpainting
+from harness.tasks.half_inpainting import ExtendedHalfInpainting, HalfInpainting
 from harness.tasks.image_completion import ImageCompletion
 from harness.tasks.next_pixel import NextPixel
 from harness.tasks.one_pixel_inpainting import OnePixelInpainting
@@ -21,6 +21,7 @@ TASKS: dict[str, Task] = {
     "patch-inpainting": PatchInpainting(),
     "row-inpainting": RowInpainting(),
     "half-inpainting": HalfInpainting(),
+    "half-inpainting-extended": ExtendedHalfInpainting(),
     "next-pixel": NextPixel(),
     "image-completion": ImageCompletion(),
     "one-pixel-inpainting": OnePixelInpainting(),

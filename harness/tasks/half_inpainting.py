@@ -12,17 +12,12 @@ from harness.tasks.corruption import Corrupted, Images, coin_flips
 from harness.tasks.inpainting import Inpainting, intervals, plausibility
 from harness.types import Metric, Question
 
-IMAGES = 100
-"""Test images that the coursework asks about."""
+IMAGES, EXTENDED = 100, 1000
+"""Test images that the coursework asks about, and of the longer task with narrower intervals."""
 
 
 class HalfInpainting(Inpainting):
-    """The bottom half, pixels 392 … 783, filled with coin flips.
-
-    Parameters
-    ----------
-    images : test images that are asked about: 100 as in the coursework, 1,000 for narrower intervals
-    """
+    """The bottom half, pixels 392 … 783, filled with coin flips."""
 
     name = "half-inpainting"
     title = "Half inpainting"
@@ -36,8 +31,7 @@ class HalfInpainting(Inpainting):
     small_batch = 6
     deadline = 1200.0
 
-    def __init__(self, images: int = IMAGES) -> None:
-        self.images = images
+    images: int | None = IMAGES
 
     def corrupt(self, originals: Images, generator: torch.Generator) -> Corrupted:
         """Fill the bottom half with coin flips."""
@@ -61,3 +55,13 @@ class HalfInpainting(Inpainting):
             return {}
         errors = self.errors(answers[0], self._training(context))
         return intervals({"masked_mse_training": errors}, context, self.name)
+
+
+class ExtendedHalfInpainting(HalfInpainting):
+    """The same of 1,000 test images: ten times the work, and intervals of a third of the width."""
+
+    name = "half-inpainting-extended"
+    title = "Half inpainting, 1,000 images"
+    summary = "half-inpainting of 1,000 images rather than 100, for narrower intervals"
+    images = EXTENDED
+    deadline = 4800.0

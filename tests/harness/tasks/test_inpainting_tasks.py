@@ -11,7 +11,6 @@ from harness.metrics.accuracy import wilson
 from harness.metrics.squared_error import squared_error
 from harness.tasks import TASKS, Context
 from harness.tasks.corruption import coin_flips, gray_patches, noisy_rows
-from harness.tasks.half_inpainting import HalfInpainting
 from harness.tasks.inpainting import Inpainting
 from harness.tasks.inpainting_baselines import between_rows
 from harness.types import Entry, Kind
@@ -180,9 +179,12 @@ def test_questions_ask_again_and_hold_no_originals(context, name):
 
 
 def test_a_thousand_images_are_the_extended_half_inpainting():
-    digits = embedded_digits()
-    questions = HalfInpainting(300).questions(Context(digits, CountsInk(), 5), entry_of(HALF))
-    assert len(questions[0].inputs["images"]) == 300
+    task = TASKS["half-inpainting-extended"]
+    context = Context(embedded_digits(), CountsInk(), 5)
+    extended, usual = (t.questions(context, entry_of(t))[0].inputs for t in (task, HALF))
+    # The embedded digits have fewer than a thousand test images.
+    assert len(extended["images"]) == min(1000, len(context.data.test.images)) > len(usual["images"]) == 100
+    assert (extended["mask"][:100] == usual["mask"]).all()
 
 
 # How it is marked.
