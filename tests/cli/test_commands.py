@@ -109,6 +109,7 @@ def test_inspect_shows_tensors_and_runs_nothing(offline, classroom, tmp_path):
         (("inspect", "no-such.pt"), "no-such.pt"),
         (("judge", "train", "--network", "no-such"), "no-such"),
         (("reference", "train", "no-such"), "no-such"),
+        (("reference", "evaluate", "--also", "no-such"), "--also no-such"),
     ],
 )
 def test_usage_errors_name_what_is_wrong(offline, arguments, said):

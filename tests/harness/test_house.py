@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,20 @@ def test_every_shipped_model_is_a_submission_with_the_options_it_was_trained_wit
         assert MODELS[submission.entries[0].model].task == submission.entries[0].task
         # Built with these options and the sizes that the file has, it takes every one of its tensors.
         assert not shipped.module(path.stem).training
+
+
+def test_weights_of_several_epochs_say_so():
+    found = {s.entries[0].part: {entry.epochs for entry in s.entries} for s in house.submissions()}
+    assert [found[f"pixel-lstm-{n}"] for n in (0, 1, 5)] == [{0}, {1}, {5}]
+    assert found["pixelcnn"] == found["cvae"] == {None}
+
+
+def test_weights_of_ones_own_training_are_submissions_like_the_shipped_ones(tmp_path):
+    shutil.copy(shipped.WEIGHTS / "pixel-lstm-1.safetensors", tmp_path / "pixel-lstm-1.safetensors")
+    (own,) = house.submissions(tmp_path)
+    (like,) = [s for s in house.submissions() if s.id == own.id]
+    assert own.root == tmp_path
+    assert own.entries == like.entries
 
 
 def test_other_options_that_a_header_names_are_submissions_of_their_own():
