@@ -38,6 +38,12 @@ _TRAINING_PARTS = re.compile(
 )
 
 
+_NOT_PLAIN = re.compile(r"(weight|bias)_[ih][hr]_l([1-9]|\d+_reverse)|weight_hr_l|w_[ifo]_diag|cell(_\d+)?\.projection")
+"""Names within a recurrent layer that is stacked, reads both ways, or has peepholes or a projection."""
+_KINDS = re.compile(r"(?<![a-z])(weights?|w|kernel|matrix|bias(es)?|b)(?![a-z])")
+"""What in a name tells a matrix from its bias; what is left is the layer's own."""
+
+
 @dataclass(frozen=True)
 class _Layer:
     """A recurrent layer under torch's names."""
@@ -74,11 +80,10 @@ def adapt(cell: Cell, inputs: int, outputs: int, arrays: Mapping[str, np.ndarray
     ValueError
         with a sentence, where there is no such network.
     """
-    named = {
-        name: np.asarray(array)
-        for name, array in arrays.items()
-        if np.ndim(array) > 0 and not _TRAINING_PARTS.search(name)
+    shaped = {
+        name: _flat_bias(name, array) for name, array in arrays.items() if not _TRAINING_PARTS.search(_plain(name))
     }
+    named = {name: array for name, array in shaped.items() if array.ndim > 0}
     layer = _recurrent_layer(cell, named)
     gates = 4 if cell == "lstm" else 3
     units = layer.weight_hh.shape[1]
@@ -91,7 +96,7 @@ def adapt(cell: Cell, inputs: int, outputs: int, arrays: Mapping[str, np.ndarray
     if layer.bias_ih.shape != (gates * units,) or layer.bias_hh.shape != (gates * units,):
         raise ValueError(f"the bias of its recurrent layer has shape {layer.bias_ih.shape}, not ({gates * units},).")
     rest = {name: array for name, array in named.items() if name not in layer.taken}
-    head = _head(rest, units, outputs, layer.outputs_first)
+    head, head_notes = _head(rest, units, outputs, layer.outputs_first)
     widths = [len(bias) for _, bias in head]
     if max(units, *widths) > WIDEST:
         raise ValueError(f"it has layers of {units}, {widths[0]} and {widths[1]} units; at most {WIDEST} are taken.")
@@ -106,12 +111,12 @@ def adapt(cell: Cell, inputs: int, outputs: int, arrays: Mapping[str, np.ndarray
     sizes = {"units": units, "first": widths[0], "second": widths[1]}
     if cell == "gru":
         sizes["reset_before"] = int(layer.reset_before)
-    return {name: np.ascontiguousarray(array) for name, array in state.items()}, sizes, list(layer.notes)
+    return {name: np.ascontiguousarray(array) for name, array in state.items()}, sizes, [*layer.notes, *head_notes]
 
 
 def _recurrent_layer(cell: Cell, named: Mapping[str, np.ndarray]) -> _Layer:
     lowered = {name: _plain(name) for name in named}
-    if odd := [name for name, low in lowered.items() if re.search(r"_l[1-9]|_reverse|w_[ifo]_diag|projection", low)]:
+    if odd := [name for name, low in lowered.items() if _NOT_PLAIN.search(low)]:
         raise ValueError(
             f"it holds {odd[0]}: several layers, both directions, peepholes and projections are not the coursework's "
             "structure, one plain recurrent layer. Hand such a model in as code."
@@ -142,7 +147,7 @@ def _of_torch(named: Mapping[str, np.ndarray], lowered: Mapping[str, str]) -> It
     for name, low in lowered.items():
         if not re.search(r"(^|\.)weight_hh(_l0)?$", low):
             continue
-        ends = {part: _swapped(name, "weight_hh", part) for part in ("weight_ih", "bias_ih", "bias_hh")}
+        ends = {part: _sibling(lowered, name, "weight_hh", part) for part in ("weight_ih", "bias_ih", "bias_hh")}
         if ends["weight_ih"] not in named or not _matrices(named, name, ends["weight_ih"]):
             continue
         none = np.zeros(len(named[name]), np.float32)
@@ -155,7 +160,7 @@ def _of_keras(cell: Cell, named: Mapping[str, np.ndarray], lowered: Mapping[str,
     for name, low in lowered.items():
         if not low.endswith("recurrent_kernel"):
             continue
-        kernel, bias_name = _swapped(name, "recurrent_kernel", "kernel"), _swapped(name, "recurrent_kernel", "bias")
+        kernel, bias_name = (_sibling(lowered, name, "recurrent_kernel", part) for part in ("kernel", "bias"))
         if kernel not in named or not _matrices(named, name, kernel):
             continue
         order = [0, 1, 2, 3] if cell == "lstm" else [1, 0, 2]
@@ -190,7 +195,7 @@ def _of_tf(cell: Cell, named: Mapping[str, np.ndarray], lowered: Mapping[str, st
                 weight[:, :split], weight[:, split:], added, np.zeros_like(added), False, taken, False, (note,)
             )
         elif cell == "gru" and kernel[1]:
-            candidate = _swapped(name, "gates", "candidate")
+            candidate = _sibling(lowered, name, "gates", "candidate")
             if candidate not in named:
                 raise ValueError(f"it holds {name} but no {candidate}.")
             biases = [_bias_of(matrix, named) for matrix in (name, candidate)]
@@ -209,12 +214,12 @@ def _of_tf(cell: Cell, named: Mapping[str, np.ndarray], lowered: Mapping[str, st
 
 def _head(
     rest: Mapping[str, np.ndarray], units: int, outputs: int, outputs_first: bool
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The three layers' weights (outputs, inputs) and biases, in the order in which they follow each other."""
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], list[str]]:
+    """The three layers' weights (outputs, inputs) and biases, in the order in which they follow each other; notes."""
     matrices = [name for name, array in rest.items() if array.ndim == 2]
     odd = [name for name, array in rest.items() if array.ndim > 2]
-    if not outputs_first:
-        matrices.sort(key=_natural)
+    if len({re.sub(r"[\d_]+", "", _plain(name)) for name in matrices}) == 1:
+        matrices.sort(key=_natural)  # numbered by the framework; other names say nothing of an order
     weights = {name: rest[name] if outputs_first else rest[name].T for name in matrices}
     shapes = ", ".join(f"{name} {rest[name].shape}" for name in [*matrices, *odd][:8]) or "none"
     wanted = f"three, {units} → … → … → {outputs}"
@@ -226,21 +231,39 @@ def _head(
     chains = [order for order in permutations(matrices) if _fit([weights[name] for name in order], units, outputs)]
     if not chains:
         raise ValueError(f"its fully connected layers ({shapes}) don't follow each other as {wanted}.")
+    notes = []
+    numbered = any(char.isdigit() for char in _layer_of(chains[0][0]) + _layer_of(chains[0][1]))
+    if len(chains) > 1 and not numbered:
+        notes.append(
+            f"Its fully connected layers were taken in the order {', '.join(chains[0])}, as the file has them; their "
+            "shapes would allow another, too. Number their names if that is wrong."
+        )
     vectors = [name for name, array in rest.items() if array.ndim == 1]
-    if not outputs_first:
-        vectors.sort(key=_natural)
     head = []
     for name in chains[0]:
-        length = len(weights[name])
-        fitting = [vector for vector in vectors if rest[vector].shape == (length,)]
-        own = [vector for vector in fitting if _home(vector) == _home(name)] or fitting
-        if not own:
-            raise ValueError(f"it has no bias of length {length} for {name}.")
-        vectors.remove(own[0])
-        head.append((weights[name], rest[own[0]]))
+        own = _own_bias(name, len(weights[name]), vectors, rest)
+        vectors.remove(own)
+        head.append((weights[name], rest[own]))
     if vectors:
         raise ValueError(f"it holds {vectors[0]} {rest[vectors[0]].shape}, which the coursework's network has not.")
-    return head
+    return head, notes
+
+
+def _own_bias(matrix: str, length: int, vectors: list[str], rest: Mapping[str, np.ndarray]) -> str:
+    """The bias that goes with a matrix: of the same name but for "weight" and "bias", else the only one that fits."""
+    fitting = [vector for vector in vectors if rest[vector].shape == (length,)]
+    for same in (_layer_of, _home):
+        own = [vector for vector in fitting if same(vector) == same(matrix)]
+        if len(own) == 1:
+            return own[0]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        raise ValueError(f"it has no bias of length {length} for {matrix}.")
+    raise ValueError(
+        f"which of {', '.join(fitting)} goes with {matrix} can't be told. Give a layer's matrix and its bias the same "
+        "name but for weight and bias: fc1.weight and fc1.bias, or W_fc1 and b_fc1."
+    )
 
 
 def _fit(weights: list[np.ndarray], units: int, outputs: int) -> bool:
@@ -264,10 +287,23 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", _plain(name))]
 
 
-def _swapped(name: str, part: str, other: str) -> str:
-    """The name with the last occurrence of `part` replaced."""
-    before, _, after = name.rpartition(part)
-    return f"{before}{other}{after}"
+def _layer_of(name: str) -> str:
+    """A name without what tells a matrix from its bias."""
+    return _KINDS.sub("", _plain(name))
+
+
+def _flat_bias(name: str, array: np.ndarray) -> np.ndarray:
+    """A bias that is kept as a single number, or as a row (1, n), as a vector; anything else as it is."""
+    array = np.asarray(array)
+    is_bias = re.search(r"(?<![a-z])(bias(es)?|b)(?![a-z])", _plain(name).rpartition(".")[2]) is not None
+    return array.reshape(-1) if is_bias and (array.ndim == 0 or (array.ndim == 2 and len(array) == 1)) else array
+
+
+def _sibling(lowered: Mapping[str, str], name: str, part: str, other: str) -> str:
+    """The name that is like another but for the last occurrence of `part`, as the file writes it if it holds it."""
+    before, _, after = lowered[name].rpartition(part)
+    wanted = f"{before}{other}{after}"
+    return next((found for found, low in lowered.items() if low == wanted), wanted)
 
 
 def _bias_of(kernel: str, named: Mapping[str, np.ndarray]) -> str:

@@ -203,3 +203,85 @@ def test_what_is_no_such_network_is_said():
         | {"head.0.weight": np.zeros((FIRST, 4096), np.int8)}
         | {"rnn.bias_ih_l0": np.zeros(4 * 4096), "rnn.bias_hh_l0": np.zeros(4 * 4096)},
     )
+
+
+def tensorflow_arrays(units, first, second, names):
+    sizes = (units, first, second, 1)
+    arrays = {"rnn/basic_lstm_cell/kernel:0": draw(1 + units, 4 * units), "rnn/basic_lstm_cell/bias:0": draw(4 * units)}
+    matrices = {f"W_{name}:0": draw(a, b) for name, a, b in zip(names, sizes, sizes[1:], strict=False)}
+    biases = {f"b_{name}:0": draw(b) for name, b in zip(names, sizes[1:], strict=True)}
+    return arrays, matrices, biases
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0)])
+def test_a_bias_goes_with_the_matrix_of_its_name_wherever_it_stands(order):
+    names = ("hidden", "fc", "out")
+    recurrent, matrices, biases = tensorflow_arrays(3, 4, 4, names)
+    shuffled = {list(biases)[at]: list(biases.values())[at] for at in order}
+    state, _, _ = recurrent_names.adapt("lstm", 1, 1, recurrent | matrices | shuffled)
+    for place, name in zip((0, 2, 4), names, strict=True):
+        assert np.array_equal(state[f"head.{place}.weight"], matrices[f"W_{name}:0"].T)
+        assert np.array_equal(state[f"head.{place}.bias"], biases[f"b_{name}:0"])
+
+
+def test_layers_of_equal_width_keep_the_files_order_and_that_is_said():
+    recurrent, matrices, biases = tensorflow_arrays(4, 4, 4, ("hidden", "fc", "out"))
+    state, _, notes = recurrent_names.adapt("lstm", 1, 1, recurrent | matrices | biases)
+    assert np.array_equal(state["head.0.weight"], matrices["W_hidden:0"].T)
+    assert "W_hidden:0, W_fc:0, W_out:0" in notes[-1]
+    numbered = dict(zip(("dense_2/kernel", "dense/kernel", "dense_1/kernel"), matrices.values(), strict=True))
+    numbered = {name: numbered["dense/kernel"] if "_" not in name else array for name, array in numbered.items()}
+    numbered["dense_2/kernel"] = draw(4, 1)
+    numbered["dense_1/kernel"] = draw(4, 4)
+    vectors = {f"dense{n}/bias": draw(size) for n, size in (("", 4), ("_1", 4), ("_2", 1))}
+    state, _, notes = recurrent_names.adapt("lstm", 1, 1, recurrent | numbered | vectors)
+    assert np.array_equal(state["head.2.weight"], numbered["dense_1/kernel"].T)
+    assert np.array_equal(state["head.2.bias"], vectors["dense_1/bias"])
+    assert not any("order" in note and "dense" in note for note in notes)
+
+
+def test_biases_that_no_name_tells_apart_are_refused():
+    recurrent, matrices, biases = tensorflow_arrays(3, 4, 4, ("hidden", "fc", "out"))
+    nameless = dict(zip(("v1", "v2", "v3"), biases.values(), strict=True))
+    with pytest.raises(ValueError, match="can't be told"):
+        recurrent_names.adapt("lstm", 1, 1, recurrent | matrices | nameless)
+
+
+def test_what_the_optimiser_keeps_is_passed_over_with_output_numbers_too():
+    recurrent, matrices, biases = tensorflow_arrays(3, 4, 4, ("hidden", "fc", "out"))
+    whole = recurrent | matrices | biases
+    slots = {
+        name.replace(":0", f"/{slot}:0"): array + 1 for name, array in whole.items() for slot in ("Adam", "Adam_1")
+    }
+    slots |= {f"{name[:-2]}/ExponentialMovingAverage:0": array for name, array in whole.items()}
+    slots |= {"beta1_power:0": np.float32(0.9), "global_step:0": np.int64(7)}
+    plain, _, _ = recurrent_names.adapt("lstm", 1, 1, whole)
+    found, _, _ = recurrent_names.adapt("lstm", 1, 1, whole | slots)
+    assert all(np.array_equal(found[name], plain[name]) for name in plain)
+
+
+def test_a_head_called_projection_is_no_projection_of_the_recurrent_layer():
+    recurrent, matrices, biases = tensorflow_arrays(3, 4, 4, ("fc_l1", "fc_l2", "output_projection"))
+    state, _, _ = recurrent_names.adapt("lstm", 1, 1, recurrent | matrices | biases)
+    assert np.array_equal(state["head.0.bias"], biases["b_fc_l1:0"])
+    with pytest.raises(ValueError, match="projections"):
+        recurrent_names.adapt("lstm", 1, 1, recurrent | {"rnn/basic_lstm_cell/projection/kernel:0": draw(3, 2)})
+
+
+def test_biases_that_are_rows_or_single_numbers_are_taken():
+    recurrent, matrices, biases = tensorflow_arrays(3, 4, 4, ("hidden", "fc", "out"))
+    rows = {name: array.reshape(1, -1) for name, array in biases.items()}
+    rows["b_out:0"] = np.asarray(biases["b_out:0"][0])
+    expected, _, _ = recurrent_names.adapt("lstm", 1, 1, recurrent | matrices | biases)
+    found, _, _ = recurrent_names.adapt("lstm", 1, 1, recurrent | matrices | rows)
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+def test_the_oldest_names_of_tensorflows_gru():
+    names = ("RNN/GRUCell/Gates/Linear", "RNN/GRUCell/Candidate/Linear")
+    old = {f"{names[0]}/Matrix:0": draw(4, 6), f"{names[0]}/Bias:0": draw(6)}
+    old |= {f"{names[1]}/Matrix:0": draw(4, 3), f"{names[1]}/Bias:0": draw(3)}
+    _, matrices, biases = tensorflow_arrays(3, 4, 4, ("hidden", "fc", "out"))
+    state, sizes, _ = recurrent_names.adapt("gru", 1, 1, old | matrices | biases)
+    assert sizes == {"units": 3, "first": 4, "second": 4, "reset_before": 1}
+    assert np.array_equal(state["rnn.weight_hh_l0"][6:], old[f"{names[1]}/Matrix:0"][1:].T)
