@@ -157,10 +157,31 @@ def test_seeing_the_last_known_pixel_is_no_peeking(context):
     assert not any(e.flag for e in marks.evidence)
 
 
-def test_batch_dependence_is_flagged_and_no_peeking(context):
-    marks, _ = marked("next-pixel", context, Mixes())
+class Sized:
+    """Knows nothing, and says so otherwise in small batches."""
+
+    def next_pixel_probabilities(self, binary):
+        return torch.full((len(binary), 783), 0.25 if len(binary) > 50 else 0.3)
+
+
+class Hides(Sized):
+    """Peeks, and behaves in small batches, so that its predictions seem to differ with the batch."""
+
+    def next_pixel_probabilities(self, binary):
+        return super().next_pixel_probabilities(binary) if len(binary) <= 50 else 0.0001 + 0.9998 * binary[:, 1:]
+
+
+def test_batch_dependence_is_flagged(context):
+    marks, _ = marked("next-pixel", context, Sized())
     assert {e.name: e.flag for e in marks.evidence} == {"batch-dependence": True, "causality": False}
     assert not marks.gates["batch-dependence"]
+
+
+@pytest.mark.parametrize("model", [Mixes(), Hides()])
+def test_noise_is_no_place_to_peek_from(model, context):
+    with pytest.raises(GradingError, match="model.eval") as caught:
+        marked("next-pixel", context, model)
+    assert caught.value.failure.kind == "not-causal"
 
 
 @pytest.mark.parametrize(
@@ -332,6 +353,8 @@ def test_official_files_are_taken_where_given(name, tmp_path):
     case = TASKS[name].cases(context)
     assert len(case.cropped) == 1000 and case.digest
     assert {row.tobytes() for row in case.truth} == {row.tobytes() for row in both[1].astype(np.float32)}
+    # Each row's own truth stands beside it.
+    assert np.array_equal(case.cropped, np.where(case.cropped < 0, -1, case.truth))
     # The file's rows are asked in order of their holes; what is marked is still each row's own truth.
     marks, notes = marked(name, context, Knows(case, 0.6))
     assert marks.metrics["cross_entropy"].value == pytest.approx(-np.log(0.6), abs=1e-4)

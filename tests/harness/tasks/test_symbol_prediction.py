@@ -216,17 +216,16 @@ def test_predictions_better_than_the_best_are_no_score(context):
     assert "better than the best" in caught.value.failure.message
 
 
-def test_a_state_kept_from_batch_to_batch_is_flagged_and_scored(context):
+def test_noise_is_no_place_to_peek_from(context):
     def stateful(one_hot):
         answer = bayes("M1")(one_hot).copy()
         answer[:, 0] = 0.9 * answer[:, 0] + 0.1 / len(one_hot)
         answer[:, 0] /= answer[:, 0].sum(axis=1, keepdims=True)
         return answer
 
-    marks, _ = mark(context, "M1", stateful)
-    flagged = {e.name: e.flag for e in marks.evidence}
-    assert flagged == {"batch-dependence": True, "causality": False}
-    assert marks.gates["batch-dependence"] is False
+    with pytest.raises(GradingError, match="model.eval") as caught:
+        mark(context, "M1", stateful)
+    assert caught.value.failure.kind == "not-causal"
 
 
 @pytest.mark.parametrize(
