@@ -35,18 +35,22 @@ def points(records: Sequence[Record]) -> float | None:
     """A submission's points; None where a part could not be graded, since a sum without it would be a verdict.
 
     A part that failed by the submission's own fault adds nothing; of alternatives, the best counts and the others add
-    their bonus.
+    their bonus. Earlier states of a model are worth nothing, whatever became of them.
     """
+    records = [record for record in records if not record.earlier_of]
     if any(record.status is Status.NOT_GRADABLE for record in records):
         return None
     return round(sum(counted([record.score for record in records if record.score is not None])), 4)
 
 
 def exit_code(records: Sequence[Record]) -> int:
-    """0 all passed · 1 something is below its pass mark or failed · 3 something, or all, could not be graded."""
+    """0 all passed · 1 something is below its pass mark or failed · 3 something, or all, could not be graded.
+
+    An earlier state of a model passes as soon as it has a score.
+    """
     if not records or any(record.status is Status.NOT_GRADABLE for record in records):
         return EXIT_NOT_GRADABLE
-    if all(record.score is not None and record.score.passed for record in records):
+    if all(record.score is not None and (record.score.passed or record.earlier_of) for record in records):
         return EXIT_PASSED
     return EXIT_BELOW
 

@@ -40,7 +40,7 @@ from reports.figures import (
 )
 from reports.galleries import strip
 from reports.leaderboard import earned, finite, leaderboard, primary_metric, totals
-from reports.learning import OfClass, of_class
+from reports.learning import Learning, of_class
 from reports.pictures import Picture
 
 PAGES = "submissions"
@@ -149,7 +149,7 @@ class Section:
     tiles: tuple[Tile, ...]
     totals: tuple[Totals, ...]
     tables: tuple[Table, ...]
-    learning: tuple[OfClass, ...]
+    learning: tuple[Learning, ...]
     not_isolated: bool
 
 
@@ -250,7 +250,7 @@ def _total_cells(own: Sequence[Record | None]) -> tuple[TotalCell, ...]:
 def _totals(frame: pd.DataFrame, records: Sequence[Record]) -> Totals:
     indices = [index for row in frame["records"] for index in row]
     # Two tasks may have a part of the same name; a column is one part of one task.
-    parts = sorted({(records[index].task, records[index].part) for index in indices if not records[index].earlier_of})
+    parts = sorted({(records[index].task, records[index].part) for index in indices})
     rows: list[TotalRow] = []
     for row in frame.to_dict("records"):
         own = {(records[index].task, records[index].part): records[index] for index in row["records"]}
@@ -310,8 +310,10 @@ def _section(
     records: Sequence[Record],
     results: Path,
 ) -> Section:
-    own = [records[index] for index in sorted(frame["record"])]
+    own = [records[index] for index in sorted(frame["record"]) if not records[index].earlier_of]
     of_section = [record for record in records if (record.assignment, record.data) == (assignment, data)]
+    # A model at an earlier time competes with nobody.
+    ranked = frame[[not records[index].earlier_of for index in frame["record"]]]
     isolation = distinct([record.isolation for record in own])
 
     def digests(of: str) -> tuple[str, ...]:
@@ -332,9 +334,10 @@ def _section(
         data=data_label(data),
         notice=data_notice(data),
         facts=tuple(fact for fact in facts if fact[1]),
-        tiles=_tiles(own),
+        # An earlier state of a model is worth a word where it could not be scored.
+        tiles=_tiles([*own, *(r for r in of_section if r.earlier_of and r.status is not Status.SCORED)]),
         totals=tuple(_totals(group, records) for _, group in total.groupby("data_digest", sort=True)),
-        tables=tuple(_table(group, records, results) for _, group in frame.groupby("table", sort=True)),
+        tables=tuple(_table(group, records, results) for _, group in ranked.groupby("table", sort=True)),
         learning=of_class(of_section, {record.submission: display_name(record) for record in of_section}),
         not_isolated="NOT ISOLATED" in isolation,
     )
@@ -343,8 +346,6 @@ def _section(
 def index_view(records: Sequence[Record], results: Path) -> tuple[Section, ...]:
     """The sections of the index, MNIST first within each assignment. Pictures are read from `results`."""
     frame, total = leaderboard(records), totals(records)
-    # A model at an earlier time competes with nobody.
-    frame = frame[[not records[index].earlier_of for index in frame["record"]]]
     # Nobody competes with the house for points.
     total = total[~total["house"].astype(bool)]
     keys: list[tuple[Any, Any]] = [(record.assignment, record.data) for record in records]

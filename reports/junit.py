@@ -1,7 +1,7 @@
 """JUnit XML, for CI: one testsuite a submission, one testcase a part.
 
-`failure` is a part below its pass mark or a submission at fault, `error` one that could not be graded; metrics are
-properties of the testcase.
+`failure` is a part below its pass mark (an earlier state of a model has none) or a submission at fault, `error` one
+that could not be graded; metrics are properties of the testcase.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def _case(suite: ElementTree.Element, record: Record) -> None:
 def _kind(record: Record) -> str | None:
     if record.status is Status.NOT_GRADABLE:
         return "error"
-    if record.status is Status.FAILED or record.score is None or not record.score.passed:
+    if record.status is Status.FAILED or record.score is None:
+        return "failure"
+    if not record.score.passed and not record.earlier_of:
         return "failure"
     return None
 

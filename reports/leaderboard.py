@@ -18,6 +18,7 @@ COLUMNS: dict[str, str] = {
     "data": "object",
     "data_digest": "object",
     "judge_digest": "object",
+    "cases_digest": "object",
     "task": "object",
     "part": "object",
     "protocol": "int64",
@@ -28,6 +29,7 @@ COLUMNS: dict[str, str] = {
     "submission": "object",
     "name": "object",
     "house": "bool",
+    "earlier": "bool",
     "status": "object",
     "rank": "Int64",
     "tier": "Int64",
@@ -41,7 +43,7 @@ COLUMNS: dict[str, str] = {
     "flags": "object",
 }
 _BASE = ["assignment", "data", "task", "part", "protocol"]
-_COMPARABLE = [*_BASE, "metric", "metric_version", "unit", "better", "data_digest", "judge_digest"]
+_COMPARABLE = [*_BASE, "metric", "metric_version", "unit", "better", "data_digest", "judge_digest", "cases_digest"]
 _STATUS_ORDER = {Status.SCORED.value: 0, Status.FAILED.value: 1, Status.NOT_GRADABLE.value: 2}
 
 
@@ -111,6 +113,7 @@ def _row(index: int, record: Record) -> dict[str, Any]:
         "data": record.data,
         "data_digest": record.digests.get("data", ""),
         "judge_digest": record.digests.get("judge", ""),
+        "cases_digest": record.digests.get("official cases", ""),
         "task": record.task,
         "part": record.part,
         "protocol": record.protocol,
@@ -121,6 +124,7 @@ def _row(index: int, record: Record) -> dict[str, Any]:
         "submission": record.submission,
         "name": record.name,
         "house": record.submission.startswith(HOUSE),
+        "earlier": bool(record.earlier_of),
         "status": record.status.value,
         "value": finite(metric.value) if metric is not None else None,
         "low": low,
@@ -147,13 +151,13 @@ def _assign_tables(rows: list[dict[str, Any]]) -> None:
         if "_key" in row:
             continue
         base = tuple(row[column] for column in _BASE)
-        digests = (row["data_digest"], row["judge_digest"])
+        digests = (row["data_digest"], row["judge_digest"], row["cases_digest"])
         row["_key"] = next(
             (
                 key
                 for key in candidates
                 if key[: len(_BASE)] == base
-                and all(own in ("", its) for own, its in zip(digests, key[-2:], strict=True))
+                and all(own in ("", its) for own, its in zip(digests, key[-3:], strict=True))
             ),
             (*base, None, None, None, None, *digests),
         )
@@ -171,11 +175,12 @@ def leaderboard(records: Sequence[Record]) -> pd.DataFrame:
     """Every record as one row, in the order in which a leaderboard shows them. Columns: `COLUMNS`.
 
     - `table` numbers the tables, from 0. Records share one only if assignment, task, part, protocol, data (by name and
-      digest), judge (by digest), primary metric, unit and metric version are all the same. A record without a measured
-      primary metric joins the table that it doesn't contradict.
+      digest), judge and official cases (by digest), primary metric, unit and metric version are all the same. A record
+      without a measured primary metric joins the table that it doesn't contradict.
     - `rank`, from 1: place by the primary metric among the measured, equal values sharing a rank. `tier`: see `tiers`.
-      Both are missing for house rows, which stand at their place by value, and for whatever has no finite value:
-      failed, not gradable, None, NaN. Those come last, with `points` and `value` missing, never zero.
+      Both are missing for house rows, which stand at their place by value, for earlier states of a model, and for
+      whatever has no finite value: failed, not gradable, None, NaN. The last come last, with `points` and `value`
+      missing, never zero.
     - `record` is the index into `records`; `flags` a tuple of the names of the evidence that is flagged.
     """
     rows = [_row(index, record) for index, record in enumerate(records)]
@@ -190,7 +195,7 @@ def leaderboard(records: Sequence[Record]) -> pd.DataFrame:
         ["table", "_unmeasured", "_value", "_status", "house", "submission", "record"], kind="stable"
     )
     frame = frame.reset_index(drop=True)
-    ranked = frame[~frame["_unmeasured"] & ~frame["house"]]
+    ranked = frame[~frame["_unmeasured"] & ~frame["house"] & ~frame["earlier"]]
     for _, group in ranked.groupby("table"):
         frame.loc[group.index, "rank"] = group["_value"].rank(method="min").astype("int64").astype("Int64")
         bounds = list(zip(group["low"].tolist(), group["high"].tolist(), strict=True))
@@ -203,15 +208,17 @@ def totals(records: Sequence[Record]) -> pd.DataFrame:
 
     Columns: those four, `name`, `house`, `points`, `max_points`, `scored`, `failed`, `not_gradable` (counts of parts),
     `passed` (all parts are), `complete` (no part is without a verdict), `records` (a tuple of indices, by part).
-    `points` sums what the rubric gave to the parts that were measured, and is missing where none was; `max_points`
-    sums the best that the parts handed in can earn, a bonus apart. Of alternative parts the best one counts. Where a
-    part was graded more than once, the newest protocol, then the newest grading counts. A total is never ranked; totals
-    that are not complete come after those that are.
+    Earlier states of a model are left out: they are worth nothing. `points` sums what the rubric gave to the parts that
+    were measured, and is missing where none was; `max_points` sums the best that the parts handed in can earn, a bonus
+    apart. Of alternative parts the best one counts. Where a part was graded more than once, the newest protocol, then
+    the newest grading counts. A total is never ranked; totals that are not complete come after those that are.
     """
     newest: dict[tuple[str, str, str, str, str, str], int] = {}
     worth: dict[tuple[str, str, str], float] = {}
     choices: dict[tuple[str, str, str], str] = {}
     for index, record in enumerate(records):
+        if record.earlier_of:
+            continue
         digest = record.digests.get("data", "")
         key = (record.assignment, record.data, digest, record.submission, record.task, record.part)
         held = newest.get(key)

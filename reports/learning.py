@@ -1,55 +1,36 @@
 """Learning curves: one model saved after some epochs and after more, by the primary metric of its task.
 
 A submission's parts make one where the assignment says which part is an earlier state of which; the reference models
-make one where weights of several epochs are shipped.
+make one where weights of several epochs are shipped. The epochs are those that the assignment asks for: a checkpoint
+can't prove how long it was trained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.types import Metric, Record
-from reports.common import is_house, titled, words
+from reports.common import is_house, titled, verdict, words
 from reports.curves import Curve, Curves, curves
 from reports.figures import interval_text, number_text, unit_text
 from reports.leaderboard import primary_metric
 
-_BESIDE = 3
-"""Metrics that stand beside the primary one."""
 _NAMED = 4
 """Reference models whose curves are told apart; the class is drawn as thin lines."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One metric after some epochs."""
+    """One metric after some epochs, or the verdict where there is no score."""
 
     text: str
     interval: str
 
 
 @dataclass(frozen=True)
-class OwnRow:
-    """All metrics of one model after some epochs."""
-
-    epochs: str
-    cells: tuple[Cell, ...]
-
-
-@dataclass(frozen=True)
-class Own:
-    """How one submission's model learns in one task."""
-
-    title: str
-    metrics: tuple[str, ...]
-    rows: tuple[OwnRow, ...]
-    chart: Curves
-
-
-@dataclass(frozen=True)
-class ClassRow:
-    """The primary metric of one model by epochs, None where it was not handed in or has no score."""
+class Row:
+    """A metric of one model, or a model, by epochs; None where it was not handed in."""
 
     name: str
     house: bool
@@ -57,102 +38,96 @@ class ClassRow:
 
 
 @dataclass(frozen=True)
-class OfClass:
-    """How the models of a class learn in one task, the reference models last."""
+class Learning:
+    """How a model, or the models of a class, learn in one task."""
 
     title: str
     metric: str
+    """What the chart shows, and in `OfClass` the table."""
     unit: str
     epochs: tuple[str, ...]
-    rows: tuple[ClassRow, ...]
-    chart: Curves
+    rows: tuple[Row, ...]
+    chart: Curves | None
 
 
-def of_submission(records: Sequence[Record]) -> tuple[Own, ...]:
-    """The learning curves of one submission's records: a pair of numbers of epochs at least makes one."""
+_States = Mapping[int, Record]
+"""Records of one model by epochs."""
+
+
+def of_submission(records: Sequence[Record]) -> tuple[Learning, ...]:
+    """How each model of a submission learns, a row for each metric; two numbers of epochs at least make a figure."""
     found = []
-    for steps in _models(records).values():
-        last = steps[max(steps)]
-        names = [name for name in last.metrics if name != last.primary][:_BESIDE]
-        shown = [last.primary or "", *names]
+    for states in _models(records).values():
+        best = _best(states.values())
+        ordered = [record for _, record in sorted(states.items())]
+        names = sorted(best.metrics, key=lambda name: name != best.primary)
         rows = tuple(
-            OwnRow(after(epochs), tuple(_cell(record.metrics.get(name), name == record.primary) for name in shown))
-            for epochs, record in sorted(steps.items())
+            Row(titled(name), False, tuple(_cell(record, record.metrics.get(name)) for record in ordered))
+            for name in names or ["outcome"]
         )
-        chart = _chart([("", steps, "own")], last)
-        if chart is not None:
-            found.append(Own(titled(last.earlier_of or last.part), tuple(map(titled, shown)), rows, chart))
+        found.append(_figure(best, sorted(states), rows, [("", states, "own")]))
     return tuple(found)
 
 
-def of_class(records: Sequence[Record], names: Mapping[str, str]) -> tuple[OfClass, ...]:
-    """The learning curves of all submissions of one assignment on one data set, a figure a task and part.
+def of_class(records: Sequence[Record], names: Mapping[str, str]) -> tuple[Learning, ...]:
+    """How the models of one assignment learn on one data set, a figure a part and a row a model, references last.
 
     `names` are what submissions are called, by their ids.
     """
-    by_part: dict[tuple[str, str], dict[tuple[str, ...], dict[int, Record]]] = {}
-    for key, steps in _models(records).items():
-        by_part.setdefault((key[0], key[1]), {})[key] = steps
+    by_part: dict[tuple[str, ...], list[tuple[str, bool, _States]]] = {}
+    for (task, part, protocol, whose, _), states in _models(records).items():
+        house = is_house(next(iter(states.values())))
+        name = titled(whose) if house else names.get(whose, whose)
+        by_part.setdefault((task, part, protocol), []).append((name, house, states))
     found = []
     for own in by_part.values():
-        ordered = sorted(own.items(), key=lambda item: (is_house(next(iter(item[1].values()))), item[0]))
-        last = next(iter(ordered[0][1].values()))
-        all_epochs = sorted({epochs for _, steps in ordered for epochs in steps})
-        rows, drawn, house = [], [], 0
-        for key, steps in ordered:
-            of_house = is_house(next(iter(steps.values())))
-            name = titled(key[-1]) if of_house else names.get(key[-1], key[-1])
-            rows.append(
-                ClassRow(
-                    name,
-                    of_house,
-                    tuple(
-                        _cell(primary_metric(steps[epochs]), True) if epochs in steps else None for epochs in all_epochs
-                    ),
-                )
-            )
-            kind = f"reference-{min(house, _NAMED - 1)}" if of_house else "class"
-            house += of_house
-            drawn.append((name, steps, kind))
-        chart = _chart(drawn, last)
-        metric = primary_metric(last)
-        if chart is None or metric is None:
-            continue
-        found.append(
-            OfClass(
-                titled(last.earlier_of or last.part),
-                words(last.primary or ""),
-                unit_text(metric.unit),
-                tuple(after(epochs) for epochs in all_epochs),
-                tuple(rows),
-                chart,
-            )
-        )
+        own.sort(key=lambda model: (model[1], model[0]))
+        every = [record for _, _, by_epochs in own for record in by_epochs.values()]
+        best = _best(every)
+        epochs = sorted({record.epochs for record in every if record.epochs is not None})
+        rows, drawn, references = [], [], 0
+        for name, house, by_epochs in own:
+            known = [by_epochs.get(number) for number in epochs]
+            cells = [None if record is None else _cell(record, primary_metric(record)) for record in known]
+            rows.append(Row(name, house, tuple(cells)))
+            drawn.append((name, by_epochs, f"reference-{min(references, _NAMED - 1)}" if house else "class"))
+            references += house
+        found.append(_figure(best, epochs, tuple(rows), drawn))
     return tuple(found)
 
 
 def _models(records: Sequence[Record]) -> dict[tuple[str, ...], dict[int, Record]]:
-    """Records by epochs, for each model of which there are two or more: its task, part, protocol, and whose it is."""
+    """Records by epochs, for each model of which there are two or more: its task, part, protocol, whose, and which."""
     found: dict[tuple[str, ...], dict[int, Record]] = {}
     for record in records:
-        if record.epochs is None or primary_metric(record) is None:
+        if record.epochs is None:
             continue
-        whose = (record.model or "") if is_house(record) else record.submission
-        key = (record.task, record.earlier_of or record.part, str(record.protocol), record.data, whose)
+        model = record.model or record.kind
+        whose = model if is_house(record) else record.submission
+        key = (record.task, record.earlier_of or record.part, str(record.protocol), whose, model)
         found.setdefault(key, {})[record.epochs] = record
-    return {key: steps for key, steps in found.items() if len(steps) > 1}
+    return {key: states for key, states in found.items() if len(states) > 1}
 
 
-def _chart(drawn: Sequence[tuple[str, Mapping[int, Record], str]], last: Record) -> Curves | None:
-    metric = primary_metric(last)
-    if metric is None:
-        return None
+def _best(records: Iterable[Record]) -> Record:
+    """A record that knows the metric, if any does, and of these the one after the most epochs."""
+    return max(records, key=lambda record: (primary_metric(record) is not None, record.epochs or 0))
+
+
+def _figure(
+    best: Record, epochs: Sequence[int], rows: tuple[Row, ...], drawn: Sequence[tuple[str, _States, str]]
+) -> Learning:
+    metric = primary_metric(best)
+    unit = unit_text(metric.unit) if metric is not None else ""
+    name = words(best.primary or "")
     lines = []
-    for name, steps, kind in drawn:
-        points = [(epochs, own) for epochs, record in sorted(steps.items()) if (own := primary_metric(record))]
-        lines.append(Curve(name, kind, tuple((float(epochs), own.value, own.low, own.high) for epochs, own in points)))
-    unit = unit_text(metric.unit)
-    return curves(lines, "epochs of training", f"{words(last.primary or '')}{f', {unit}' if unit else ''}")
+    for label, states, kind in drawn:
+        scored = [(number, own) for number, record in sorted(states.items()) if (own := primary_metric(record))]
+        lines.append(Curve(label, kind, tuple((float(number), own.value, own.low, own.high) for number, own in scored)))
+    chart = curves(lines, "epochs of training", f"{name}{f', {unit}' if unit else ''}")
+    return Learning(
+        titled(best.earlier_of or best.part), name, unit, tuple(after(number) for number in epochs), rows, chart
+    )
 
 
 def after(epochs: int) -> str:
@@ -164,7 +139,7 @@ def after(epochs: int) -> str:
     return "before training" if epochs == 0 else f"after {epochs} epoch{'s' * (epochs != 1)}"
 
 
-def _cell(metric: Metric | None, interval: bool) -> Cell:
+def _cell(record: Record, metric: Metric | None) -> Cell:
     if metric is None or metric.value is None:
-        return Cell("—", "")
-    return Cell(number_text(metric.value, metric.unit), interval_text(metric) if interval else "")
+        return Cell("—" if primary_metric(record) is not None else verdict(record).text, "")
+    return Cell(number_text(metric.value, metric.unit), interval_text(metric))

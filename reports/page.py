@@ -27,7 +27,7 @@ from reports.figures import (
 from reports.galleries import Gallery, Shown, galleries, single
 from reports.index import display_name
 from reports.leaderboard import finite, primary_metric
-from reports.learning import Own, after, of_submission
+from reports.learning import Learning, after, of_submission
 from reports.tables import Tables, draw
 
 _HERO_WIDTH = 360.0
@@ -139,7 +139,7 @@ class SubmissionView:
     house: str
     """What a house row is called; empty for a submission."""
     notices: tuple[str, ...]
-    learning: tuple[Own, ...]
+    learning: tuple[Learning, ...]
     parts: tuple[Part, ...]
 
 

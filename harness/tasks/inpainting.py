@@ -39,7 +39,7 @@ class Inpainting(ABC):
     protocol = 1
     primary: str
     models: tuple[str, ...]
-    gates: tuple[str, ...] = ("known-pixels", "batch-dependence", "copies-input", "value-range")
+    gates: tuple[str, ...] = ("known-pixels", "batch-dependence", "copies-input", "same-for-all", "value-range")
     outputs: Mapping[str, ArraySpec] | None = None
     baselines: Mapping[str, Baseline]
     images: int | None = None
@@ -98,6 +98,7 @@ class Inpainting(ABC):
                 main[rows], again, mixed, case.mask[rows], errors[rows], self.errors(again, case[rows])
             ),
             self.copies_input(context, main, case, given[3:]),
+            evidence_of.same_for_all(main, case.originals, case.mask),
             evidence_of.value_range(main, case.shown, case.mask),
         )
         metrics = self.metrics(context, main, case)

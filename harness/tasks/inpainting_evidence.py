@@ -22,13 +22,16 @@ LEAST_CHANGE = 0.005
 """Mean change, in gray values or relative to the error, below which it is of no account."""
 MOST_KEPT = 0.8
 """Share of the noise left in an answer from which it counts as the input handed back."""
+LEAST_VARIED = 0.05
+"""How much answers must differ from image to image, as a share of what the digits do."""
 OVERSHOOT = 0.01
 """How far outside [0, 1] a value may lie before it is counted."""
 
 
 def known_pixels(images: Images, corrupted: Images, mask: Mask) -> Evidence:
     """Whether the pixels that were not missing came back as they were shown."""
-    difference = np.where(mask, 0, np.abs(images - corrupted)).reshape(len(images), -1)
+    # Double: the difference of two float32 may be none.
+    difference = np.where(mask, 0, np.abs(images.astype(np.float64) - corrupted)).reshape(len(images), -1)
     largest, altered = float(difference.max()), int((difference.max(axis=1) > UNCHANGED).sum())
     flag = largest > UNCHANGED
     message = (
@@ -84,10 +87,33 @@ def noise_kept(images: Images, corrupted: Images, originals: Images, mask: Mask)
     return Evidence("copies-input", flag, share, 0.0, MOST_KEPT, message)
 
 
+def same_for_all(images: Images, originals: Images, mask: Mask) -> Evidence:
+    """Whether every image gets the same answer: how much answers at a pixel differ between images, beside the digits.
+
+    The standard deviation over the images in which a pixel is missing, in quadratic mean over the pixels. A constant or
+    the mean image comes near the error of a mediocre model; it has 0 here, a model that completes digits .3 to 1.
+    """
+    count = mask.sum(axis=0)  # (1, 28, 28)
+    asked = count > 1
+
+    def variance(values: Images) -> float:
+        wide = values.astype(np.float64)
+        mean = np.where(mask, wide, 0).sum(axis=0) / np.maximum(count, 1)
+        squares = np.where(mask, (wide - mean) ** 2, 0).sum(axis=0) / np.maximum(count, 1)
+        return float(squares[asked].sum())
+
+    of_digits = variance(originals)
+    ratio = float(np.sqrt(variance(images) / of_digits)) if of_digits > 0 else 1.0
+    flag = ratio < LEAST_VARIED
+    message = f"At one and the same pixel, answers about different images differ {ratio:.2g} times as much as digits do"
+    message += ": what is filled in does not depend on the image." if flag else "."
+    return Evidence("same-for-all", flag, ratio, LEAST_VARIED, None, message)
+
+
 def batch_dependence(
-    first: Images,
-    again: Images,
-    mixed: Images,
+    first: NDArray[np.floating],
+    again: NDArray[np.floating],
+    mixed: NDArray[np.floating],
     mask: Mask,
     errors: NDArray[np.float64],
     errors_again: NDArray[np.float64],
@@ -104,6 +130,7 @@ def batch_dependence(
     mask : of `first` and `again`
     errors, errors_again : mean squared errors (n,) of `first` and `again`
     """
+    first, again, mixed = (answers.astype(np.float64) for answers in (first, again, mixed))
     beside = float(np.abs(again[::2] - mixed[::2]).max())
     by_size = float(np.abs(first - again).max())
     name, limit = "batch-dependence", SAME

@@ -149,9 +149,9 @@ def unless_repeatable(batch: Evidence) -> str:
     if not batch.flag:
         return ""
     return (
-        f" The same question in a smaller batch was answered otherwise, too, by up to {batch.value:.2g}: with dropout or "
-        "batch norm in training mode (call model.eval()), or with a state kept from batch to batch, a prediction depends "
-        "on the other images and on chance, and that it sees no later pixel can't be shown."
+        f" The same question in a smaller batch was answered otherwise, too, by up to {batch.value:.2g}: with dropout "
+        "or batch norm in training mode (call model.eval()), or with a state kept from batch to batch, a prediction "
+        "depends on the other images and on chance, and that it sees no later pixel can't be shown."
     )
 
 

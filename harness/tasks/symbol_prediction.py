@@ -125,9 +125,9 @@ def _evidence(
         )
         if batch > SAME:
             message += (
-                f" The same streams in a smaller batch were answered otherwise, too, by up to {batch:.2g}: a prediction "
-                "that depends on other streams or on chance (dropout: call model.eval()) can't be shown to see none "
-                "of the later symbols."
+                f" The same streams in a smaller batch were answered otherwise, too, by up to {batch:.2g}: a "
+                "prediction that depends on other streams or on chance (dropout: call model.eval()) can't be shown "
+                "to see none of the later symbols."
             )
         raise refuse("answers", "not-causal", message)
     causality = "Changing later symbols changed no earlier prediction."

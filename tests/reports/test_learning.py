@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.types import HOUSE, Metric, Record, Score
+from harness import summary
+from harness.types import HOUSE, Failure, Metric, Record, Score, Status
 from reports.curves import Curve, curves
+from reports.leaderboard import leaderboard, totals
 from reports.learning import of_class, of_submission
 from reports.site import render
 from tests.reports.examples import scored
@@ -47,14 +49,47 @@ CLASS = [_after(0, 0.69), _after(1, 0.148), _after(5, 0.1136)]
 def test_a_submission_is_summed_up_by_epochs() -> None:
     (own,) = of_submission([CLASS[2], CLASS[0], CLASS[1]])
     assert own.title == "Pixel prediction"
-    assert own.metrics == ("Cross-entropy", "Accuracy")
-    assert [row.epochs for row in own.rows] == ["before training", "after 1 epoch", "after 5 epochs"]
-    assert [row.cells[0].text.split("\u202f")[0] for row in own.rows] == ["0.6900", "0.1480", "0.1136"]
-    assert own.rows[1].cells[1].text == "92.60\u202f%"
+    assert own.epochs == ("before training", "after 1 epoch", "after 5 epochs")
+    assert [row.name for row in own.rows] == ["Cross-entropy", "Accuracy"]
+    cells = [[cell.text.split("\u202f")[0] for cell in row.cells if cell is not None] for row in own.rows]
+    assert cells == [["0.6900", "0.1480", "0.1136"], ["65.50", "92.60", "94.32"]]
     # Time runs to the right, and less cross-entropy is further down.
+    assert own.chart is not None
     (curve,) = own.chart.curves
     assert [x for x, _ in curve.points] == sorted(x for x, _ in curve.points)
     assert [y for _, y in curve.points] == sorted(y for _, y in curve.points)
+
+
+def test_a_state_without_a_score_keeps_its_place_and_says_why() -> None:
+    failed = replace(
+        CLASS[1], status=Status.FAILED, failure=Failure("checkpoint", "truncated", "x"), score=None, metrics={}
+    )
+    (own,) = of_submission([CLASS[0], failed, CLASS[2]])
+    assert [cell.text for cell in own.rows[0].cells if cell is not None][1] == "Failed"
+    assert own.chart is not None and len(own.chart.curves[0].points) == 2
+    (figure,) = of_class([CLASS[0], failed, CLASS[2]], {})
+    assert figure.rows[0].cells[1] is not None and figure.rows[0].cells[1].text == "Failed"
+    # With a single score left there is a table and no curve.
+    (own,) = of_submission([failed, CLASS[2]])
+    assert own.chart is None and len(own.epochs) == 2
+
+
+def test_models_of_two_kinds_are_not_one_that_learns() -> None:
+    assert of_submission([replace(CLASS[0], model="pixel-gru"), CLASS[2]]) == ()
+
+
+def test_an_earlier_state_neither_ranks_nor_counts_nor_fails_anything() -> None:
+    failed = replace(
+        CLASS[0], status=Status.NOT_GRADABLE, failure=Failure("worker", "x", "x", "harness"), score=None, metrics={}
+    )
+    below = replace(CLASS[1], score=Score(0.0, 0.0, False, ""))
+    frame = leaderboard([below, CLASS[2]])
+    assert frame.set_index("part")["rank"].dropna().to_dict() == {"pixel-prediction": 1}
+    (total,) = totals([failed, below, CLASS[2]]).to_dict("records")
+    assert (total["points"], total["complete"], total["not_gradable"]) == (15, True, 0)
+    assert summary.points([failed, CLASS[2]]) == 15
+    assert summary.exit_code([below, CLASS[2]]) == summary.EXIT_PASSED
+    assert summary.exit_code([failed, CLASS[2]]) == summary.EXIT_NOT_GRADABLE
 
 
 def test_one_state_alone_is_no_curve() -> None:
@@ -71,6 +106,7 @@ def test_the_reference_model_is_one_curve_of_several_house_rows() -> None:
     assert figure.epochs == ("before training", "after 1 epoch", "after 5 epochs")
     assert [(row.name, row.house) for row in figure.rows] == [("Team Gauss", False), ("Pixel LSTM", True)]
     assert figure.rows[0].cells[0] is None
+    assert figure.chart is not None
     assert [curve.kind for curve in figure.chart.curves] == ["class", "reference-0"]
     assert [curve.name_y is None for curve in figure.chart.curves] == [True, False]
 

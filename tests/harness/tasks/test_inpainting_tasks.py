@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from harness import rubric
 from harness.metrics.accuracy import wilson
 from harness.metrics.squared_error import squared_error
 from harness.tasks import TASKS, Context
@@ -18,7 +19,7 @@ from tests.data import embedded_digits, mnist_digits
 
 NAMES = ("patch-inpainting", "row-inpainting", "half-inpainting")
 PATCH, ROW, HALF = (TASKS[name] for name in NAMES)
-EVIDENCE = {"known-pixels", "batch-dependence", "copies-input", "value-range"}
+EVIDENCE = {"known-pixels", "batch-dependence", "copies-input", "same-for-all", "value-range"}
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,7 @@ def test_a_constant_answer_has_the_closed_form_error(context):
     assert coursework.value == pytest.approx(((2 * truth - 1 + 0.5) ** 2).mean(), rel=1e-9)
     assert coursework.low == pytest.approx(4 * metric.low)
     assert marks.primary == "masked_mse"
-    assert flags(marks) == set()
+    assert flags(marks) == {"same-for-all"}
     assert notes == []
 
 
@@ -322,7 +323,7 @@ def test_a_generator_that_was_trained_on_clean_images_is_named(context):
     marks, _ = marked(PATCH, context, autoencoder(context.data, 100))
     assert flags(marks) == {"copies-input"}
     assert "trained on clean images" in evidence(marks, "copies-input").message
-    for fair in (paste(0.4), PATCH.baselines["ridge"], autoencoder(context.data, 5)):
+    for fair in (PATCH.baselines["ridge"], autoencoder(context.data, 5)):
         if isinstance(fair, type(PATCH.baselines["ridge"])):
             answers = fair.answer(context, PATCH.questions(context, entry_of(PATCH)))
             good, _ = PATCH.mark(context, entry_of(PATCH), answers)
@@ -331,10 +332,42 @@ def test_a_generator_that_was_trained_on_clean_images_is_named(context):
         assert flags(good) == set()
 
 
+def mean_image(digits):
+    mean = digits.train.images.mean(axis=0, keepdims=True)
+    return lambda images, mask: np.where(mask, mean, images)
+
+
+@pytest.mark.parametrize("name", ["patch-inpainting", "half-inpainting"])
+def test_to_fill_all_images_alike_is_named_and_earns_nothing(context, name):
+    task, part = TASKS[name], {p.task: p for a in rubric.shipped().values() for p in a.part if p.id in {"ebl", "flow"}}
+    for fill in (paste(0.3955), mean_image(context.data)):
+        marks, _ = marked(task, context, fill)
+        assert flags(marks) == {"same-for-all"}
+        assert evidence(marks, "same-for-all").value < 1e-6
+        assert rubric.score(part[name], marks).points == 0
+    # What an honest, if poor, model fills in varies.
+    marks, _ = marked(task, context, lambda images, mask: np.where(mask, images[:, :, 13:14] * 0.5, images))
+    assert "same-for-all" not in flags(marks)
+
+
+def test_answers_too_large_for_their_differences_are_scored(context):
+    signs = 1.0, -1.0, 1.0
+    case = ROW.asked(context)
+    answers = []
+    for question, sign in zip(ROW.questions(context, entry_of(ROW)), signs, strict=True):
+        filled = np.where(question.inputs["mask"], np.float32(sign * 3e38), question.inputs["images"])
+        answers.append({"images": filled.astype(np.float32)})
+    marks, _ = ROW.mark(context, entry_of(ROW), answers)
+    numbers = [e.value for e in marks.evidence] + [m.value for m in marks.metrics.values()]
+    assert np.isfinite(numbers).all()
+    assert len(case.shown) == marks.metrics["mse"].n
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_hands_back_its_input_is_named(context, name):
     marks, _ = marked(TASKS[name], context, lambda images, mask: images)
-    assert flags(marks) == {"copies-input"}
+    # Gray is the same everywhere, noise is not.
+    assert flags(marks) == {"copies-input"} | ({"same-for-all"} if TASKS[name] is PATCH else set())
     metrics = marks.metrics
     assert metrics["masked_mse"].value == metrics["masked_mse_corrupted"].value
 
@@ -363,7 +396,7 @@ def test_altered_known_pixels_are_named_and_both_scores_are_given(context, name)
 
     marks, _ = marked(task, context, alters)
     n = marks.metrics["mse"].n
-    assert flags(marks) == {"known-pixels"}
+    assert flags(marks) == {"known-pixels", "same-for-all"}
     assert f"in {n} of {n} images, by up to 0.02" in evidence(marks, "known-pixels").message
     honest, _ = marked(task, context, paste(0.3))
     known = (~task.asked(context).mask[0]).mean()
@@ -377,7 +410,7 @@ def test_altered_known_pixels_are_named_and_both_scores_are_given(context, name)
 def test_rounding_of_known_pixels_is_no_alteration(context):
     signed_and_back = lambda images, mask: paste(0.3)((images * 2 - 1 + 1) / 2, mask)  # noqa: E731
     marks, _ = marked(ROW, context, signed_and_back)
-    assert flags(marks) == set()
+    assert flags(marks) == {"same-for-all"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -411,7 +444,7 @@ def test_the_option_maps_the_answers_of_code_and_says_so(context):
     signed = lambda images, mask: 2 * paste(0.25)(images, mask) - 1  # noqa: E731
     marks, notes = marked(PATCH, context, signed, entry)
     plain, _ = marked(PATCH, context, paste(0.25))
-    assert flags(marks) == set()
+    assert flags(marks) == {"same-for-all"}
     assert marks.metrics["masked_mse"].value == pytest.approx(plain.metrics["masked_mse"].value, rel=1e-6)
     assert notes == ["The answers were mapped from [-1, 1] to [0, 1], as the option value_range says."]
     weights, none = marked(PATCH, context, signed, entry_of(PATCH, value_range="-1,1"))
@@ -497,7 +530,9 @@ def test_every_baseline_answers_every_question_and_keeps_known_pixels(context):
                 assert answer["images"].dtype == np.float32
                 assert np.array_equal(answer["images"][~mask], images[~mask]), (task.name, name)
             marks, _ = task.mark(context, entry_of(task, Kind.BASELINE), answers)
-            assert flags(marks) == ({"copies-input"} if name in {"gray", "noisy", "coin-flips"} else set())
+            expected = {"copies-input"} if name in {"gray", "noisy", "coin-flips"} else set()
+            expected |= {"same-for-all"} if name in {"gray", "black", "mean-image"} else set()
+            assert flags(marks) == expected, (task.name, name)
 
 
 def test_patch_ridge_is_the_regression_on_the_known_pixels(context):

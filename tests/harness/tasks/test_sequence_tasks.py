@@ -179,7 +179,7 @@ def test_batch_dependence_is_flagged(context):
 
 @pytest.mark.parametrize("model", [Mixes(), Hides()])
 def test_noise_is_no_place_to_peek_from(model, context):
-    with pytest.raises(GradingError, match="model.eval") as caught:
+    with pytest.raises(GradingError, match=r"model\.eval") as caught:
         marked("next-pixel", context, model)
     assert caught.value.failure.kind == "not-causal"
 

@@ -223,7 +223,7 @@ def test_noise_is_no_place_to_peek_from(context):
         answer[:, 0] /= answer[:, 0].sum(axis=1, keepdims=True)
         return answer
 
-    with pytest.raises(GradingError, match="model.eval") as caught:
+    with pytest.raises(GradingError, match=r"model\.eval") as caught:
         mark(context, "M1", stateful)
     assert caught.value.failure.kind == "not-causal"
 
