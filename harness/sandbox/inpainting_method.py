@@ -98,15 +98,25 @@ class Method:
         kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         return [one for one in inspect.signature(self._function).parameters.values() if one.kind in kinds]
 
+    def _wanted(self) -> dict[str, str | None]:
+        """The roles of the arguments to give, by name: those without a default, and images and mask in any case."""
+        roles = {one.name: _role(one.name) for one in self._parameters() if one.default is one.empty}
+        for one in self._parameters():
+            role = _role(one.name)
+            if role in ("images", "mask") and role not in roles.values():
+                roles[one.name] = role
+        return roles
+
     def _named(self) -> bool:
         """Whether every argument that is wanted has a name that tells its role, and no role comes twice."""
-        roles = [_role(one.name) for one in self._parameters() if one.default is one.empty]
+        roles = list(self._wanted().values())
         return None not in roles and len(set(roles)) == len(roles) and {"images", "mask"} <= set(roles)
 
     def _by_name(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        wanted = {one.name: _role(one.name) for one in self._parameters()}
+        wanted = self._wanted()
         if tuple(wanted.values()) != tuple(self._order):
-            tolerate(f"inpainting takes ({', '.join(wanted)}); its arguments were told by their names.")
+            names = ", ".join(one.name for one in self._parameters())
+            tolerate(f"inpainting takes ({names}); its arguments were told by their names.")
         return {name: values[role] for name, role in wanted.items() if role is not None}
 
     def _by_place(self, values: Mapping[str, Any]) -> list[Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import importlib
 import sys
 from collections.abc import Iterator, Sequence
@@ -159,6 +160,19 @@ def run(statements: list[ast.stmt], namespace: dict[str, Any]) -> None:
     """Runs statements of the submission's own source."""
     namespace.setdefault("__builtins__", builtins)
     exec(compile(ast.Module(statements, []), "<submission>", "exec"), namespace)  # noqa: S102 — in the sandbox
+
+
+def run_what_works(statements: list[ast.stmt], namespace: dict[str, Any]) -> None:
+    """Runs statements of the submission's own source one by one, and passes over those that fail."""
+    for one in statements:
+        with contextlib.suppress(Exception, SystemExit):
+            if isinstance(one, ast.If):
+                test = ast.copy_location(ast.Assign([ast.Name("_gradebench_test", ast.Store())], one.test), one)
+                scope = dict(namespace)
+                run([ast.fix_missing_locations(test)], scope)
+                run_what_works(one.body if scope["_gradebench_test"] else one.orelse, namespace)
+            else:
+                run([one], namespace)
 
 
 def _only_defines(statement: ast.stmt) -> bool:

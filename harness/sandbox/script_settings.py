@@ -10,18 +10,33 @@ from __future__ import annotations
 import argparse
 import ast
 import builtins
+import copy
 import re
 import shlex
+import symtable
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 from harness.sandbox import own_modules
+from harness.sandbox.tolerated import tolerate
 
 _COMMAND_FILES = ("*.md", "*.txt", "*.sh", "README*")
 _LARGEST = 64 << 10
 _EVALUATION = re.compile(r"--(play|load|eval|test)")
+_STEPS = re.compile(r"&&|\|\|?|;|`|&(?!\d)")
+"""What stands between the commands of a line, in a shell or in prose."""
+_PROMPT = re.compile(r"^[\s$>!%(*\d.-]+")
+_PARSING = ("parse_args", "parse_known_args")
+_FLAGS = frozenset(["args", "opt", "opts", "FLAGS", "hparams"])
+"""What parameters that take the flags are called."""
+_CALL = "_gradebench_call"
+_MOST_CALLERS = 8
+_DEEPEST = 3
+"""Calls of a function, and functions around them, in which the value of its parameter is looked for."""
 
 
 @dataclass
@@ -35,6 +50,8 @@ class Settings:
     """The file that holds this command."""
     required: tuple[str, ...] = ()
     """Flags that the script wants to be given and that no command gives; they are None."""
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    """Values that hold whatever the script or a command says."""
 
 
 @dataclass
@@ -42,25 +59,34 @@ class Call:
     """A call of a class somewhere in a script."""
 
     path: Path
+    tree: ast.Module
     node: ast.Call
-    body: list[ast.stmt]
-    """The statements of the function around it, or of the file."""
-    parameters: frozenset[str] = field(default_factory=frozenset)
-    """What the function around it is given."""
+    function: ast.FunctionDef | None = None
+    """The function around it, if any."""
 
 
-def find_call(name: str, folder: Path) -> Call | None:
-    """The first call of class `name` in the files of a folder, those that read flags first."""
+class Evaluated(NamedTuple):
+    """What a script hands over in a call."""
+
+    arguments: list[Any]
+    named: dict[str, Any]
+    names: dict[str, Any]
+    """What the script's own names stand for then; its classes and functions have them as globals."""
+
+
+def find_calls(name: str, folder: Path) -> Iterator[Call]:
+    """The calls of class `name` in the files of a folder, those in files that read flags first."""
     files = sorted(own_modules.sources([folder]), key=lambda one: "ArgumentParser" not in ast.dump(one[1]))
     for path, tree in files:
-        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-        scopes: list[ast.FunctionDef | ast.Module] = [*functions, tree]
-        for scope in scopes:
-            for node in ast.walk(scope):
-                if isinstance(node, ast.Call) and called(node) == name:
-                    given = scope.args.args if isinstance(scope, ast.FunctionDef) else []
-                    return Call(path, node, scope.body, frozenset(one.arg for one in given))
-    return None
+        yield from _calls(name, path, tree)
+
+
+def _calls(name: str, path: Path, tree: ast.Module) -> Iterator[Call]:
+    """The calls in one file, each in every function around it and then as if it stood in none."""
+    for scope in [*(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)), tree]:
+        for node in ast.walk(scope):
+            if isinstance(node, ast.Call) and called(node) == name:
+                yield Call(path, tree, node, scope if isinstance(scope, ast.FunctionDef) else None)
 
 
 def read_settings(script: Path, near: Sequence[Path], fixed: Mapping[str, Any]) -> Settings:
@@ -79,74 +105,233 @@ def read_settings(script: Path, near: Sequence[Path], fixed: Mapping[str, Any]) 
                 parser.add_argument(*names, **named)
             except Exception:  # noqa: S112 — a flag that can't be understood is one that nothing here needs
                 continue
-    flags, found_in = _command(script, near)
-    try:
-        values, _ = parser.parse_known_args(list(flags))
-    except (argparse.ArgumentError, SystemExit):
-        values, flags, found_in = parser.parse_known_args([])[0], (), None
+    values, flags, found_in = _commanded(parser, script, near)
     for name, value in fixed.items():
         if hasattr(values, name):
             setattr(values, name, value)
     given = {flag.partition("=")[0] for flag in flags}
-    return Settings(values, flags, found_in, tuple(name for name in required if name not in given))
+    return Settings(values, flags, found_in, tuple(name for name in required if name not in given), dict(fixed))
 
 
-def evaluate(call: Call, settings: Settings, known: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """The arguments of a call, by position and by name, with no more of the script run than they need.
+def evaluate(call: Call, settings: Settings, known: Mapping[str, Any]) -> Evaluated:
+    """The arguments of a call, with no more of the script run than they need.
 
-    `known` are names that have a value already, whatever the script assigns to them.
+    `known` are names that have a value already, whatever the script assigns to them. What the script assigns to the
+    flags themselves, `args.device = …`, is done to a copy of the settings' values.
     """
-    namespace = own_modules.definitions(call.path) | dict(known)
-    holders = _holders(call) - set(namespace)
-    namespace |= dict.fromkeys(holders, settings.values)
-    needed = _names(call.node) - set(known) - holders
-    before = [one for one in call.body if one.lineno <= call.node.lineno]
-    while True:
-        kept = _slice(before, needed, call.node)
-        wider = needed | ({name for one in kept for name in _names(one)} - set(known) - holders)
-        if wider == needed:
-            break
-        needed = wider
-    own_modules.run(kept, namespace)
-    return _evaluated(call.node, namespace)
+    return _Script(call, settings, known).evaluate(call, call.node, _DEEPEST)
 
 
-def _holders(call: Call) -> set[str]:
-    """Names that stand for the parsed flags: what `parse_args` is assigned to, and what is called like it."""
-    found = {"args", "opt", "opts", "FLAGS", "hparams"} & (call.parameters | {"args"})
-    tree = ast.parse(call.path.read_bytes())
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
-            continue
-        if called(node.value) in ("parse_args", "parse_known_args"):
-            found |= {name for target in node.targets for name in _names(target)}
-    return found
+class _Script:
+    """A script that is evaluated in parts, as if it were the one that is run."""
+
+    def __init__(self, call: Call, settings: Settings, known: Mapping[str, Any]) -> None:
+        self._path, self._tree = call.path, call.tree
+        self._fixed, self._known = settings.fixed, set(known)
+        self._values = copy.copy(settings.values)
+        self._assigned = False
+        self._globals = _globals_read(call.tree)
+        # One dictionary from here on, as it is the globals of the functions that are defined in it.
+        self._names = own_modules.definitions(call.path)
+        self._names.update({"__name__": "__main__"}, **known)
+
+    def evaluate(self, call: Call, wanted: ast.Call, depth: int) -> Evaluated:
+        """The arguments `wanted`, evaluated where `call` stands."""
+        holders = self._holders(call.function)
+        self._names.update(dict.fromkeys(holders, self._values))
+        part = _Part(call.node, frozenset(self._known | holders), frozenset(holders))
+        names = {name for one in (*wanted.args, *wanted.keywords) for name in _names(one)}
+        if call.function is None:
+            self._prepare(part, self._globals)
+            kept, _ = part.needed(self._tree.body, names)
+        else:
+            body, inside = call.function.body, _stored(call.function)
+            kept, needed = part.needed(body, names)
+            needed = needed | part.needed(body, set(), flags=True)[1]
+            self._prepare(_Part(None, part.fixed, part.holders, call.function.name), self._globals | (needed - inside))
+            asked = (needed & {one.arg for one in call.function.args.args}) - part.fixed
+            given = self._given(call.function, asked, depth)
+            for name in asked:
+                # What is called like a parameter outside is something else.
+                self._names.pop(name, None)
+            self._names.update(given)
+            self._run_what_works(part.needed(body, set(), flags=True)[0])
+        own_modules.run(kept, self._names)
+        return Evaluated(*_evaluated(wanted, self._names), self._names)
+
+    def _prepare(self, part: _Part, names: set[str]) -> None:
+        """Outside functions: what is assigned to the flags, once, and to those of `names` that have no value yet."""
+        missing = {name for name in names if name not in self._names}
+        self._run_what_works(part.needed(self._tree.body, missing, flags=not self._assigned)[0])
+        self._assigned = True
+
+    def _run_what_works(self, statements: list[ast.stmt]) -> None:
+        own_modules.run_what_works(statements, self._names)
+        for name, value in self._fixed.items():
+            # A torch.device in place of its name is no other setting, and stays.
+            if type(getattr(self._values, name, None)) is type(value):
+                setattr(self._values, name, value)
+
+    def _holders(self, function: ast.FunctionDef | None) -> set[str]:
+        """Names that stand for the parsed flags: what `parse_args` is assigned to or given as, or called like it."""
+        found = {"args"}
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Assign) and _is_parsing(node.value):
+                found |= {name for target in node.targets for name in _names(target)}
+        if function is not None:
+            found |= _FLAGS & {one.arg for one in function.args.args}
+            for call in islice(_calls(function.name, self._path, self._tree), _MOST_CALLERS):
+                given = _by_parameter(function, call.node) or {}
+                found |= {
+                    name
+                    for name, value in given.items()
+                    if _is_parsing(value) or (isinstance(value, ast.Name) and value.id in found)
+                }
+        # A class `args` that holds the settings is none of them.
+        held = (None, self._values)
+        return {name for name in found - self._known if any(self._names.get(name) is one for one in held)}
+
+    def _given(self, function: ast.FunctionDef, asked: set[str], depth: int) -> dict[str, Any]:
+        """Values for those of the function's parameters that are `asked`: the defaults, or what a caller hands in."""
+        defaults = zip(reversed(function.args.args), reversed(function.args.defaults), strict=False)
+        values: dict[str, Any] = {}
+        for name, value in {one.arg: value for one, value in defaults if one.arg in asked}.items():
+            with suppress(Exception, SystemExit):
+                values |= _evaluated(_call_with({name: value}), self._names)[1]
+        if not asked or not depth:
+            return values
+        for caller in islice(_calls(function.name, self._path, self._tree), _MOST_CALLERS):
+            handed = _by_parameter(function, caller.node)
+            if handed is not None and caller.function is not function and asked <= set(handed) | set(values):
+                wanted = _call_with({name: handed[name] for name in asked & set(handed)})
+                with suppress(Exception, SystemExit):
+                    return values | self.evaluate(caller, wanted, depth - 1).named
+        return values
 
 
-def _slice(statements: Sequence[ast.stmt], needed: set[str], call: ast.Call) -> list[ast.stmt]:
-    """Of statements those that give `needed` names a value, with the conditions that they stand under."""
-    kept: list[ast.stmt] = []
-    for one in statements:
-        if isinstance(one, ast.If):
-            body, other = _slice(one.body, needed, call), _slice(one.orelse, needed, call)
-            if body or other:
-                kept.append(
-                    ast.copy_location(ast.If(one.test, body or [ast.copy_location(ast.Pass(), one)], other), one)
-                )
-        elif isinstance(one, ast.Assign | ast.AnnAssign | ast.AugAssign):
-            targets = one.targets if isinstance(one, ast.Assign) else [one.target]
-            holds_call = any(node is call for node in ast.walk(one))
-            if not holds_call and {name for target in targets for name in _names(target)} & needed:
-                kept.append(one)
-    return kept
+@dataclass
+class _Part:
+    """What of some statements is run for a call."""
+
+    call: ast.Call | None
+    """The call that they lead to; None where they are all before it."""
+    fixed: frozenset[str]
+    """Names that have their values."""
+    holders: frozenset[str]
+    """Those of them that stand for the flags."""
+    around: str | None = None
+    """The function around the call, which is not run."""
+
+    def needed(
+        self, statements: Sequence[ast.stmt], names: set[str], flags: bool = False
+    ) -> tuple[list[ast.stmt], set[str]]:
+        """The statements that give `names` a value, or the `flags` another one, and all names that these need."""
+        names = names - self.fixed
+        while True:
+            kept = self._slice(statements, names, flags)
+            wider = names | ({name for one in kept for name in _names(one)} - self.fixed)
+            if wider == names:
+                return kept, names
+            names = wider
+
+    def _slice(self, statements: Sequence[ast.stmt], names: set[str], flags: bool) -> list[ast.stmt]:
+        """Of statements before the call those that are needed, with the conditions that they stand under."""
+        kept: list[ast.stmt] = []
+        for one in statements:
+            if self.call is not None and one.lineno > self.call.lineno:
+                break
+            if isinstance(one, ast.Assign | ast.AnnAssign | ast.AugAssign):
+                targets = one.targets if isinstance(one, ast.Assign) else [one.target]
+                assigned = {name for target in targets for name in _names(target)}
+                if (assigned & names or (flags and self._is_flag(targets))) and not self._runs(one):
+                    kept.append(one)
+            elif isinstance(one, ast.If | ast.For | ast.While | ast.With | ast.Try) and self._leads_to(one):
+                # The branch in which the call stands is the one that was taken.
+                for block in _blocks(one):
+                    if any(self._leads_to(inner) for inner in block):
+                        kept += self._slice(block, names, flags)
+            elif isinstance(one, ast.If):
+                body, other = self._slice(one.body, names, flags), self._slice(one.orelse, names, flags)
+                if body or other:
+                    body = body or [ast.copy_location(ast.Pass(), one)]
+                    kept.append(ast.copy_location(ast.If(one.test, body, other), one))
+        return kept
+
+    def _leads_to(self, statement: ast.stmt) -> bool:
+        return self.call is not None and any(node is self.call for node in ast.walk(statement))
+
+    def _runs(self, statement: ast.stmt) -> bool:
+        """Whether a statement makes the call, or runs the function around it."""
+        calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
+        return any(node is self.call or (self.around and called(node) == self.around) for node in calls)
+
+    def _is_flag(self, targets: Sequence[ast.expr]) -> bool:
+        return any(
+            isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in self.holders
+            for target in targets
+            for node in ast.walk(target)
+        )
+
+
+def _blocks(statement: ast.stmt) -> list[list[ast.stmt]]:
+    """The lists of statements below a compound one."""
+    handlers = [one.body for one in getattr(statement, "handlers", [])]
+    return [getattr(statement, name, []) for name in ("body", "orelse", "finalbody")] + handlers
+
+
+def _stored(function: ast.FunctionDef) -> set[str]:
+    """The names that a function itself gives a value."""
+    inside = {one.id for one in ast.walk(function) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+    return inside | {one.arg for one in function.args.args}
+
+
+def _is_parsing(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and called(node) in _PARSING
+
+
+def _by_parameter(function: ast.FunctionDef, call: ast.Call) -> dict[str, ast.expr] | None:
+    """What a call hands in for each parameter; None for methods, and where it is not written out."""
+    names = [one.arg for one in function.args.args]
+    if names[:1] in (["self"], ["cls"]) or any(isinstance(one, ast.Starred) for one in call.args):
+        return None
+    by_place = dict(zip(names, call.args, strict=False))
+    return by_place | {one.arg: one.value for one in call.keywords if one.arg is not None}
+
+
+def _call_with(arguments: Mapping[str, ast.expr]) -> ast.Call:
+    """A call that hands in expressions by name."""
+    first = next(iter(arguments.values()), ast.Constant(None, lineno=1, col_offset=0))
+    given = [ast.copy_location(ast.keyword(name, value), value) for name, value in arguments.items()]
+    return ast.copy_location(ast.Call(ast.copy_location(ast.Name(_CALL, ast.Load()), first), [], given), first)
+
+
+def _globals_read(tree: ast.Module) -> set[str]:
+    """The names that a script's classes, and the functions that these name, take from the script."""
+
+    def read(table: symtable.SymbolTable) -> set[str]:
+        own = {one.get_name() for one in table.get_symbols() if one.is_global()}
+        return own.union(*(read(child) for child in table.get_children()))
+
+    inside: dict[str, set[str]] = {}
+    waiting: list[str] = []
+    for table in symtable.symtable(ast.unparse(tree), "<submission>", "exec").get_children():
+        inside[table.get_name()] = inside.get(table.get_name(), set()) | read(table)
+        if table.get_type() == "class":
+            waiting.append(table.get_name())
+    found: set[str] = set()
+    while waiting:
+        new = inside.get(waiting.pop(), set()) - found
+        found |= new
+        waiting += new
+    return found - set(dir(builtins))
 
 
 def _evaluated(call: ast.Call, namespace: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     """Evaluates a call's arguments, but not the call."""
-    catch = ast.copy_location(ast.Name("_gradebench_call", ast.Load()), call)
+    catch = ast.copy_location(ast.Name(_CALL, ast.Load()), call)
     replaced = ast.copy_location(ast.Call(catch, call.args, call.keywords), call)
     taken: list[tuple[list[Any], dict[str, Any]]] = []
-    scope = namespace | {"_gradebench_call": lambda *args, **named: taken.append((list(args), named))}
+    scope = namespace | {_CALL: lambda *args, **named: taken.append((list(args), named))}
     own_modules.run([ast.copy_location(ast.Expr(replaced), call)], scope)
     return taken[0]
 
@@ -162,26 +347,95 @@ def called(call: ast.Call) -> str:
     return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
-def _command(script: Path, near: Sequence[Path]) -> tuple[tuple[str, ...], str | None]:
-    """The flags of the last command that runs the script to evaluate, or of the last at all, and the file's name."""
-    commands = [(_EVALUATION.search(line) is not None, line, name) for name, line in _lines(near, script.name)]
-    chosen = [one for one in commands if one[0]] or commands
-    for _, line, name in reversed(chosen):
+@dataclass
+class _Command:
+    """A command that runs a script."""
+
+    flags: tuple[str, ...]
+    found_in: str
+    """The name of the text that holds it."""
+
+
+def _commanded(
+    parser: argparse.ArgumentParser, script: Path, near: Sequence[Path]
+) -> tuple[argparse.Namespace, tuple[str, ...], str | None]:
+    """The values of the flags, the flags that were given, and the file that holds the command.
+
+    Of commands that run the script, those come first of which it knows every flag, then those that evaluate, then the
+    last; those of which it knows none belong to another script of its name.
+    """
+    found: tuple[tuple[bool, bool], argparse.Namespace, _Command, list[str]] | None = None
+    for command in _commands(script, near):
         try:
-            words = shlex.split(line)
+            values, rest = parser.parse_known_args(list(command.flags))
+        except (Exception, SystemExit):  # noqa: S112 — a command with a value that its flag doesn't take
+            continue
+        unknown = [word for word in rest if word.startswith("-")]
+        if set(unknown) >= {word for word in command.flags if word.startswith("-")}:
+            continue
+        rank = (not unknown, _EVALUATION.search(" ".join(command.flags)) is not None)
+        if found is None or rank >= found[0]:
+            found = rank, values, command, unknown
+    if found is None:
+        return parser.parse_known_args([])[0], (), None
+    _, values, command, unknown = found
+    if unknown:
+        tolerate(f"{script.name} has no {', '.join(unknown)}, which the command in {command.found_in} gives.")
+    return values, command.flags, command.found_in
+
+
+def _commands(script: Path, near: Sequence[Path]) -> Iterator[_Command]:
+    """Commands with flags that run the script, in texts near it; nearest folder last.
+
+    `python main.py` is in another folder's place after `cd ../vae`, and so is `python vae/main.py`.
+    """
+    for folder in reversed(near):
+        start = [script.parent.name] if folder == script.parent else []
+        for path in sorted({path for pattern in _COMMAND_FILES for path in folder.glob(pattern) if path.is_file()}):
+            if path.stat().st_size > _LARGEST:
+                continue
+            place, homes = start, {near[-1].name}
+            fenced = path.suffix == ".sh"
+            for line in path.read_text("utf-8", "replace").replace("\\\n", " ").splitlines():
+                fenced ^= line.lstrip().startswith("```")
+                if line.startswith("#") and not fenced:
+                    # A heading: what follows is told from the start again.
+                    place = start
+                for words in _steps(line):
+                    if words[:2] == ["git", "clone"]:
+                        homes.add(PurePosixPath(words[-1]).name.removesuffix(".git"))
+                    elif words[0] == "cd" and len(words) == 2:
+                        place = start if words[1].strip("/") in homes else _moved(place, words[1])
+                    else:
+                        at = next((i for i, one in enumerate(words) if PurePosixPath(one).name == script.name), 0)
+                        flags = words[at + 1 :]
+                        if not any("python" in word for word in words[:at]) or not any(
+                            word.startswith("-") for word in flags
+                        ):
+                            continue
+                        inside = _moved(place, str(PurePosixPath(words[at]).parent))
+                        if not inside or inside[-1].lower() == script.parent.name.lower():
+                            yield _Command(tuple(flags), path.name)
+
+
+def _steps(line: str) -> Iterator[list[str]]:
+    """The commands of a line, each as its words."""
+    for step in _STEPS.split(line.replace("\\", "/")):
+        try:
+            words = shlex.split(_PROMPT.sub("", step).rstrip(" )"))
         except ValueError:
             continue
-        at = next((i for i, word in enumerate(words) if word.endswith(script.name)), None)
-        if at is not None and any(word.startswith("-") for word in words[at + 1 :]):
-            return tuple(words[at + 1 :]), name
-    return (), None
+        end = next((i for i, word in enumerate(words) if word in (">", ">>", "2>&1", "#")), len(words))
+        if words[:end]:
+            yield words[:end]
 
 
-def _lines(folders: Sequence[Path], script: str) -> Iterator[tuple[str, str]]:
-    """Commands that run a file of this name, by the name of the text that holds them; nearest folder last."""
-    for folder in reversed(folders):
-        for path in sorted({path for pattern in _COMMAND_FILES for path in folder.glob(pattern) if path.is_file()}):
-            if path.stat().st_size <= _LARGEST:
-                for line in path.read_text("utf-8", "replace").replace("\\\n", " ").splitlines():
-                    if script in line and "python" in line:
-                        yield path.name, line.strip().strip("`$ ")
+def _moved(place: Sequence[str], path: str) -> list[str]:
+    """The names of the folders above, as far as they are known, after `cd path`."""
+    moved = [] if path.startswith(("/", "~", "$")) else list(place)
+    for part in PurePosixPath(path).parts:
+        if part == "..":
+            moved = moved[:-1]
+        elif not part.startswith(("/", "~", "$")):
+            moved.append(part)
+    return moved

@@ -11,9 +11,13 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
+import shutil
 import tempfile
+from argparse import Namespace
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -28,6 +32,9 @@ from harness.types import refuse
 _LOW, _HIGH = 1e-4, 0.9999
 """What the flow's starter code rescales images to, so that their logits are finite."""
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".pdf", ".log")
+_COPIED = 64 << 20
+"""Bytes of a part's files that are copied, the smallest first; a worker's temporary folder holds 256 MiB."""
+_MOST_CALLS = 20
 
 
 class EnergyModel:
@@ -91,27 +98,38 @@ def _folder(root: Path, checkpoint: str, part: str) -> Path:
 
 
 def _work_in_a_copy(folder: Path) -> None:
-    """Makes a writable folder, which has links to the part's files, the working directory.
+    """Makes a writable folder, which has copies of the part's files and links to the largest, the working directory.
 
-    Students' methods save pictures where they are run, and the submission is read-only.
+    Students' methods save pictures and arrays where they are run, over those that they handed in, and the submission is
+    read-only. What they save beside their modules is thrown away.
     """
     if not can_write():
         os.chdir(folder)
-        throw_away_writes()
+        throw_away_writes("This machine's isolation leaves no place to write; what the code saved was thrown away.")
         return
-    copy = Path(tempfile.mkdtemp()) / folder.name
-    copy.mkdir()
+    top = Path(tempfile.mkdtemp()) / folder.name
+    top.mkdir()
+    found: list[tuple[int, Path, Path]] = []
     for place, folders, files in os.walk(folder):
-        inside = copy / Path(place).relative_to(folder)
-        for name in folders[:100]:
+        inside = top / Path(place).relative_to(folder)
+        folders[:] = folders[:100]
+        for name in folders:
             (inside / name).mkdir(exist_ok=True)
         for name in files[:1000]:
+            path = Path(place) / name
             # Pictures are what is written over; they are left out so that they can be.
-            if not name.lower().endswith(_PICTURES):
-                with contextlib.suppress(OSError):
-                    (inside / name).symlink_to(Path(place) / name)
-        folders[:] = folders[:100]
-    os.chdir(copy)
+            if not name.lower().endswith(_PICTURES) and path.is_file():
+                found.append((path.stat().st_size, path, inside / name))
+    left = _COPIED
+    for size, path, copy in sorted(found):
+        left -= size
+        with contextlib.suppress(OSError):
+            if left >= 0:
+                shutil.copyfile(path, copy)
+            else:
+                copy.symlink_to(path)
+    os.chdir(top)
+    throw_away_writes("The submission is read-only; what the code saved beside its own files was thrown away.")
     tolerate("The working directory is a writable copy, so that pictures can be saved; they are thrown away.")
 
 
@@ -143,36 +161,77 @@ def _open_energy(path: Path, folder: Path, root: Path) -> EnergyModel:
     file, name = found
     loaded = torch.load(path)
     owner = _holder(loaded)
-    call = script_settings.find_call(name, folder)
     if owner is None:
-        if call is None:
-            raise refuse(
-                "worker",
-                "no-settings",
-                f"No script in {folder.name}/ builds {name}, so its settings are not known; hand in a code entry.",
-            )
-        owner = _trainer(getattr(own_modules.imported(file), name), call, [folder, root], path, loaded)
-    script = file if call is None else call.path
+        owner, script = _built(file, name, [folder, root], path, loaded)
+    else:
+        script = next((call.path for call in script_settings.find_calls(name, folder)), file)
     return EnergyModel(Method(owner.inpainting, ("images", "mask"), flat=False), _is_symmetric(script))
 
 
-def _trainer(kind: Any, call: script_settings.Call, near: list[Path], path: Path, loaded: Any) -> Any:
-    """The student's trainer with the settings of its script and the weights of the checkpoint."""
-    fixed = {"play": True, "load_dir": str(path), "load_path": str(path), "no_cuda": True, "device": "cpu"}
-    settings = script_settings.read_settings(call.path, near, fixed)
-    if settings.required:
-        tolerate(f"{call.path.name} wants {', '.join(settings.required)} to be given; each was left empty.")
-    arguments, named = script_settings.evaluate(call, settings, {"device": torch.device("cpu")})
-    state = _state(loaded)
-    for width in _widths(_module_in([*arguments, *named.values()]), state):
+def _built(file: Path, name: str, near: list[Path], path: Path, loaded: Any) -> tuple[Any, Path]:
+    """The student's trainer as the first call that can be followed builds it, and the script of this call."""
+    calls = list(islice(script_settings.find_calls(name, near[0]), _MOST_CALLS))
+    if not calls:
+        raise refuse(
+            "worker",
+            "no-settings",
+            f"No script in {near[0].name}/ builds {name}, so its settings are not known; hand in a code entry.",
+        )
+    module = own_modules.imported(file)
+    own = dict(vars(module))
+    failed: list[BaseException] = []
+    for call in calls:
+        try:
+            settings = script_settings.read_settings(call.path, near, _fixed(path))
+            given = _given(call, settings, _state(loaded))
+            if call.path == file:
+                _hand_globals(module, own, given.names)
+            return _trainer(getattr(module, name), given, settings, call.path, path, loaded), call.path
+        except (Exception, SystemExit) as error:
+            failed.append(error)
+    raise failed[0]
+
+
+def _fixed(path: Path) -> dict[str, Any]:
+    return {"play": True, "load_dir": str(path), "load_path": str(path), "no_cuda": True, "device": "cpu"}
+
+
+def _given(
+    call: script_settings.Call, settings: script_settings.Settings, state: Mapping[str, Tensor] | None
+) -> script_settings.Evaluated:
+    """What a call hands over, with modules as wide as the checkpoint's."""
+    known = {"device": torch.device("cpu")}
+    given = script_settings.evaluate(call, settings, known)
+    for width in _widths(_module_in([*given.arguments, *given.named.values()]), state):
         if _resize(settings.values, *width):
-            arguments, named = script_settings.evaluate(call, settings, {"device": torch.device("cpu")})
-    trainer = kind(*arguments, **named)
+            given = script_settings.evaluate(call, settings, known)
+    return given
+
+
+def _trainer(
+    kind: Any,
+    given: script_settings.Evaluated,
+    settings: script_settings.Settings,
+    script: Path,
+    path: Path,
+    loaded: Any,
+) -> Any:
+    """The student's trainer with the settings of its script and the weights of the checkpoint."""
+    trainer = kind(*given.arguments, **given.named)
     shown = ", ".join(f"{key} = {value}" for key, value in _plain(vars(trainer)).items())
-    source = f"the command in {settings.found_in}" if settings.found_in else f"the defaults in {call.path.name}"
+    _load(trainer, path, _state(loaded))
+    if settings.required:
+        tolerate(f"{script.name} wants {', '.join(settings.required)} to be given; each was left empty.")
+    source = f"the command in {settings.found_in}" if settings.found_in else f"the defaults in {script.name}"
     tolerate(f"Settings of {kind.__name__} are {source}: {shown[:300]}.")
-    _load(trainer, path, state)
     return trainer
+
+
+def _hand_globals(module: ModuleType, own: Mapping[str, Any], names: Mapping[str, Any]) -> None:
+    """Gives a script's classes the globals that it sets where it is run, and its flags those of its command."""
+    for name, value in names.items():
+        if own.get(name) is None or isinstance(value, Namespace):
+            setattr(module, name, value)
 
 
 def _load(trainer: Any, path: Path, state: Mapping[str, Tensor] | None) -> None:

@@ -31,7 +31,7 @@ class RowInpainting(Inpainting):
     batch = 500
     repeated = 200
     small_batch = 40
-    deadline = 900.0
+    deadline = 3600.0
 
     def corrupt(self, originals: Images, generator: torch.Generator) -> Corrupted:
         """Add 0.3 · N(0, 1) to the even rows and clip."""

@@ -56,6 +56,16 @@ def renamed(mask: Tensor, image: Tensor, steps: int = 5) -> tuple[int, Tensor]:
     return steps, image + 0.25 * mask
 
 
+def with_defaults(corrupted: Tensor, mask: Tensor, n: int = 60, data: Any = None, save_path: str = "a/") -> Tensor:
+    assert (n, data, save_path) == (60, None, "a/")
+    return corrupted + 0.25 * mask
+
+
+def with_a_default_mask(x: Tensor, steps: int = 5, mask: Any = None, masks: Any = None) -> Tensor:
+    assert steps == 5 and masks is None
+    return x + 0.25 * mask
+
+
 def nameless(a: Tensor, b: Tensor) -> list[Tensor]:
     return [a + 0.25 * b, b]
 
@@ -68,6 +78,8 @@ def nameless(a: Tensor, b: Tensor) -> list[Tensor]:
         (arrays, EBM, ["numpy arrays", "returned a numpy array"]),
         (flow, FLOW, []),
         (renamed, EBM, ["takes (mask, image, steps)", "returned 2 values"]),
+        (with_defaults, EBM, []),
+        (with_a_default_mask, EBM, []),
         (nameless, FLOW, ["takes (a, b), given images, mask in this order", "returned 2 values"]),
     ],
 )

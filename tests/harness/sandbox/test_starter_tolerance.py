@@ -57,6 +57,91 @@ def test_where_nothing_can_be_written_the_answers_are_the_same(
     assert digest(small) == before
 
 
+SCRIPT = """
+    import argparse
+    import os
+    from pathlib import Path
+
+    import numpy as np
+    import torch
+    from torch import nn
+
+    HERE = Path(__file__).parent
+
+
+    class Net(nn.Module):
+        def __init__(self, size):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(size))
+
+
+    class Trainer:
+        def __init__(self, net, args):
+            self.net, self.device = net, args.device
+
+        def inpainting(self, corrupted, mask, n=60):
+            assert n == 60
+            x = corrupted.to(device)
+            for folder in (HERE / "new" / "two", Path("out") / "two"):
+                folder.mkdir(parents=True, exist_ok=True)
+                os.makedirs(folder / "more" / "yet", exist_ok=True)
+                for name in ("recovered.npy", "large.npy", "two/new.npy"):
+                    np.save(folder.parent.parent / ("new/" + name if "two" in name else name), x)
+                torch.save(x, folder / "more" / "x.pt")
+                torch.save(x, folder.parent.parent / "models" / "x.pt")
+            replaced = np.load("recovered.npy").shape == x.shape
+            return x + mask * (scale * args.k + self.net.weight.sum() + replaced)
+
+        def load(self, path):
+            self.net.load_state_dict(torch.load(path, map_location=self.device)["model"])
+
+
+    def sketch(net):
+        return Trainer(net, None)
+
+
+    def small(args):
+        return Trainer(Net(2), args)
+
+
+    def main(net, args):
+        trainer = Trainer(net, args)
+        print(trainer.inpainting(torch.zeros(1, 1, 28, 28), torch.ones(1, 1, 28, 28)))
+
+
+    if __name__ == "__main__":
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--k", type=int, default=3)
+        parser.add_argument("--play", action="store_true")
+        args = parser.parse_args()
+        device = args.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        scale = float("10")
+        main(Net(3), args)
+    """
+TEXT = "python ebm/main.py --play --k 7\npython vae/main.py --play --k 9\n"
+
+
+@pytest.mark.parametrize("level", ["full", "reduced"])
+def test_a_script_that_is_all_in_one_and_saves_over_its_files(
+    request: pytest.FixtureRequest, tmp_path: Path, level: str
+) -> None:
+    changed = {"ebm/main.py": SCRIPT, "ebm/ebm.py": "", "ebm/notes.txt": "", "README.md": TEXT}
+    root = starter_repository.write(tmp_path / "team", parts="", changed=changed)
+    (root / EBM[1]).parent.mkdir()
+    torch.save({"model": {"weight": torch.tensor([1.0, 2.0, 4.0])}}, root / EBM[1])
+    np.save(root / "ebm" / "recovered.npy", np.zeros(5))
+    with (root / "ebm" / "large.npy").open("wb") as file:
+        file.truncate(65 << 20)
+    before = digest(root)
+    images, mask = asked()
+    found, notes = inpainted(request.getfixturevalue(level), root, EBM, images, mask)
+    replaced = level == "full"
+    np.testing.assert_allclose(found, images + mask * (10 * 7 + 1 + 2 + 4 + replaced), rtol=1e-6)
+    assert digest(root) == before
+    assert "the command in README.md" in notes
+    assert ("beside its own files was thrown away" if replaced else "no place to write") in notes
+
+
 FROM_MAIN = """
 import runpy, sys
 names = runpy.run_path("realnvp.py", run_name="__main__")
@@ -122,11 +207,15 @@ HOSTILE = """
 
     HERE = pathlib.Path(__file__).parent
 
+    def writes(path):
+        path.write_bytes(b"mine")
+        assert path.read_bytes() == b"mine"
+
     def tries():
-        yield lambda: (HERE / "realnvp.py").write_text("print('mine')")
-        yield lambda: (HERE / "models" / "checkpoint_best.pt").write_bytes(b"")
-        yield lambda: (HERE / "new.txt").write_text("new")
-        yield lambda: (HERE.parent / "submission.toml").write_text("new")
+        yield lambda: writes(HERE / "realnvp.py")
+        yield lambda: writes(HERE / "models" / "checkpoint_best.pt")
+        yield lambda: writes(HERE / "new.txt")
+        yield lambda: writes(HERE.parent / "submission.toml")
         yield lambda: os.chmod(HERE, 0o777)
         yield lambda: os.unlink(HERE / "realnvp.py")
         yield lambda: os.symlink("/etc", HERE / "etc")
