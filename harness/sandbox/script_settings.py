@@ -12,24 +12,19 @@ import ast
 import builtins
 import copy
 import re
-import shlex
 import symtable
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.sandbox import own_modules
+from harness.sandbox import own_modules, script_commands
+from harness.sandbox.script_commands import Command
 from harness.sandbox.tolerated import tolerate
 
-_COMMAND_FILES = ("*.md", "*.txt", "*.sh", "README*")
-_LARGEST = 64 << 10
 _EVALUATION = re.compile(r"--(play|load|eval|test)")
-_STEPS = re.compile(r"&&|\|\|?|;|`|&(?!\d)")
-"""What stands between the commands of a line, in a shell or in prose."""
-_PROMPT = re.compile(r"^[\s$>!%(*\d.-]+")
 _PARSING = ("parse_args", "parse_known_args")
 _FLAGS = frozenset(["args", "opt", "opts", "FLAGS", "hparams"])
 """What parameters that take the flags are called."""
@@ -347,15 +342,6 @@ def called(call: ast.Call) -> str:
     return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
-@dataclass
-class _Command:
-    """A command that runs a script."""
-
-    flags: tuple[str, ...]
-    found_in: str
-    """The name of the text that holds it."""
-
-
 def _commanded(
     parser: argparse.ArgumentParser, script: Path, near: Sequence[Path]
 ) -> tuple[argparse.Namespace, tuple[str, ...], str | None]:
@@ -364,8 +350,8 @@ def _commanded(
     Of commands that run the script, those come first of which it knows every flag, then those that evaluate, then the
     last; those of which it knows none belong to another script of its name.
     """
-    found: tuple[tuple[bool, bool], argparse.Namespace, _Command, list[str]] | None = None
-    for command in _commands(script, near):
+    found: tuple[tuple[bool, bool], argparse.Namespace, Command, list[str]] | None = None
+    for command in script_commands.commands(script, near):
         try:
             values, rest = parser.parse_known_args(list(command.flags))
         except (Exception, SystemExit):  # noqa: S112 — a command with a value that its flag doesn't take
@@ -382,60 +368,3 @@ def _commanded(
     if unknown:
         tolerate(f"{script.name} has no {', '.join(unknown)}, which the command in {command.found_in} gives.")
     return values, command.flags, command.found_in
-
-
-def _commands(script: Path, near: Sequence[Path]) -> Iterator[_Command]:
-    """Commands with flags that run the script, in texts near it; nearest folder last.
-
-    `python main.py` is in another folder's place after `cd ../vae`, and so is `python vae/main.py`.
-    """
-    for folder in reversed(near):
-        start = [script.parent.name] if folder == script.parent else []
-        for path in sorted({path for pattern in _COMMAND_FILES for path in folder.glob(pattern) if path.is_file()}):
-            if path.stat().st_size > _LARGEST:
-                continue
-            place, homes = start, {near[-1].name}
-            fenced = path.suffix == ".sh"
-            for line in path.read_text("utf-8", "replace").replace("\\\n", " ").splitlines():
-                fenced ^= line.lstrip().startswith("```")
-                if line.startswith("#") and not fenced:
-                    # A heading: what follows is told from the start again.
-                    place = start
-                for words in _steps(line):
-                    if words[:2] == ["git", "clone"]:
-                        homes.add(PurePosixPath(words[-1]).name.removesuffix(".git"))
-                    elif words[0] == "cd" and len(words) == 2:
-                        place = start if words[1].strip("/") in homes else _moved(place, words[1])
-                    else:
-                        at = next((i for i, one in enumerate(words) if PurePosixPath(one).name == script.name), 0)
-                        flags = words[at + 1 :]
-                        if not any("python" in word for word in words[:at]) or not any(
-                            word.startswith("-") for word in flags
-                        ):
-                            continue
-                        inside = _moved(place, str(PurePosixPath(words[at]).parent))
-                        if not inside or inside[-1].lower() == script.parent.name.lower():
-                            yield _Command(tuple(flags), path.name)
-
-
-def _steps(line: str) -> Iterator[list[str]]:
-    """The commands of a line, each as its words."""
-    for step in _STEPS.split(line.replace("\\", "/")):
-        try:
-            words = shlex.split(_PROMPT.sub("", step).rstrip(" )"))
-        except ValueError:
-            continue
-        end = next((i for i, word in enumerate(words) if word in (">", ">>", "2>&1", "#")), len(words))
-        if words[:end]:
-            yield words[:end]
-
-
-def _moved(place: Sequence[str], path: str) -> list[str]:
-    """The names of the folders above, as far as they are known, after `cd path`."""
-    moved = [] if path.startswith(("/", "~", "$")) else list(place)
-    for part in PurePosixPath(path).parts:
-        if part == "..":
-            moved = moved[:-1]
-        elif not part.startswith(("/", "~", "$")):
-            moved.append(part)
-    return moved
