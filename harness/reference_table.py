@@ -65,7 +65,7 @@ def rows(records: Sequence[Record]) -> list[tuple[str, str, str, str, str]]:
             record.status.value if metric is None else f"{_text(metric.value, metric)} {_spoken(record.primary or '')}"
         )
         seconds = f"{record.timings.get('answers', 0.0):.1f} s"
-        found.append((record.part, record.task, value, _interval(metric) if metric is not None else "", seconds))
+        found.append((_model(record), record.task, value, _interval(metric) if metric is not None else "", seconds))
     return found
 
 
