@@ -13,8 +13,9 @@ Rows never mix, so nothing depends on which are computed together, or on how man
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -115,16 +116,36 @@ class Stepwise:
 
     def missing_posterior(self, images: Tensor) -> Tensor:
         """Exact, by branching at each missing pixel; see `Source`."""
+        positions = _missing(images)  # (N, k)
+        k = positions.shape[1]
+        posterior = images.new_empty(len(images), 1 << k)
 
-        def block(some: Tensor, positions: Tensor) -> Tensor:
-            branches = _Branches(self, some)
-            for pixel in positions.unbind(1):
-                branches.read_to(int(pixel.min()))
-                branches.branch(pixel)
-            return branches.to_the_end().view(len(some), -1)
+        def answer(job: tuple[_Branches, Tensor]) -> None:
+            branches, rows = job
+            with torch.no_grad():  # a thread does not inherit it
+                for pixel in positions[rows].unbind(1):
+                    branches.read_to(int(pixel.min()))
+                    branches.branch(pixel)
+                posterior[rows] = branches.to_the_end().view(len(rows), -1).log_softmax(1).float()
 
         # Only a model that offers `scan` promises that several threads may ask it at once.
-        return _in_blocks(images, block, threads=_processors() if callable(self._scan) else 1)
+        threads = _processors() if callable(self._scan) else 1
+        for together in torch.split(positions[:, 0].argsort(stable=True), ROWS):
+            parts = torch.split(together, max(1, ROWS >> k))
+            with ThreadPoolExecutor(threads) as pool:
+                # Each part is on its way as soon as it is read.
+                _drain(pool.map(answer, self._until_missing(images, positions, parts)))
+        return posterior
+
+    def _until_missing(
+        self, images: Tensor, positions: Tensor, parts: Sequence[Tensor]
+    ) -> Iterator[tuple[_Branches, Tensor]]:
+        """Each of `parts`, rows in the order of their first missing pixel, read up to there along with the rest."""
+        rest = _Branches.start(self, images[torch.cat(list(parts))])
+        for part in parts:
+            rest.read_to(int(positions[part[0], 0]))
+            first, rest = rest.cut(len(part))
+            yield first, part
 
     @torch.no_grad()
     def complete(self, images: Tensor, uniforms: Tensor) -> Tensor:
@@ -184,16 +205,17 @@ class Whole:
 
     def missing_posterior(self, images: Tensor) -> Tensor:
         """Exact, from the whole of every completion; see `Source`."""
-
-        def block(some: Tensor, positions: Tensor) -> Tensor:
-            rows = some
-            for pixel in positions.unbind(1):
+        positions = _missing(images)
+        k = positions.shape[1]
+        posterior = images.new_empty(len(images), 1 << k)
+        for part in torch.split(positions[:, 0].argsort(stable=True), max(1, ROWS >> k)):
+            rows = images[part]
+            for pixel in positions[part].unbind(1):
                 rows = _filled(rows, pixel)
-            first = max(int(positions.min()), 1)  # nothing is predicted of the first pixel of all
+            first = max(int(positions[part].min()), 1)  # nothing is predicted of the first pixel of all
             terms = log_likelihood(self.probabilities(rows)[:, first - 1 :], rows[:, first:])
-            return terms.sum(1).view(len(some), -1)
-
-        return _in_blocks(images, block, threads=1)
+            posterior[part] = terms.sum(1).view(len(part), -1).log_softmax(1).float()
+        return posterior
 
     def complete(self, images: Tensor, uniforms: Tensor) -> Tensor:
         """All pixels anew for every one that is drawn; see `Source`."""
@@ -210,17 +232,32 @@ class Whole:
         return probabilities.view(n, samples, length)
 
 
+@dataclass
 class _Branches:
     """Sequences that are read together, pixel by pixel, and that double where a pixel is missing."""
 
-    def __init__(self, source: Stepwise, images: Tensor) -> None:
-        self._source = source
-        self._pixels = images
-        self._state = source.start(len(images))
-        self._read = 0
-        self._following: Tensor | None = None
-        """P(the next pixel is lit), (rows,), once a pixel is known."""
-        self._total = torch.zeros(len(images), dtype=torch.float64)
+    _source: Stepwise
+    _pixels: Tensor
+    _state: Any
+    _total: Tensor
+    """Log p of what is read, (rows,), double."""
+    _read: int = 0
+    _following: Tensor | None = None
+    """P(the next pixel is lit), (rows,), once a pixel is known."""
+
+    @classmethod
+    def start(cls, source: Stepwise, images: Tensor) -> _Branches:
+        """Images (N, T) of which nothing is read yet."""
+        return cls(source, images, source.start(len(images)), torch.zeros(len(images), dtype=torch.float64))
+
+    def cut(self, n: int) -> tuple[_Branches, _Branches]:
+        """The first n rows, and the others."""
+        return self._rows(torch.arange(n)), self._rows(torch.arange(n, len(self._pixels)))
+
+    def _rows(self, rows: Tensor) -> _Branches:
+        following = None if self._following is None else self._following[rows]
+        state = self._source.select(self._state, rows, len(self._pixels))
+        return _Branches(self._source, self._pixels[rows], state, self._total[rows], self._read, following)
 
     def read_to(self, position: int) -> None:
         """Read the pixels before `position`."""
@@ -261,32 +298,18 @@ def next_pixel_probabilities(source: Stepwise, binary: Tensor) -> Tensor:
 
 def log_likelihood(probabilities: Tensor, pixels: Tensor) -> Tensor:
     """Log P of each of `pixels`, 0 or 1, that is lit with the given probability; shapes alike."""
-    return torch.where(pixels > 0.5, probabilities, 1 - probabilities).log()
+    # |p − (1 − x)| is p for 1 and 1 − p for 0, to the last bit, in one new array: what costs here is fresh memory.
+    return (probabilities - (pixels <= 0.5).to(probabilities.dtype)).abs_().log_()
 
 
-def _in_blocks(images: Tensor, block: Callable[[Tensor, Tensor], Tensor], threads: int) -> Tensor:
-    """Normalised log-probabilities (N, 2ᵏ), float32, from a function of some images and their missing positions."""
+def _missing(images: Tensor) -> Tensor:
+    """The positions (N, k) of the pixels that are −1 in images (N, T), k of them in each."""
     missing = images < 0
     counts = missing.sum(1)
     k = int(counts[0])
     if not 1 <= k <= MOST_MISSING or bool((counts != k).any()):
         raise ValueError(f"every image must lack the same number of pixels, 1 to {MOST_MISSING}; found {set(counts)}")
-    positions = missing.nonzero()[:, 1].view(-1, k)
-    order = positions[:, 0].argsort(stable=True)
-    parts = torch.split(order, max(1, ROWS >> k))
-    posterior = images.new_empty(len(images), 1 << k)
-
-    def answer(rows: Tensor) -> None:
-        with torch.no_grad():  # a thread does not inherit it
-            posterior[rows] = block(images[rows], positions[rows]).log_softmax(1).float()
-
-    if threads == 1:
-        for part in parts:
-            answer(part)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            _drain(pool.map(answer, parts))
-    return posterior
+    return missing.nonzero()[:, 1].view(-1, k)
 
 
 def _drain(results: Iterator[None]) -> None:
@@ -316,7 +339,7 @@ def _probabilities(found: Any, shape: tuple[int, ...], name: str) -> Tensor:
     # A double next to 1 leaves more of the other value's probability than a float32 does.
     least = min(torch.finfo(values.dtype).eps, _SINGLE)
     values = values.detach().double().reshape(shape)
-    low, high = (float(values.min()), float(values.max())) if values.numel() else (0.0, 1.0)
+    low, high = (float(end) for end in values.aminmax()) if values.numel() else (0.0, 1.0)
     if not (low >= -TOLERATED and high <= 1 + TOLERATED):
         hint = "" if low != low or high != high else " They look like logits: return their sigmoid."
         message = f"{name} gave probabilities in [{low:.4g}, {high:.4g}]; allowed is [0, 1].{hint}"

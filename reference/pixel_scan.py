@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from reference.recurrent import Recurrent, State
 
 ROWS = 1024
-"""Sequences at a time. Their buffers take 1.3 MB for 32 units; fewer and calls cost more than arithmetic."""
+"""Sequences at a time; of fewer, calls cost more than arithmetic."""
+SLOTS = 4
+"""Steps whose hidden states the head reads at once. For 32 units all buffers together take 3 MB."""
 
 
 @torch.no_grad()
@@ -55,50 +57,61 @@ def _scan_rows(
     rnn: Recurrent, relu: bool, head: nn.Sequential, state: Sequence[Tensor], pixels: Tensor
 ) -> tuple[Tensor, State]:
     n, steps = pixels.shape
-    width = rnn.width
-    # Rows: hidden state, a 1 for the biases, the pixel.
-    inputs = pixels.new_ones(width + 2, n)
-    hidden, seen, pixel = inputs[:width], inputs[: width + 1], inputs[width + 1]
-    hidden.copy_(state[0].t())
+    width, slots = rnn.width, min(SLOTS, steps)
+    # Of each slot: hidden state, a 1 for the biases, the pixel. A step reads one slot and writes the next one's state.
+    inputs = pixels.new_ones(width + 2, slots + 1, n)
+    given, hidden = inputs.unbind(1), inputs[:width].unbind(1)
+    hidden[0].copy_(state[0].t())
     cell = state[1].t().contiguous() if rnn.cell == "lstm" else None
-    recur = _lstm(rnn, inputs, hidden, cell) if cell is not None else _gru(rnn, inputs, hidden)
-    features = torch.empty_like(seen) if relu else seen
-    read = _head(head, features)
+    recur = _lstm(rnn, cell) if cell is not None else _gru(rnn, n)
+    features = pixels.new_empty(width + 1, slots, n)
+    read = _head(head, slots * n)
+    by_step = pixels.t().contiguous()
     logits = pixels.new_empty(steps, n)
-    for value, logit in zip(pixels.t().contiguous().unbind(), logits.unsqueeze(1).unbind(), strict=True):
-        pixel.copy_(value)
-        recur()
+    for first in range(0, steps, slots):
+        count = min(slots, steps - first)
+        inputs[width + 1, :count].copy_(by_step[first : first + count])
+        for slot in range(count):
+            recur(given[slot], hidden[slot], hidden[slot + 1])
+        # Whole slots, so that the buffers keep their shape; what a last one holds beyond the end is not read.
         if relu:
-            torch.clamp_min(seen, 0, out=features)
-        read(logit)
-    after = (hidden.t().contiguous(),) if cell is None else (hidden.t().contiguous(), cell.t().contiguous())
-    return logits.t().double().sigmoid(), after
+            torch.clamp_min(inputs[: width + 1, 1:], 0, out=features)
+        else:
+            features.copy_(inputs[: width + 1, 1:])
+        logits[first : first + count] = read(features.view(width + 1, -1)).view(slots, n)[:count]
+        hidden[0].copy_(hidden[count])
+    last = hidden[0].t().contiguous()
+    return logits.double().sigmoid_().t(), (last,) if cell is None else (last, cell.t().contiguous())
 
 
-def _lstm(rnn: Recurrent, inputs: Tensor, hidden: Tensor, cell: Tensor) -> Callable[[], None]:
-    """A step that reads `inputs` (H + 2, N) and writes `hidden` and `cell` (H, N), which lie in or beside them."""
-    width, n = hidden.shape
+Step = Callable[[Tensor, Tensor, Tensor], None]
+"""From a slot's inputs (H + 2, N) and its hidden state (H, N), which is part of them, to the next hidden state."""
+
+
+def _lstm(rnn: Recurrent, cell: Tensor) -> Step:
+    """Steps of an LSTM, which write `cell` (H, N), too."""
+    width, n = cell.shape
     i, f, g, o = torch.arange(4 * width).chunk(4)
     # The three sigmoids side by side.
     weight = torch.cat([rnn.weight_hh_l0, (rnn.bias_ih_l0 + rnn.bias_hh_l0)[:, None], rnn.weight_ih_l0], 1)
     weight = weight[torch.cat([i, f, o, g])]
-    gates = inputs.new_empty(4 * width, n)
+    gates = cell.new_empty(4 * width, n)
     sigmoids = gates[: 3 * width]
     enter, keep, leave, candidate = gates.view(4, width, n)
     squashed = torch.empty_like(cell)
 
-    def step() -> None:
+    def step(inputs: Tensor, hidden: Tensor, following: Tensor) -> None:
         torch.mm(weight, inputs, out=gates)
         sigmoids.sigmoid_()
         cell.mul_(keep).addcmul_(enter, candidate.tanh_())
-        torch.mul(leave, torch.tanh(cell, out=squashed), out=hidden)
+        torch.mul(leave, torch.tanh(cell, out=squashed), out=following)
 
     return step
 
 
-def _gru(rnn: Recurrent, inputs: Tensor, hidden: Tensor) -> Callable[[], None]:
-    """A step that reads `inputs` (H + 2, N) and writes `hidden` (H, N), which lies in them."""
-    width, n = hidden.shape
+def _gru(rnn: Recurrent, n: int) -> Step:
+    """Steps of a GRU for n sequences."""
+    width = rnn.width
     after = rnn.reset == "after"
     cut = [2 * width, width]
     gated, last = torch.split(rnn.weight_hh_l0, cut)
@@ -109,43 +122,43 @@ def _gru(rnn: Recurrent, inputs: Tensor, hidden: Tensor) -> Callable[[], None]:
     weight = torch.cat([gated, (gated_bias + from_bias)[:, None], from_pixel], 1)
     own = torch.cat([nothing, (own_bias if after else own_bias + last_bias)[:, None], own_pixel], 1)
     both = torch.cat([weight, own, torch.cat([last, last_bias[:, None], torch.zeros_like(own_pixel)], 1)])
-    gates = inputs.new_empty((4 if after else 3) * width, n)
+    gates = both.new_empty((4 if after else 3) * width, n)
     both = both[: len(gates)]
     sigmoids, candidate, inner = gates[: 2 * width], gates[2 * width : 3 * width], gates[3 * width :]
     reset, update = sigmoids.view(2, width, n)
     product = torch.empty_like(candidate)
 
-    def step() -> None:
+    def step(inputs: Tensor, hidden: Tensor, following: Tensor) -> None:
         torch.mm(both, inputs, out=gates)
         sigmoids.sigmoid_()
         if after:
             candidate.addcmul_(reset, inner)
         else:
             candidate.addmm_(last, torch.mul(reset, hidden, out=product))
-        torch.lerp(candidate.tanh_(), hidden, update, out=hidden)
+        torch.lerp(candidate.tanh_(), hidden, update, out=following)
 
     return step
 
 
-def _head(head: nn.Sequential, features: Tensor) -> Callable[[Tensor], None]:
-    """Writes the logits (1, N) for `features` (H + 1, N), of which the last row is 1."""
+def _head(head: nn.Sequential, n: int) -> Callable[[Tensor], Tensor]:
+    """The logits (1, N) for features (H + 1, N), of which the last row is 1."""
     layers: list[tuple[Tensor, Tensor, Tensor, bool]] = []
     """Weights with the bias as last column, the result, it and a 1 below it, and whether a ReLU follows."""
     modules = list(head)
     linear = [(at, module) for at, module in enumerate(modules) if isinstance(module, nn.Linear)]
     for at, module in linear[:-1]:
-        out = features.new_ones(module.out_features + 1, features.shape[1])
+        out = module.weight.new_ones(module.out_features + 1, n)
         layers.append((_with_bias(module), out[:-1], out, isinstance(modules[at + 1], nn.ReLU)))
     last = _with_bias(linear[-1][1])
+    logits = last.new_empty(1, n)
 
-    def read(logits: Tensor) -> None:
-        given = features
+    def read(given: Tensor) -> Tensor:
         for weight, result, whole, relu in layers:
             torch.mm(weight, given, out=result)
             if relu:
                 result.relu_()
             given = whole
-        torch.mm(last, given, out=logits)
+        return torch.mm(last, given, out=logits)
 
     return read
 
