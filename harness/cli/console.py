@@ -90,6 +90,7 @@ def results_table(records: list[Record]) -> Table:
             else "-"
         )
         points = f"{record.score.points:g} / {record.score.max_points:g}" if record.score is not None else "-"
+        points = "" if record.earlier_of else points
         table.add_row(
             escape(record.submission),
             escape(record.part),
