@@ -1,9 +1,9 @@
 """Many pixels at a time through the coursework's recurrent networks, without gradients.
 
-Exact in-painting runs 16 completions of every image to its end, all in float32. What counts is that a step touches little
-memory and calls few functions: features × rows buffers that are written again and again and nearly fit the second-level
-cache, biases and the pixel as further rows of the state so that a layer is one matrix product, no allocation in the
-loop, and the head reads several steps at once.
+Exact in-painting runs 16 completions of every image to its end, all in float32. What counts is that a step touches
+little memory and calls few functions: features × rows buffers that are written again and again and nearly fit the
+second-level cache, biases and the pixel as further rows of the state so that a layer is one matrix product, no
+allocation in the loop, and the head reads several steps at once.
 """
 
 from __future__ import annotations
