@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -96,7 +97,7 @@ def _lstm(rnn: Recurrent, inputs: Tensor, cell: Tensor) -> Advance:
     # The three sigmoids side by side.
     weight = torch.cat([rnn.weight_hh_l0, (rnn.bias_ih_l0 + rnn.bias_hh_l0)[:, None], rnn.weight_ih_l0], 1)
     weight = weight[torch.cat([i, f, o, g])]
-    gates, squashed, steps = cell.new_empty(4 * width, n), torch.empty_like(cell), _compiled_lstm_steps()
+    gates, squashed, steps = cell.new_empty(4 * width, n), torch.empty_like(cell), _compiled(_lstm_steps)
     return lambda count: steps(weight, inputs, cell, gates, squashed, count)
 
 
@@ -113,14 +114,14 @@ def _lstm_steps(weight: Tensor, inputs: Tensor, cell: Tensor, gates: Tensor, squ
 
 
 @functools.cache
-def _compiled_lstm_steps() -> Callable[..., None]:
-    """The steps as TorchScript, which runs without Python's lock: two threads then do twice as much as one.
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as TorchScript, which runs without Python's lock: two threads then do twice as much as one.
 
     It is deprecated in favour of torch.compile, which wants a C++ compiler where it runs; PyTorch's version is pinned.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        compiled: Callable[..., None] = torch.jit.script(_lstm_steps)
+        compiled: Callable[..., Any] = torch.jit.script(function)
     return compiled
 
 
@@ -159,25 +160,27 @@ def _gru(rnn: Recurrent, inputs: Tensor) -> Advance:
 
 def _head(head: nn.Sequential, n: int) -> Callable[[Tensor], Tensor]:
     """The logits (1, N) for features (H + 1, N), of which the last row is 1."""
-    layers: list[tuple[Tensor, Tensor, Tensor, bool]] = []
-    """Weights with the bias as last column, the result, it and a 1 below it, and whether a ReLU follows."""
     modules = list(head)
     linear = [(at, module) for at, module in enumerate(modules) if isinstance(module, nn.Linear)]
-    for at, module in linear[:-1]:
-        out = module.weight.new_ones(module.out_features + 1, n)
-        layers.append((_with_bias(module), out[:-1], out, isinstance(modules[at + 1], nn.ReLU)))
-    last = _with_bias(linear[-1][1])
-    logits = last.new_empty(1, n)
+    weights = [_with_bias(module) for _, module in linear]
+    relus = [isinstance(modules[at + 1], nn.ReLU) for at, _ in linear[:-1]]
+    # Below each result a 1, for the next layer's bias.
+    results = [module.weight.new_ones(module.out_features + 1, n) for _, module in linear[:-1]]
+    logits, layers = weights[-1].new_empty(1, n), _compiled(_layers)
+    return lambda features: layers(features, weights, results, relus, logits)
 
-    def read(given: Tensor) -> Tensor:
-        for weight, result, whole, relu in layers:
-            torch.mm(weight, given, out=result)
-            if relu:
-                result.relu_()
-            given = whole
-        return torch.mm(last, given, out=logits)
 
-    return read
+def _layers(
+    features: Tensor, weights: list[Tensor], results: list[Tensor], relus: list[bool], logits: Tensor
+) -> Tensor:
+    """Fully connected layers, the biases the weights' last columns; all but the last may have a ReLU."""
+    given = features
+    for at in range(len(relus)):
+        torch.mm(weights[at], given, out=results[at][:-1])
+        if relus[at]:
+            results[at][:-1].relu_()
+        given = results[at]
+    return torch.mm(weights[-1], given, out=logits)
 
 
 def _with_bias(linear: nn.Linear) -> Tensor:
