@@ -20,7 +20,7 @@ from classifiers.network import NETWORKS, channels_last, initialise
 from reference.augment import Distortion, coarsen, distort
 from reference.precision import fast_products
 from reference.seeding import generator_for
-from reference.train import average
+from reference.train import Resumable, average
 
 HELD_OUT = 5_000
 
@@ -81,7 +81,7 @@ def split(images: Tensor, labels: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[
     return (images[:-held_out], labels[:-held_out]), (images[-held_out:], labels[-held_out:])
 
 
-class Training:
+class Training(Resumable):
     """One member being trained (reference.train.Training).
 
     Parameters
@@ -135,12 +135,11 @@ class Training:
 
     def state(self) -> dict[str, Any]:
         """Weights, their average, optimiser, schedule."""
-        return {name: part.state_dict() for name, part in self._parts().items()} | {"steps": self.steps}
+        return super().state() | {"steps": self.steps}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from `state()`."""
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
+        super().load_state(state)
         self.steps = state["steps"]
 
     def _parts(self) -> dict[str, Any]:

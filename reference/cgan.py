@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from reference.augment import distort
 from reference.seeding import generator_for
-from reference.train import average, one_cycle, set_rate
+from reference.train import Resumable, average, one_cycle, set_rate
 
 PIXELS = 784
 CLASSES = 10
@@ -108,7 +108,7 @@ def _disturbed(images: Tensor, generator: torch.Generator) -> Tensor:
     return shifted + 0.2 * torch.randn(images.shape, generator=generator)
 
 
-class Training:
+class Training(Resumable):
     """Non-saturating adversarial training with auxiliary classifiers; the generator's averaged weights are kept.
 
     A small classifier learns from real images beside the discriminator, and asks the generator for recognisable digits
@@ -221,15 +221,6 @@ class Training:
         self.of_recogniser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.of_recogniser.step()
-
-    def state(self) -> dict[str, Any]:
-        """All networks and optimisers."""
-        return {name: part.state_dict() for name, part in self._parts().items()}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`."""
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
 
     def result(self) -> nn.Module:
         """The generator with averaged weights, and batch-norm statistics that belong to them."""

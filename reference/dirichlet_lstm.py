@@ -12,18 +12,16 @@ Ollivier 2018, arXiv:1804.11188, "chrono initialisation"), with which M2, the sl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from reference.bayes_symbols import PROCESSES, SYMBOLS, predict, streams
-from reference.recurrent import Recurrent
+from reference.recurrent import Activation, Recurrent, activation, head
 from reference.seeding import generator_for
-from reference.train import one_cycle, set_rate
-
-Activation = Literal["relu", "none"]
+from reference.train import Resumable, one_cycle, set_rate
 
 
 class DirichletLSTM(nn.Module):
@@ -46,14 +44,8 @@ class DirichletLSTM(nn.Module):
     ) -> None:
         super().__init__()
         self.rnn = Recurrent("lstm", SYMBOLS, units)
-        self.rnn_activation = _activation(rnn_activation)
-        self.head = nn.Sequential(
-            nn.Linear(units, first),
-            _activation(head_activation),
-            nn.Linear(first, second),
-            _activation(head_activation),
-            nn.Linear(second, SYMBOLS),
-        )
+        self.rnn_activation = activation(rnn_activation)
+        self.head = head(head_activation, units, first, second, SYMBOLS)
 
     def logits(self, one_hot: Tensor) -> Tensor:
         """Logits (N, T, 4) of the symbol after each of one-hot symbols (N, T, 4)."""
@@ -66,7 +58,7 @@ class DirichletLSTM(nn.Module):
         return self.logits(one_hot[:, :-1]).softmax(2)
 
 
-class Training:
+class Training(Resumable):
     """Adam on the cross-entropy, one learning-rate cycle, gradients clipped; every batch of streams is new."""
 
     epochs = 10
@@ -99,22 +91,12 @@ class Training:
         best = -predict(self.process, symbols).gather(2, symbols[:, 1:, None]).log().mean()
         return {"cross-entropy": loss.item(), "above Bayes": loss.item() - best.item()}
 
-    def state(self) -> dict[str, Any]:
-        """Weights and optimiser."""
-        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-
     def result(self) -> nn.Module:
         """The trained model."""
         return self.model.eval()
 
-
-def _activation(kind: Activation) -> nn.Module:
-    return nn.ReLU() if kind == "relu" else nn.Identity()
+    def _parts(self) -> dict[str, Any]:
+        return {"model": self.model, "optimizer": self.optimizer}
 
 
 def _initialise(model: DirichletLSTM, period: int, generator: torch.Generator) -> None:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reference.precision import fast_products
-from reference.seeding import generator_for
+from reference.seeding import draw_linear_layers, generator_for
 from reference.train import Averaged, average, one_cycle
 
 PIXELS = 784
@@ -176,12 +176,8 @@ class Training(Averaged[Generator]):
         self.epochs, self.batch, self.examples = recipe.epochs, recipe.batch, recipe.examples
         self.model, self.energy = Generator(width), Energy(width)
         generator = generator_for("weights", recipe.name, seed)
-        for module in (*self.model.modules(), *self.energy.modules()):
-            if isinstance(module, nn.Linear):
-                # What torch's own initialisation draws, from a generator of ours.
-                bound = module.in_features**-0.5
-                nn.init.uniform_(module.weight, -bound, bound, generator=generator)
-                nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+        draw_linear_layers(self.model, generator)
+        draw_linear_layers(self.energy, generator)
         self.averaged = Generator(width)
         self.averaged.load_state_dict(self.model.state_dict())
         groups = [{"params": list(self.model.parameters()), "lr": recipe.rate * recipe.ratio}]

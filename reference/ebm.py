@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from reference.options import Number, Values
 from reference.precision import fast_products
-from reference.seeding import generator_for
+from reference.seeding import draw_linear_layers, generator_for
 from reference.train import Averaged, average, one_cycle, set_rate
 
 PIXELS = 784
@@ -269,12 +269,7 @@ class DenoisingTraining(Averaged[EBM]):
 
 
 def _initialised(name: str, seed: int, hidden: int) -> EBM:
-    """A network with what torch's own initialisation would draw, from a generator of ours."""
-    generator = generator_for("weights", name, seed)
+    """A network with torch's own initial values, drawn for a recipe and a seed."""
     model = EBM(hidden=hidden)
-    for module in model.modules():
-        if isinstance(module, nn.Linear):
-            bound = module.in_features**-0.5
-            nn.init.uniform_(module.weight, -bound, bound, generator=generator)
-            nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+    draw_linear_layers(model, generator_for("weights", name, seed))
     return model

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from reference import pixel_scan
 from reference.precision import fast_products
-from reference.recurrent import Recurrent, State
+from reference.recurrent import Activation, Recurrent, State, activation, head
 from reference.seeding import generator_for
 from reference.train import Averaged, average, one_cycle, set_rate
 
@@ -29,7 +29,6 @@ THRESHOLD = 0.1
 LOG_ODDS = -1.5
 """About that of a lit pixel: a sixth are."""
 Cell = Literal["lstm", "gru"]
-Activation = Literal["relu", "none"]
 
 CELLS: tuple[Cell, ...] = "lstm", "gru"
 
@@ -58,14 +57,8 @@ class PixelRNN(nn.Module):
     ) -> None:
         super().__init__()
         self.rnn = Recurrent(cell, 1, units, "before" if reset_before else "after")
-        self.rnn_activation = _activation(rnn_activation)
-        self.head = nn.Sequential(
-            nn.Linear(units, first),
-            _activation(head_activation),
-            nn.Linear(first, second),
-            _activation(head_activation),
-            nn.Linear(second, 1),
-        )
+        self.rnn_activation = activation(rnn_activation)
+        self.head = head(head_activation, units, first, second, 1)
 
     def logits(self, binary: Tensor) -> Tensor:
         """Log-odds (N, T) that the pixel after each of `binary` (N, T) is lit."""
@@ -172,10 +165,6 @@ class Training(Averaged[PixelRNN]):
         self.optimizer.step()
         average(self.averaged, self.model, self.recipe.decay)
         return {"cross-entropy": loss.item()}
-
-
-def _activation(kind: Activation) -> nn.Module:
-    return nn.ReLU() if kind == "relu" else nn.Identity()
 
 
 def _initialise(model: PixelRNN, generator: torch.Generator) -> None:

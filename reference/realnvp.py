@@ -19,7 +19,7 @@ from reference.flow_layers import MASKS, BatchNormFlow, Bijection, Coupling, Dro
 from reference.options import Values
 from reference.precision import fast_products
 from reference.preprocessing import PREPROCESSINGS
-from reference.seeding import generator_for
+from reference.seeding import draw_linear_layers, generator_for
 from reference.train import Averaged, average, set_rate
 
 PIXELS = 784
@@ -174,11 +174,7 @@ class Training(Averaged[RealNVP]):
 
 def initialise(model: RealNVP, generator: torch.Generator) -> None:
     """Hidden layers as torch's own initialisation would draw them; couplings begin close to the identity."""
-    for module in model.modules():
-        if isinstance(module, nn.Linear):
-            bound = module.in_features**-0.5
-            nn.init.uniform_(module.weight, -bound, bound, generator=generator)
-            nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+    draw_linear_layers(model, generator)
     for layer in model.layers:
         if isinstance(layer, Coupling):
             for network in (layer.scale, layer.shift):

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Reset = Literal["after", "before"]
+Activation = Literal["relu", "none"]
 State = tuple[Tensor, ...]
 """Hidden state (N, H), and for the LSTM the cell (N, H) after it."""
 
@@ -244,3 +245,19 @@ def _through_sigmoid(gradient: Tensor, value: Tensor, out: Tensor) -> Tensor:
 def _through_tanh(gradient: Tensor, value: Tensor, out: Tensor) -> Tensor:
     """The gradient before a hyperbolic tangent that gave `value`."""
     return torch.ops.aten.tanh_backward.grad_input(gradient, value, grad_input=out)  # type: ignore[no-any-return]
+
+
+def activation(kind: Activation) -> nn.Module:
+    """What may follow a layer of the coursework's networks."""
+    return nn.ReLU() if kind == "relu" else nn.Identity()
+
+
+def head(kind: Activation, units: int, first: int, second: int, outputs: int) -> nn.Sequential:
+    """The coursework's fully connected layers after the recurrent one, with `kind` between them."""
+    return nn.Sequential(
+        nn.Linear(units, first),
+        activation(kind),
+        nn.Linear(first, second),
+        activation(kind),
+        nn.Linear(second, outputs),
+    )

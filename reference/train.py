@@ -7,6 +7,7 @@ one that was not.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,21 +43,29 @@ class Training(Protocol):
         """Go on from what `state` returned."""
 
 
-class Averaged(Generic[Model]):
-    """What trainings have in common that keep a moving average of one model's weights, by one optimiser."""
-
-    model: Model
-    averaged: Model
-    optimizer: torch.optim.Optimizer
+class Resumable(ABC):
+    """A training whose state is that of its parts: networks, averages, optimisers, schedules."""
 
     def state(self) -> dict[str, Any]:
-        """Weights, their average, optimiser."""
+        """All that is needed to go on."""
         return {name: part.state_dict() for name, part in self._parts().items()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from `state()`."""
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
+
+    @abstractmethod
+    def _parts(self) -> dict[str, Any]:
+        """What has a state dict, by the name under which it is kept."""
+
+
+class Averaged(Resumable, Generic[Model]):
+    """A training that keeps a moving average of one model's weights, by one optimiser."""
+
+    model: Model
+    averaged: Model
+    optimizer: torch.optim.Optimizer
 
     def result(self) -> nn.Module:
         """The model with averaged weights."""

@@ -14,6 +14,7 @@ from sklearn.decomposition import PCA as ReferencePCA
 from reference.ebl import Generator, holes
 from reference.ebm import EBM
 from reference.pca import PCA
+from reference.seeding import draw_linear_layers
 
 IMAGES = 10_000
 SUBSET = 500
@@ -39,6 +40,11 @@ def patches():
 def components():
     digits = 2 * torch.rand(1000, 784, generator=torch.Generator().manual_seed(1)).numpy() - 1
     return ReferencePCA(10, random_state=0).fit(digits)
+
+
+def drawn(model):
+    draw_linear_layers(model, torch.Generator().manual_seed(0))
+    return model
 
 
 def told(benchmark, images):
@@ -77,8 +83,7 @@ def test_pca_image_by_image(benchmark, patches, components):
 
 @pytest.mark.benchmark(group="patch inpainting by EBL")
 def test_ebl(benchmark, patches):
-    torch.manual_seed(0)
-    generator = Generator()
+    generator = drawn(Generator())
     images, mask = patches
 
     def in_batches():
@@ -101,9 +106,8 @@ def ebl_image_by_image(generator, images, mask):
 
 @pytest.mark.benchmark(group="patch inpainting by EBL")
 def test_ebl_image_by_image(benchmark, patches):
-    torch.manual_seed(0)
     images, mask = (part[:SUBSET] for part in patches)
-    benchmark.pedantic(ebl_image_by_image, (Generator(), images, mask), rounds=3, warmup_rounds=1)
+    benchmark.pedantic(ebl_image_by_image, (drawn(Generator()), images, mask), rounds=3, warmup_rounds=1)
     told(benchmark, SUBSET)
 
 
@@ -114,8 +118,7 @@ def rows(n):
 
 
 def trained_somewhat():
-    torch.manual_seed(0)
-    return EBM(steps=STEPS, step_size=10.0, noise=0.0)
+    return drawn(EBM(steps=STEPS, step_size=10.0, noise=0.0))
 
 
 @pytest.mark.benchmark(group="row inpainting, 60 Langevin steps")
