@@ -22,11 +22,11 @@ from harness.metrics.binary_cross_entropy import cross_entropy
 from harness.metrics.pictures import grid
 from harness.tasks import pixel_baselines
 from harness.tasks.base import Baseline, Context
+from harness.tasks.causality import SAME
 from harness.tasks.next_pixel import ask
 from harness.tasks.pixel_sequences import (
     MODELS,
     PIXELS,
-    SAME,
     Binary,
     Mixed,
     batch_dependence,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from harness.metrics.binary_cross_entropy import LEAST
 from harness.metrics.bootstrap import mean_intervals
+from harness.tasks import causality as causality_of
 from harness.types import Evidence, Metric, refuse
 
 PIXELS = 784
@@ -25,8 +26,7 @@ TARGETS = PIXELS - 1
 THRESHOLD = 0.1
 """A pixel is lit where its gray value exceeds this."""
 MODELS: tuple[str, ...] = ("pixel-lstm", "pixel-gru", "pixelcnn")
-SAME = 1e-4
-"""Largest difference between two predictions from the same pixels that rounding explains."""
+WORDS = causality_of.Words("image", "pixel")
 TOLERATED = 1e-6
 """How far outside [0, 1] a probability may lie."""
 
@@ -105,54 +105,21 @@ def say(notes: list[str], note: str) -> None:
 
 def batch_dependence(first: NDArray[np.float64], again: NDArray[np.float64]) -> Evidence:
     """Whether answers (n, …) differ from those to the same questions in a smaller batch."""
-    largest = float(np.abs(first - again).max())
-    message = (
-        "The same images got other predictions in a smaller batch: a state kept from batch to batch, dropout, or batch "
-        "norm in training mode."
-        if largest > SAME
-        else "The same images got the same predictions in a smaller batch."
-    )
-    return Evidence("batch-dependence", largest > SAME, largest, 0.0, SAME, message)
+    return causality_of.batch_dependence(first, again, WORDS)
 
 
 def causality(case: Mixed, first: NDArray[np.float64], changed: NDArray[np.float64], batch: Evidence) -> Evidence:
-    """That no prediction moved with later pixels.
+    """That no prediction moved with later pixels; GradingError where one did.
 
     Parameters
     ----------
     case : what was asked
     first, changed : predictions (N, 783) for the images and (M, 783) for the copies
-    batch : how far predictions move with the batch, which is told along with a refusal
-
-    Raises
-    ------
-    GradingError
-        of stage "answers", where one did, whatever moved it: noise would otherwise be a place to hide in
+    batch : how far predictions move with the batch
     """
     before = np.arange(TARGETS) < case.kept[:, None]  # the prediction at index t is made from pixels 0 … t
     moved = np.abs(first[case.originals] - changed) * before
-    most = float(moved.max())
-    if most > SAME:
-        row, at = np.unravel_index(moved.argmax(), moved.shape)
-        message = (
-            f"The prediction of pixel {at + 2} of an image changed by {most:.2g} when only pixels after the first "
-            f"{case.kept[row]} were changed. A prediction may depend on earlier pixels alone: look for a bidirectional "
-            "layer, a convolution that sees the pixel itself, or targets that are not shifted by one."
-        )
-        raise refuse("answers", "not-causal", message + unless_repeatable(batch))
-    message = "Changing later pixels changed no earlier prediction."
-    return Evidence("causality", False, most, 0.0, SAME, message)
-
-
-def unless_repeatable(batch: Evidence) -> str:
-    """What else may move a prediction, as a further sentence, where answers depend on the batch."""
-    if not batch.flag:
-        return ""
-    return (
-        f" The same question in a smaller batch was answered otherwise, too, by up to {batch.value:.2g}: with dropout "
-        "or batch norm in training mode (call model.eval()), or with a state kept from batch to batch, a prediction "
-        "depends on the other images and on chance, and that it sees no later pixel can't be shown."
-    )
+    return causality_of.causality(moved, case.kept, batch, WORDS)
 
 
 def means(

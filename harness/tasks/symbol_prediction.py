@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 from harness.metrics.bootstrap import mean_intervals
 from harness.metrics.categorical_cross_entropy import FLOOR, cross_entropy, divergence, floored
 from harness.tasks.base import Baseline, Context
+from harness.tasks.causality import Words, batch_dependence, causality
 from harness.tasks.symbol_baselines import BASELINES
 from harness.tasks.symbol_streams import MODELS, REPEATED, STEPS, SYMBOLS, best_predictions, draw, which_model
 from harness.types import Answer, ArraySpec, Entry, Evidence, Marks, Metric, Question, refuse
 
-SAME = 1e-4
-"""Largest difference between two predictions of one symbol from the same symbols that rounding explains."""
+WORDS = Words("stream", "symbol")
 ROUNDING = 1e-4
 """How far from 1 the probabilities of a prediction may sum; up to `TOLERATED` they are normalised with a note."""
 TOLERATED = 0.01
@@ -112,35 +112,10 @@ def _evidence(
 ) -> tuple[Evidence, ...]:
     """How far predictions move with the batch, and with later symbols; GradingError where they do with the latter."""
     same = first[:REPEATED]
-    batch = float(np.abs(same - again).max())
+    batch = batch_dependence(same, again, WORDS)
     known = np.arange(STEPS) <= np.arange(REPEATED)[:, None]  # predictions from symbols that were not changed
     moved = np.abs(same - changed).max(axis=2) * known
-    most = float(moved.max())
-    if most > SAME:
-        row, step = np.unravel_index(moved.argmax(), moved.shape)
-        message = (
-            f"The prediction of symbol {step + 2} of a stream changed by {most:.2g} when only symbols after "
-            f"symbol {row + 1} were changed. A prediction may depend on earlier symbols alone: look for a "
-            "bidirectional layer, or for targets that are not shifted by one."
-        )
-        if batch > SAME:
-            message += (
-                f" The same streams in a smaller batch were answered otherwise, too, by up to {batch:.2g}: a "
-                "prediction that depends on other streams or on chance (dropout: call model.eval()) can't be shown "
-                "to see none of the later symbols."
-            )
-        raise refuse("answers", "not-causal", message)
-    causality = "Changing later symbols changed no earlier prediction."
-    dependence = (
-        "The same streams got other predictions in a smaller batch: a state kept from batch to batch, dropout, or "
-        "batch norm in training mode."
-        if batch > SAME
-        else "The same streams got the same predictions in a smaller batch."
-    )
-    return (
-        Evidence("batch-dependence", batch > SAME, batch, 0.0, SAME, dependence),
-        Evidence("causality", False, most, 0.0, SAME, causality),
-    )
+    return batch, causality(moved, np.arange(1, REPEATED + 1), batch, WORDS)
 
 
 def _normalised(probabilities: NDArray[np.float32], notes: list[str]) -> NDArray[np.float64]:
