@@ -310,10 +310,10 @@ def _section(
     records: Sequence[Record],
     results: Path,
 ) -> Section:
-    own = [records[index] for index in sorted(frame["record"]) if not records[index].earlier_of]
-    of_section = [record for record in records if (record.assignment, record.data) == (assignment, data)]
     # A model at an earlier time competes with nobody.
-    ranked = frame[[not records[index].earlier_of for index in frame["record"]]]
+    ranked = frame[~frame["earlier"]]
+    own = [records[index] for index in sorted(ranked["record"])]
+    of_section = [record for record in records if (record.assignment, record.data) == (assignment, data)]
     isolation = distinct([record.isolation for record in own])
 
     def digests(of: str) -> tuple[str, ...]:

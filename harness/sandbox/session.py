@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -27,7 +28,7 @@ _STAGES = frozenset({"manifest", "checkpoint", "worker", "answers"})
 _NOTES = 50
 
 
-class Session:
+class Session(ABC):
     """A conversation with one worker; a context manager, not for use by several threads.
 
     Every method raises GradingError: fault "submission" for what the worker said or did, fault "harness" where it
@@ -114,15 +115,17 @@ class Session:
 
     # What a kind of worker has to bring.
 
+    @abstractmethod
     def _start(self, header: Mapping[str, Any]) -> Channel:
         """Starts the worker that `header`, its first request, needs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _end(self, grace: float) -> Exit:
-        raise NotImplementedError
+        """Waits up to `grace` seconds for the worker to end, then ends it; how it ended."""
 
+    @abstractmethod
     def _kill(self) -> None:
-        raise NotImplementedError
+        """Kills the worker and whatever it started."""
 
     # The conversation.
 
