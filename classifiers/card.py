@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.fool import NEW_KINDS
 from classifiers.judge import Images, Judge
 from classifiers.weights_file import Facts
 
@@ -19,7 +20,8 @@ Labels = NDArray[np.int64]
 def of_training(facts: Facts) -> str:
     """The card of a judge that was just trained: its recipes and held-out figures."""
     rows = [
-        f"| {m.name} | {m.recipe['seed']} | {m.recipe['epochs']} | {m.held_out_accuracy:.2%} | {m.temperature:.3f} |"
+        f"| {m.name} | {m.recipe.get('seed', '')} | {m.recipe.get('epochs', '')} | {m.held_out_accuracy:.2%} "
+        f"| {m.temperature:.3f} |"
         for m in facts.members
     ]
     return "\n".join(
@@ -32,8 +34,12 @@ def of_training(facts: Facts) -> str:
             "|---|---|---|---|---|",
             *rows,
             "",
+            BEGIN,
+            END,
+            "",
             f"The first member decides alone from a confidence of {facts.sure:.4f}; a doubt above {facts.doubt:.4f} is "
-            "more than real digits give. `gradebench judge evaluate --judge FILE` measures it on test images.",
+            "more than real digits give. `gradebench judge evaluate --judge FILE --write CARD` measures it on test "
+            "images and puts the figures above.",
             "",
         ]
     )
@@ -56,6 +62,12 @@ def write(path: Path, judge: Judge, figures: Mapping[str, Any], images: Images, 
     replace_figures(path, _tables(figures, labels, probabilities.argmax(1), data))
 
 
+def takes_figures(path: Path) -> bool:
+    """Whether the file at `path` has the two marks between which `replace_figures` writes."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return text.count(BEGIN) == text.count(END) == 1 and text.index(BEGIN) < text.index(END)
+
+
 def replace_figures(path: Path, figures: str) -> None:
     """Put `figures`, lines of Markdown, between the two marks in `path`; the rest stays."""
     before, rest = path.read_text(encoding="utf-8").split(BEGIN)
@@ -71,6 +83,10 @@ def _tables(figures: Mapping[str, Any], labels: Labels, judged: Labels, data: st
         f"| expected calibration error, 15 bins | {figures['expected_calibration_error']:.2%} |",
         f"| accuracy on scikit-learn's 1,797 digits, resampled, never trained on | {figures['digits_accuracy']:.1%} |",
         f"| mean confidence on what is no digit | {figures['not_digits_confidence']:.3f} |",
+        f"| mean confidence on what is no digit, of kinds that no member learnt from | "
+        f"{figures['new_kinds_confidence']:.3f} |",
+        f"| images optimised against a member that it reads as was wanted, flagged by the committee "
+        f"| {_share(figures['optimised_flagged'])} |",
         f"| real test digits whose doubt is out of range | {figures['real_digits_flagged']:.2%} |",
         f"| the first member decides alone | {figures['first_member_decides']:.1%} of images |",
         f"| labels equal to the whole committee's | {figures['first_member_agrees']:.2%} |",
@@ -82,29 +98,41 @@ def _tables(figures: Mapping[str, Any], labels: Labels, judged: Labels, data: st
             if "generated_samples" in figures
             else []
         ),
+        f"| speed, against PyTorch's plain example CNN of 1,199,882 weights | {figures['times_plain_example']:.1f} × |",
+        f"| weights, in float16 | {figures['weights']:,}, {figures['weights'] * 2 / 1e6:.2f} MB |",
         f"| SHA-256 | `{figures['sha256']}` |",
         "",
         "| member | parameters | seed | epochs | accuracy |",
         "|---|---|---|---|---|",
         *(
-            f"| {m['name']} | {m['parameters']:,} | {m['recipe']['seed']} | {m['recipe']['epochs']} "
+            f"| {m['name']} | {m['parameters']:,} | {m['recipe'].get('seed', '')} | {m['recipe'].get('epochs', '')} "
             f"| {m['accuracy']:.2%} |"
             for m in figures["members"]
         ),
         "",
         "| not a digit | mean confidence |",
         "|---|---|",
-        *(f"| {kind} | {value:.3f} |" for kind, value in figures["not_digits"].items()),
+        *(
+            f"| {kind}{' (not learnt from)' if kind in NEW_KINDS else ''} | {value:.3f} |"
+            for kind, value in figures["not_digits"].items()
+        ),
         *(f"| {kind} (some are readable) | {value:.3f} |" for kind, value in figures["half_digits"].items()),
         "",
-        "| optimised against, starting from | flagged by the committee |",
-        "|---|---|",
-        *(f"| {kind} | {value:.0%} |" for kind, value in figures["optimised_flagged"].items()),
+        "| optimised against, starting from | tried | read as was wanted | of these flagged | flagged of all |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {kind} | {o['tried']} | {o['reached']} | {o['flagged_of_reached']} | {o['flagged']} |"
+            for kind, o in figures["optimised"].items()
+        ),
         "",
         "Confused pairs (label → read as): " + _confused(labels, judged) + ".",
         "",
     ]
     return "\n".join(lines)
+
+
+def _share(value: float | None) -> str:
+    return "none was read so" if value is None else f"{value:.1%}"
 
 
 def _confused(labels: Labels, judged: Labels) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from classifiers.fool import attempts, halves, not_digits
+from classifiers.fool import NEW_KINDS, Attempt, attempts, halves, not_digits
 from classifiers.judge import Images, Judge
 from classifiers.weights_file import parameters
 
@@ -31,15 +34,40 @@ def expected_calibration_error(probabilities: NDArray[np.float32], labels: Label
     return sum(gaps) / len(labels)
 
 
-def throughput(judge: Judge, images: Images, repeats: int = 3) -> float:
-    """Images a second, the median of `repeats` passes after one that is not counted."""
-    judge.labels(images[:500])
+def throughput(ask: Callable[[Images], object], images: Images, repeats: int = 3) -> float:
+    """Images a second, the median of `repeats` passes of `ask` after one over 1,000 images that is not counted."""
+    ask(images[:1000])
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
-        judge.labels(images)
+        ask(images)
         seconds.append(time.perf_counter() - start)
     return len(images) / float(np.median(seconds))
+
+
+def plain_example() -> Callable[[Images], NDArray[np.int64]]:
+    """The network that a judge's speed is compared with, untrained, asked in batches of 1,000.
+
+    PyTorch's introductory MNIST program: two 3 x 3 convolutions (32 and 64 channels, unpadded), a pooling and two
+    linear layers, 1,199,882 weights. What it answers plays no part; untrained weights take as long as trained ones.
+    """
+    network = nn.Sequential(
+        nn.Conv2d(1, 32, 3),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(9216, 128),
+        nn.ReLU(),
+        nn.Linear(128, 10),
+    ).eval()
+
+    @torch.inference_mode()
+    def ask(images: Images) -> NDArray[np.int64]:
+        return torch.cat([network(part).argmax(1) for part in torch.split(torch.from_numpy(images), 1000)]).numpy()
+
+    return ask
 
 
 def evaluate(judge: Judge, images: Images, labels: Labels, digits: Images, digit_labels: Labels) -> dict[str, Any]:
@@ -55,6 +83,9 @@ def evaluate(judge: Judge, images: Images, labels: Labels, digits: Images, digit
     committee = judge.mean(of_member)
     strange = not_digits(images, np.random.default_rng(0))
     confidence = {kind: float(judge.committee(some).max(axis=1).mean()) for kind, some in strange.items()}
+    untrained = [confidence[kind] for kind in NEW_KINDS]
+    own_speed, plain_speed = throughput(judge.labels, images), throughput(plain_example(), images)
+    optimised = optimised_flagged(judge, images, labels)
     part = {kind: float(judge.committee(some[:500]).max(axis=1).mean()) for kind, some in halves(images).items()}
     return {
         "accuracy": float((probabilities.argmax(1) == labels).mean()),
@@ -71,20 +102,42 @@ def evaluate(judge: Judge, images: Images, labels: Labels, digits: Images, digit
         "digits_accuracy": float((judge.labels(digits) == digit_labels).mean()),
         "not_digits_confidence": float(np.mean(list(confidence.values()))),
         "not_digits": confidence,
+        "new_kinds_confidence": float(np.mean(untrained)),
         "half_digits": part,
-        "optimised_flagged": optimised_flagged(judge, images, labels),
+        **optimised,
         "real_digits_flagged": float((judge.doubt(images) > judge.facts.doubt).mean()),
         "first_member_decides": float((of_member[0].max(1) >= judge.facts.sure).mean()),
         "first_member_agrees": float((probabilities.argmax(1) == committee.argmax(1)).mean()),
-        "images_per_second": throughput(judge, images),
+        "images_per_second": own_speed,
+        "times_plain_example": own_speed / plain_speed,
+        "weights": sum(parameters(network) for network in judge.networks),
         "sha256": judge.digest,
     }
 
 
-def optimised_flagged(judge: Judge, images: Images, labels: Labels) -> dict[str, float]:
-    """Share of images optimised against each member that the committee flags: its doubt is beyond real digits'."""
-    shares = {}
+def optimised_flagged(judge: Judge, images: Images, labels: Labels) -> dict[str, Any]:
+    """What the committee says of images optimised against each member: is its doubt beyond real digits'?
+
+    Returns
+    -------
+    `optimised_flagged`, the share of flagged images among those that the attacked member reads as was wanted, in all;
+    `optimised`, for each member and start how many were tried, how many reached their aim, and how many of these, and
+    of all, are flagged
+    """
+    of_attack = {}
     for facts, network in zip(judge.facts.members, judge.networks, strict=True):
-        for start, made in attempts(network, images, labels).items():
-            shares[f"{facts.name}, {start}"] = float((judge.doubt(made) > judge.facts.doubt).mean())
-    return shares
+        for start, attempt in attempts(network, images, labels).items():
+            of_attack[f"{facts.name}, {start}"] = _outcome(judge, attempt)
+    reached = sum(outcome["reached"] for outcome in of_attack.values())
+    flagged = sum(outcome["flagged_of_reached"] for outcome in of_attack.values())
+    return {"optimised_flagged": flagged / reached if reached else None, "optimised": of_attack}
+
+
+def _outcome(judge: Judge, attempt: Attempt) -> dict[str, int]:
+    flagged = judge.doubt(attempt.images) > judge.facts.doubt
+    return {
+        "tried": len(flagged),
+        "reached": int(attempt.reached.sum()),
+        "flagged_of_reached": int((flagged & attempt.reached).sum()),
+        "flagged": int(flagged.sum()),
+    }

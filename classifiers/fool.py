@@ -6,6 +6,8 @@ pixels towards one network's probability of a label, from noise and from digits 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,6 +16,19 @@ from torch.nn import functional
 from classifiers.network import CLASSES, Member
 
 Images = NDArray[np.float32]
+
+NEW_KINDS = ("lattices",)
+"""Kinds of `not_digits` that no member saw in training; the others are drawn as `classifiers.outliers` draws them."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What gradient ascent against one member came to."""
+
+    images: Images
+    """(N, 1, 28, 28) in [0, 1]."""
+    reached: NDArray[np.bool_]
+    """Which of them that member reads as was wanted, (N,)."""
 
 
 def not_digits(images: Images, generator: np.random.Generator) -> dict[str, Images]:
@@ -71,7 +86,7 @@ def optimised(network: Member, start: Images, labels: NDArray[np.int64], steps: 
     return images.detach().numpy()
 
 
-def attempts(network: Member, digits: Images, labels: NDArray[np.int64], seed: int = 0) -> dict[str, Images]:
+def attempts(network: Member, digits: Images, labels: NDArray[np.int64], seed: int = 0) -> dict[str, Attempt]:
     """Images optimised against `network`, by what they started from: noise, and digits that show another class."""
     generator = np.random.default_rng(seed)
     n = min(100, len(digits))
@@ -79,6 +94,13 @@ def attempts(network: Member, digits: Images, labels: NDArray[np.int64], seed: i
     others = (labels[:n] + generator.integers(1, CLASSES, n)) % CLASSES
     noise = generator.random((n, 1, 28, 28), np.float32) * 0.5
     return {
-        "from noise": optimised(network, noise, targets),
-        "from other digits": optimised(network, digits[:n], others),
+        "from noise": _attempt(network, noise, targets),
+        "from other digits": _attempt(network, digits[:n], others),
     }
+
+
+def _attempt(network: Member, start: Images, wanted: NDArray[np.int64]) -> Attempt:
+    images = optimised(network, start, wanted)
+    with torch.inference_mode():
+        read = network(torch.from_numpy(images)).argmax(1).numpy()
+    return Attempt(images, read == wanted)

@@ -16,12 +16,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from classifiers import weights_file
 from classifiers.network import CLASSES, Member
 from classifiers.weights_file import Facts, MemberFacts
 
 BATCH = 250
+SMOOTHING = 0.8
+"""Standard deviation, in pixels, of the blur under which an image is doubted."""
 
 Images = NDArray[np.float32]
 """(N, 1, 28, 28), in [0, 1]."""
@@ -102,13 +105,16 @@ class Judge:
         return self.mean(self.by_member(images))
 
     def doubt(self, images: Images) -> NDArray[np.float32]:
-        """How little the least convinced member believes in the committee's label, (N,) in [0, 1].
+        """How little the least convinced member believes in the judge's label of the blurred image, (N,) in [0, 1].
 
         0 for an image that all members read alike and surely. An image made to fool one member leaves the others in
-        doubt; what is no digit leaves all of them.
+        doubt; what is no digit leaves all of them. A blur of less than a stroke's width hardly changes a digit, but
+        takes away the fine patterns that gradient ascent leaves (Xu, Evans and Qi 2018, arXiv:1704.01155, spatial
+        smoothing).
         """
-        of_member = self.by_member(images)  # (M, N, 10)
-        label = self.mean(of_member).argmax(1)
+        label = self.labels(images)
+        blurred = gaussian_filter(images, (0, 0, SMOOTHING, SMOOTHING), mode="constant")
+        of_member = self.by_member(blurred)  # (M, N, 10)
         doubt: NDArray[np.float32] = 1 - of_member[:, np.arange(len(label)), label].min(axis=0)
         return doubt
 

@@ -4,13 +4,13 @@ Every member maps images, float32 in [0, 1], shape (N, 1, 28, 28), to logits (N,
 penultimate features for distances between sets of images. Members differ in kernel size, depth and
 connectivity so that their errors, and what fools them, differ (An et al. 2020, arXiv:2008.10400).
 
-Two of the three builds fold the image first: each 2 x 2 block of pixels becomes four channels, which keeps
+`three` and `residual` fold the image first: each 2 x 2 block of pixels becomes four channels, which keeps
 every pixel and quarters the positions at which a convolution has to work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -118,6 +118,42 @@ def residual() -> Member:
     return Member(body, 128)
 
 
+def unpooled(channels: Sequence[int], kernel: int) -> Member:
+    """Convolutions from full resolution without padding or pooling: An et al. 2020, at half the width.
+
+    Each layer sees the edges of the last less, and nothing is thrown away before the head.
+
+    Parameters
+    ----------
+    channels : of the image and of each layer
+    kernel : side of every convolution
+    """
+    layers: list[nn.Module] = []
+    for channels_in, channels_out in pairwise(channels):
+        layers += [
+            nn.Conv2d(channels_in, channels_out, kernel, bias=False),
+            nn.BatchNorm2d(channels_out),
+            nn.ReLU(),
+        ]
+    side = SIDE - (kernel - 1) * (len(channels) - 1)
+    return Member(nn.Sequential(*layers, nn.Flatten()), channels[-1] * side * side)
+
+
+def unpooled3() -> Member:
+    """Ten 3 x 3 convolutions, after M3."""
+    return unpooled([1, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88], 3)
+
+
+def unpooled5() -> Member:
+    """Five 5 x 5 convolutions, after M5."""
+    return unpooled([1, 16, 32, 48, 64, 80], 5)
+
+
+def unpooled7() -> Member:
+    """Four 7 x 7 convolutions, after M7."""
+    return unpooled([1, 24, 48, 72, 96], 7)
+
+
 def channels_last(network: Member) -> Member:
     """The same network with its weights laid out channels last, which the CPU's convolutions prefer."""
     return network.to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
@@ -135,4 +171,11 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
                 nn.init.zeros_(module.bias)
 
 
-NETWORKS: dict[str, Callable[[], Member]] = {"three": three, "wide": wide, "residual": residual}
+NETWORKS: dict[str, Callable[[], Member]] = {
+    "three": three,
+    "wide": wide,
+    "residual": residual,
+    "unpooled3": unpooled3,
+    "unpooled5": unpooled5,
+    "unpooled7": unpooled7,
+}

@@ -1,7 +1,8 @@
 """A judge on disk: one safetensors file with all members in float16, and in its header what is known of them.
 
 Tensors are named `<member>/<tensor>`. The header holds the networks, recipes, temperatures and thresholds, so that a
-private judge is a single file that can be handed on.
+private judge is a single file that can be handed on. A file that somebody else made is held to what a judge can be
+before anything is computed with it: its size, its numbers and its facts.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+import safetensors.torch
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from safetensors import SafetensorError
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from classifiers.network import NETWORKS, Member, channels_last
+from classifiers.network import CLASSES, NETWORKS, Member, channels_last
 
+LARGEST = 64 * 2**20
+"""Bytes that a judge's file may have; the shipped one is a twentieth of it."""
 SHIPPED = Path(__file__).parent / "weights" / "judge.safetensors"
 
 
@@ -26,36 +30,50 @@ class WeightsError(Exception):
     """A judge's file is absent, damaged, or not of known networks. The message names the file."""
 
 
-class MemberFacts(BaseModel):
+class _Said(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class MemberFacts(_Said):
     """What the header says of one member."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
+    name: str = Field(pattern=r"^[\w.-]+$")
     network: str
     """A key of `classifiers.network.NETWORKS`."""
     recipe: dict[str, str | int | float]
-    held_out_accuracy: float
-    temperature: float = 1.0
+    held_out_accuracy: float = Field(ge=0, le=1)
+    temperature: float = Field(default=1.0, gt=0)
     """What the logits are divided by before the softmax, from held-out images."""
 
 
-class Facts(BaseModel):
+class Facts(_Said):
     """What the header says of a judge."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     data: str
     """What it was trained on."""
-    members: tuple[MemberFacts, ...]
-    temperature: float = 1.0
+    members: tuple[MemberFacts, ...] = Field(min_length=1, max_length=9)
+    temperature: float = Field(default=1.0, gt=0)
     """Of the members' mean."""
-    sure: float = 1.0
+    sure: float = Field(default=1.0, ge=0, le=1)
     """Confidence from which the first member's verdict stands without the others'."""
-    doubt: float = 1.0
+    doubt: float = Field(default=1.0, ge=0, le=1)
     """Doubt that less than one in a hundred real digits exceeds."""
     real_spread: tuple[float, ...] = ()
     """Trace of the covariance of the first member's features of held-out real digits, by digit."""
+
+    @field_validator("members")
+    @classmethod
+    def _names_differ(cls, members: tuple[MemberFacts, ...]) -> tuple[MemberFacts, ...]:
+        if len({member.name for member in members}) < len(members):
+            raise ValueError("two members of one name")
+        return members
+
+    @field_validator("real_spread")
+    @classmethod
+    def _of_each_digit(cls, spread: tuple[float, ...]) -> tuple[float, ...]:
+        if spread and (len(spread) != CLASSES or min(spread) <= 0):
+            raise ValueError(f"must hold {CLASSES} positive numbers, or none")
+        return spread
 
 
 def save(path: Path, networks: Sequence[Member], facts: Facts) -> None:
@@ -65,7 +83,10 @@ def save(path: Path, networks: Sequence[Member], facts: Facts) -> None:
         for name, value in network.state_dict().items():
             tensors[f"{member.name}/{name}"] = (value.half() if value.is_floating_point() else value).contiguous()
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path, metadata={"gradebench": facts.model_dump_json()})
+    # Whoever reads the file meanwhile, or after an interruption, finds the old judge or the new one, never half of one.
+    partial = path.with_name(path.name + ".partial")
+    safetensors.torch.save_file(tensors, partial, metadata={"gradebench": facts.model_dump_json()})
+    partial.replace(path)
 
 
 def load(path: Path, fold: bool = True) -> tuple[list[Member], Facts, str]:
@@ -80,31 +101,65 @@ def load(path: Path, fold: bool = True) -> tuple[list[Member], Facts, str]:
     WeightsError
         for a file that is absent, damaged or of unknown networks
     """
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file; `gradebench judge train` makes one.")
+    content = _content(path)
     try:
-        with safe_open(path, "pt") as file:
-            facts = Facts.model_validate_json((file.metadata() or {})["gradebench"])
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+        state = safetensors.torch.load(content)
+        length = int.from_bytes(content[:8], "little")
+        said = json.loads(content[8 : 8 + length]).get("__metadata__", {}).get("gradebench")
+    except (SafetensorError, ValueError) as error:
         raise WeightsError(f"{path}: damaged, or not safetensors ({error}).") from error
-    except (KeyError, ValidationError, json.JSONDecodeError) as error:
-        raise WeightsError(f"{path}: not a judge's file ({str(error).splitlines()[0]}).") from error
+    if said is None:
+        raise WeightsError(f"{path}: not a judge's file: its header has no 'gradebench' entry.")
+    try:
+        facts = Facts.model_validate_json(said)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "header"
+        raise WeightsError(f"{path}: not a judge's file: {where}: {first['msg']}.") from error
     networks = []
     for member in facts.members:
-        if member.network not in NETWORKS:
-            raise WeightsError(f"{path}: unknown network {member.network!r}; known are {', '.join(NETWORKS)}.")
-        network = NETWORKS[member.network]()
-        own = {name.partition("/")[2]: value for name, value in state.items() if name.startswith(member.name + "/")}
-        try:
-            network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in own.items()})
-        except RuntimeError as error:
-            raise WeightsError(f"{path}: {member.name}: {str(error).splitlines()[1].strip()}") from error
-        network.eval()
-        if fold:
-            _fold(network.body)
-        networks.append(channels_last(network))
-    return networks, facts, hashlib.sha256(path.read_bytes()).hexdigest()
+        mark = member.name + "/"
+        own = {name.removeprefix(mark): state.pop(name) for name in list(state) if name.startswith(mark)}
+        networks.append(_network(member, own, path, fold))
+    if state:
+        raise WeightsError(f"{path}: {next(iter(state))!r} belongs to no member that the header names.")
+    return networks, facts, hashlib.sha256(content).hexdigest()
+
+
+def _content(path: Path) -> bytes:
+    """The file's bytes, read once, so that the digest is of the very weights that judge."""
+    if not path.exists():
+        raise WeightsError(f"{path}: no such file; `gradebench judge train` makes one.")
+    if not path.is_file():
+        raise WeightsError(f"{path}: not a regular file; `gradebench judge train` writes judge.safetensors.")
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+    except OSError as error:
+        raise WeightsError(f"{path}: can't be read ({error.strerror}).") from error
+    if len(content) > LARGEST:
+        raise WeightsError(f"{path}: larger than {LARGEST >> 20} MB, which no judge is.")
+    return content
+
+
+def _network(member: MemberFacts, own: dict[str, torch.Tensor], path: Path, fold: bool) -> Member:
+    if member.network not in NETWORKS:
+        raise WeightsError(f"{path}: unknown network {member.network!r}; known are {', '.join(NETWORKS)}.")
+    for name, value in own.items():
+        if value.is_complex() or not value.isfinite().all():
+            raise WeightsError(f"{path}: {member.name}/{name} holds numbers that are not finite, or complex.")
+    network = NETWORKS[member.network]()
+    try:
+        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in own.items()})
+    except RuntimeError as error:
+        raise WeightsError(f"{path}: {member.name}: {str(error).splitlines()[1].strip()}") from error
+    network.eval()
+    if fold:
+        _fold(network.body)
+    # A variance below zero becomes nan only here.
+    if not all(value.isfinite().all() for value in network.state_dict().values()):
+        raise WeightsError(f"{path}: {member.name}: its batch norms' variances are not positive.")
+    return channels_last(network)
 
 
 def _fold(module: nn.Module) -> None:

@@ -431,6 +431,8 @@ def _fingerprint(
         "judge": run.context.judge.digest,
         "grader": provenance.grader_digest(),
     }
+    if run.context.second is not None:
+        digests["public judge"] = run.context.second.digest
     if entry.task in run.context.official:
         digests["official cases"] = run.context.official[entry.task].digest
     if content is not None:

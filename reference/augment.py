@@ -28,6 +28,8 @@ class Distortion:
     """Pixels, drawn for each axis."""
     elastic: float = 1.0
     """Standard deviation of the displacement at the knots of the elastic field, in pixels."""
+    thickness: float = 0.0
+    """Share of the way to strokes one pixel wider on each side, or, half as far, thinner: writers differ in their pens."""
     knots: int = 6
     """Knots of the elastic field along each axis; between them it is interpolated bicubically."""
 
@@ -65,7 +67,20 @@ def distort(images: Tensor, generator: torch.Generator, strength: Distortion = D
     # Images differ in how elastic they are, so that undistorted ones stay in the mixture.
     amount = torch.rand(n, 1, 1, 1, generator=generator) * 2 * strength.elastic / height
     grid = grid + (field * amount).permute(0, 2, 3, 1)  # (N, H, W, 2)
-    return functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    distorted = functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    if strength.thickness:
+        distorted = _thicken(distorted, uniform(strength.thickness, 1, 1, 1))
+    return distorted
+
+
+def _thicken(images: Tensor, share: Tensor) -> Tensor:
+    """Images (N, 1, H, W) moved towards their dilation by a share (N, 1, 1, 1) above 0, their erosion by one below.
+
+    Thin strokes fade under erosion before they vanish, so that it goes but half as far.
+    """
+    wider = functional.max_pool2d(images, 3, 1, 1)
+    thinner = -functional.max_pool2d(-images, 3, 1, 1)
+    return images + share.clamp(min=0) * (wider - images) + share.clamp(max=0) / 2 * (images - thinner)
 
 
 def coarsen(images: Tensor, generator: torch.Generator, share: float = 0.1) -> Tensor:

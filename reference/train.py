@@ -7,9 +7,11 @@ one that was not.
 
 from __future__ import annotations
 
+import hashlib
+import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -19,6 +21,10 @@ from torch import Tensor, nn
 from reference.seeding import generator_for
 
 Model = TypeVar("Model", bound=nn.Module)
+
+
+class CheckpointError(Exception):
+    """A checkpoint is damaged, or of another training. The message names the file and what differs."""
 
 
 class Training(Protocol):
@@ -98,7 +104,8 @@ def fit(
     Parameters
     ----------
     images : float32 in [0, 1], (N, 1, 28, 28); labels : int64, (N,)
-    checkpoint : where the state is kept after each epoch; one of the same training found there is resumed
+    checkpoint : where the state is kept after each epoch; one of the same training found there is resumed, one of
+        another training is left as it is
     on_step : called with (steps done, steps in all)
     on_epoch : called after each epoch
 
@@ -108,12 +115,18 @@ def fit(
     Returns
     -------
     The epochs of this call; a step that lacks a full batch is left out of each.
+
+    Raises
+    ------
+    CheckpointError
+        if the checkpoint is damaged, or of another recipe, seed or other data
     """
     images = images[: getattr(training, "examples", None)]
     steps = getattr(training, "steps_per_epoch", None) or len(images) // training.batch
     if steps == 0:
         raise ValueError(f"{training.name}: {len(images)} images are fewer than one batch of {training.batch}")
-    done = _resume(training, checkpoint)
+    identity = _identity(training, images, labels) if checkpoint is not None else {}
+    done = _resume(training, checkpoint, identity)
     history = []
     for epoch in range(done, training.epochs):
         generator = generator_for("epoch", training.name, training.seed, epoch)
@@ -128,7 +141,7 @@ def fit(
                 on_step(epoch * steps + step + 1, training.epochs * steps)
         history.append(Epoch(epoch + 1, training.epochs, totals))
         if checkpoint is not None:
-            _save(training, checkpoint, epoch + 1)
+            _save(training, checkpoint, identity, epoch + 1)
         if on_epoch is not None:
             on_epoch(history[-1])
     return history
@@ -159,22 +172,43 @@ def average(kept: nn.Module, new: nn.Module, decay: float) -> None:
             old.copy_(current)
 
 
-def _identity(training: Training) -> list[object]:
-    return [training.name, training.seed, training.epochs, training.batch]
+def _identity(training: Training, images: Tensor, labels: Tensor) -> dict[str, object]:
+    """What must be the same for a training to go on from a checkpoint."""
+    recipe = getattr(training, "recipe", None)
+    data = hashlib.sha256(images.numpy().tobytes())
+    data.update(labels.numpy().tobytes())
+    return {
+        "training": training.name,
+        "seed": training.seed,
+        "epochs": training.epochs,
+        "batch": training.batch,
+        "recipe": repr(sorted(asdict(recipe).items())) if is_dataclass(recipe) and not isinstance(recipe, type) else "",
+        "data": data.hexdigest(),
+    }
 
 
-def _save(training: Training, path: Path, epochs: int) -> None:
+def _save(training: Training, path: Path, identity: Mapping[str, object], epochs: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".partial")
-    torch.save({"identity": _identity(training), "epochs": epochs, "state": training.state()}, temporary)
+    torch.save({"identity": dict(identity), "epochs": epochs, "state": training.state()}, temporary)
     temporary.replace(path)
 
 
-def _resume(training: Training, path: Path | None) -> int:
+def _resume(training: Training, path: Path | None, identity: Mapping[str, object]) -> int:
     if path is None or not path.exists():
         return 0
-    saved = torch.load(path, weights_only=True)
-    if saved["identity"] != _identity(training):
-        return 0
-    training.load_state(saved["state"])
-    return int(saved["epochs"])
+    try:
+        saved = torch.load(path, weights_only=True)
+        found, state, epochs = saved["identity"], saved["state"], int(saved["epochs"])
+        differing = [key for key, value in identity.items() if found[key] != value]
+    except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"{path}: damaged, or no checkpoint of this version; remove it to start anew.") from error
+    if differing:
+        key = differing[0]
+        values = "" if key in ("recipe", "data") else f" {found[key]!r}, not {identity[key]!r}"
+        raise CheckpointError(
+            f"{path}: of another training: its {key} {'is' if values else 'differs'}{values}; remove it, or train into "
+            "another folder."
+        )
+    training.load_state(state)
+    return epochs

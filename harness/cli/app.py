@@ -60,7 +60,7 @@ def main() -> None:
     try:
         app()
     except KeyboardInterrupt:
-        typer.echo("interrupted; what was graded is kept, and the same command goes on from there", err=True)
+        typer.echo("interrupted; what is done is kept, and the same command goes on from there", err=True)
         sys.exit(130)
     except Exception:
         # Exit code 1 means "below the pass mark", which a failure of the command must not be taken for.

@@ -207,6 +207,7 @@ def prepare(request: Request) -> Run:
         raise fail(str(error)) from error
     except GradingError as error:
         raise fail(error.failure.message) from error
+    trained_on(referee)
     if unknown := [part.task for part in chosen.part if part.task not in TASKS]:
         raise fail(f"assignment {chosen.name}: no such task: {unknown[0]}; there are {', '.join(TASKS)}")
     for part in chosen.part:
@@ -227,6 +228,16 @@ def prepare(request: Request) -> Run:
         tasks=frozenset(request.tasks),
         house=request.house,
     )
+
+
+def trained_on(referee: Judge) -> None:
+    """Say so where a judge has not seen what it is to judge."""
+    if referee.facts.data != "mnist":
+        console.print(
+            f"[yellow]note:[/] this judge was trained on {escape(referee.facts.data)}, not on MNIST",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _check_part(assignment: Assignment, part: Part) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import tempfile
 import time
 from dataclasses import asdict, replace
@@ -24,17 +25,18 @@ from classifiers.weights_file import Facts, MemberFacts, WeightsError
 from harness import grade as run_module
 from harness import house, mnist, reference_table
 from harness.cli.console import console, fail, listing, print_json, print_reasons, progress
-from harness.cli.grading import DEFAULT_ASSIGNMENT, DataOption, JsonOption, Request, SeedOption, prepare
+from harness.cli.grading import DEFAULT_ASSIGNMENT, DataOption, JsonOption, Request, SeedOption, prepare, trained_on
 from harness.metrics.collapse import feature_spread
 from harness.rubric import AssignmentError
 from harness.summary import summary
 from harness.types import GradingError, Record
 from reference import MODELS, TRAININGS
-from reference.train import Epoch, fit
+from reference.train import CheckpointError, Epoch, fit
 
 reference = typer.Typer(help="Train and evaluate the reference models.", no_args_is_help=True)
 judge = typer.Typer(help="Train and evaluate judges.", no_args_is_help=True)
 
+TrainingSeed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the training.")]
 EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="Instead of the recipe's number.")]
 
 
@@ -43,7 +45,7 @@ def train_reference(
     model: Annotated[list[str], typer.Argument(help="Names of models (gradebench models).", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="Where weights and checkpoints go.")] = Path("trained"),
     data: DataOption = None,
-    seed: SeedOption = 1,
+    seed: TrainingSeed = 1,
     epochs: EpochsOption = None,
 ) -> None:
     """Train reference models by their recipes; an interrupted training is resumed.
@@ -130,24 +132,38 @@ def evaluate_reference(
 
 @judge.command("train")
 def train_judge(
-    seed: SeedOption = 1,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Seed of the training; else a secret one.", show_default=False)
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="Where the judge and its checkpoints go.")] = Path("judge"),
-    network: Annotated[list[str] | None, typer.Option("--network", help="Train this member alone.")] = None,
+    network: Annotated[
+        list[str] | None, typer.Option("--network", help="Train this member alone, to a file of its name.")
+    ] = None,
     data: DataOption = None,
     epochs: EpochsOption = None,
 ) -> None:
-    """Train a judge of your own, which no submission can have been trained against; an interruption is resumed.
+    """Train a judge of your own, whose weights no submission knows; an interruption is resumed.
 
-    Example: [bold]gradebench judge train --seed 7 --out my-judge[/], then
+    Whoever has a judge's seed can train the same judge again: keep both to yourself. Without --seed a secret one is
+    drawn and kept in the folder, so that the same command goes on after an interruption.
+
+    Example: [bold]gradebench judge train --out my-judge[/], then
     [bold]gradebench grade PATH --judge my-judge/judge.safetensors[/]
     """
     recipes = {recipe.name: recipe for recipe in COMMITTEE}
     if unknown := [n for n in network or () if n not in recipes]:
         raise fail(f"no member {unknown[0]!r}; there are {', '.join(recipes)}")
     images, labels, name = _training_data(data)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        seed = _own_seed(out) if seed is None else seed
+    except OSError as error:
+        raise fail(f"--out {out}: {error.strerror}") from error
+    if seed in {recipe.seed for recipe in COMMITTEE}:
+        console.print(f"[yellow]note:[/] seed {seed} is the public judge's, so this one is not private")
     (fit_images, fit_labels), (held_images, held_labels) = split(images, labels)
     networks, members = [], []
-    for wanted in network or recipes:
+    for wanted in dict.fromkeys(network or recipes):
         recipe = replace(recipes[wanted], seed=seed, epochs=epochs or recipes[wanted].epochs)
         training = Training(recipe, len(fit_images))
         _fit(training, fit_images, fit_labels, out / f"{wanted}.checkpoint", wanted)
@@ -160,12 +176,29 @@ def train_judge(
     held = held_images.numpy(), held_labels.numpy()
     with console.status("calibrating"):
         facts = calibrate(networks, Facts(data=name, members=tuple(members)), *held)
-        spread = feature_spread(Judge(networks, facts).features(held[0]), held[1])
-    facts = facts.model_copy(update={"real_spread": tuple(float(value) for value in spread.round(4))})
-    path = out / "judge.safetensors"
+        if name == "mnist":
+            spread = feature_spread(Judge(networks, facts).features(held[0]), held[1])
+            facts = facts.model_copy(update={"real_spread": tuple(float(value) for value in spread.round(4))})
+    # A member alone stands beside the committee, which may have taken hours.
+    path = out / f"{'-'.join(member.name for member in members) if network else 'judge'}.safetensors"
+    about = out / "MODEL_CARD.md" if not network else path.with_suffix(".md")
     weights_file.save(path, networks, facts)
-    (out / "MODEL_CARD.md").write_text(card.of_training(facts), encoding="utf-8")
-    console.print(f"judge: {escape(str(path))}, with its MODEL_CARD.md", highlight=False, soft_wrap=True)
+    about.write_text(card.of_training(facts), encoding="utf-8")
+    console.print(f"judge: {escape(str(path))}, with its {about.name}", highlight=False, soft_wrap=True)
+
+
+def _own_seed(out: Path) -> int:
+    """A seed that nobody can guess, the same one for every call with this folder."""
+    kept = out / "seed"
+    try:
+        return int(kept.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise fail(f"{kept}: holds no seed; remove it, or give --seed") from error
+    except FileNotFoundError:
+        seed = secrets.randbits(62)
+        kept.write_text(f"{seed}\n", encoding="utf-8")
+        kept.chmod(0o600)
+        return seed
 
 
 @judge.command("evaluate")
@@ -189,10 +222,16 @@ def evaluate_command(
         raise fail(error.failure.message) from error
     except WeightsError as error:
         raise fail(str(error)) from error
-    # No member is trained on these digits, so all of them measure.
+    trained_on(referee)
+    if write is not None and not (write.is_file() and card.takes_figures(write)):
+        raise fail(f"--write {write}: no such file, or without the marks {card.BEGIN} and {card.END}")
+    # A judge that was not trained on them is measured on all of these digits.
     train, test = (small := mnist.embedded()).train, small.test
-    others = np.concatenate([train.images, test.images]), np.concatenate([train.labels, test.labels])
-    figures = evaluate_judge(referee, digits.test.images, digits.test.labels, *others)
+    others = test.images, test.labels
+    if referee.facts.data != small.name:
+        others = np.concatenate([train.images, test.images]), np.concatenate([train.labels, test.labels])
+    with console.status("measuring"):
+        figures = evaluate_judge(referee, digits.test.images, digits.test.labels, *others)
     if generated:
         figures |= _agreement(referee, generated)
     if write is not None:
@@ -200,7 +239,14 @@ def evaluate_command(
     if as_json:
         print_json({"schema": 1, "data": {"name": digits.name, "digest": digits.digest}, **figures})
         return
-    rows = [(key, _plain(value)) for key, value in figures.items() if key != "members"]
+    rows = [(key, _plain(value)) for key, value in figures.items() if key not in ("members", "optimised")]
+    rows += [
+        (
+            f"optimised against {name}",
+            f"{o['reached']} of {o['tried']} read as wanted, {o['flagged_of_reached']} flagged",
+        )
+        for name, o in figures["optimised"].items()
+    ]
     members: list[dict[str, Any]] = figures["members"]
     rows += [(f"member {m['name']}", f"{m['accuracy']:.2%}, {m['parameters']:,} parameters") for m in members]
     console.print(listing(("figure", f"on {digits.name}"), rows))
@@ -213,8 +259,9 @@ def _agreement(referee: Judge, n: int) -> dict[str, Any]:
     with progress("samples") as bar:
         for name in names:
             sampler = house.sampler(name)
-            for start in range(0, n // len(names), 1000):
-                images = sampler(1000, start)
+            share = max(n // len(names), 1)
+            for start in range(0, share, 1000):
+                images = sampler(min(1000, share - start), start)
                 equal += int((referee.labels(images) == referee.committee(images).argmax(1)).sum())
                 asked += len(images)
                 bar(asked, n, name)
@@ -241,7 +288,10 @@ def _fit(training: Any, images: torch.Tensor, labels: torch.Tensor, checkpoint: 
             said = ", ".join(f"{key} {value:.4g}" for key, value in epoch.losses.items())
             console.print(f"{name}: epoch {epoch.number} of {epoch.of}: {said}", highlight=False, soft_wrap=True)
 
-        fit(training, images, labels, checkpoint, lambda done, total: bar(done, total, said), on_epoch)
+        try:
+            fit(training, images, labels, checkpoint, lambda done, total: bar(done, total, said), on_epoch)
+        except CheckpointError as error:
+            raise fail(str(error)) from error
 
 
 def _plain(value: object) -> str:

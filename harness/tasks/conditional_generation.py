@@ -26,7 +26,7 @@ LATENT = 100
 REPEATED = 200
 """Samples that are asked for a second time, in smaller batches."""
 DOUBTED = 500
-"""Samples, from the first on, about which all members of the judge are asked."""
+"""Samples, drawn at random, about which all members of the judge are asked."""
 OVERSHOOT = 0.01
 """How far outside [0, 1] a value may lie: it is clipped and the student is told. Farther is an error."""
 SAME = 1e-4
@@ -39,7 +39,7 @@ class ConditionalGeneration:
     name = "conditional-generation"
     title = "Conditional generation"
     summary = "draw the digit that is asked for; share that the judge recognises, pass mark 98 %"
-    protocol = 1
+    protocol = 2
     primary = "accuracy"
     models: tuple[str, ...] = ("cvae", "cgan")
     gates: tuple[str, ...] = ("diversity", "mode-collapse", "judge-fooling", "batch-dependence")
@@ -88,7 +88,8 @@ class ConditionalGeneration:
         right = judged == labels
         spread_of_features = collapse.feature_spread(features[right], labels[right])
         evidence.append(collapse.mode_collapse(spread_of_features, context.real_spread))
-        some = right & (np.arange(len(labels)) < DOUBTED)
+        drawn = context.resampler(self.name, "doubt").choice(len(labels), DOUBTED, replace=False)
+        some = np.sort(drawn[right[drawn]])
         evidence.append(fooling.judge_fooling(context.judge.doubt(images[some]), context.judge.most_doubt))
         gate = np.array(diversity.GATE)
         metrics = {

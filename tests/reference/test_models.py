@@ -3,10 +3,11 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from reference import MODELS, TRAININGS
+from reference.augment import Distortion
 from reference.cgan import Discriminator, Generator
 from reference.cvae import CVAE, negative_elbo
 from reference.seeding import generator_for
-from reference.train import average, fit, one_cycle
+from reference.train import CheckpointError, average, fit, one_cycle
 
 
 def parameters(module):
@@ -122,6 +123,32 @@ def test_an_interrupted_training_ends_with_the_same_weights(name, tmp_path):
     whole = trained(0, None)
     resumed = trained(2, tmp_path / "checkpoint")
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t, data: setattr(t, "epochs", 5), "its epochs is 2, not 5"),
+        (lambda t, data: setattr(t, "seed", 4), "its seed is 3, not 4"),
+        (lambda t, data: setattr(t, "recipe", Distortion()), "its recipe differs"),
+        (lambda t, data: data.mul_(0.5), "its data differs"),
+    ],
+)
+def test_a_checkpoint_of_another_training_is_left_as_it_is(change, said, tmp_path):
+    images, labels = torch.rand(256, 1, 28, 28, generator=torch.Generator().manual_seed(0)), torch.arange(256) % 10
+    path = tmp_path / "cvae.checkpoint"
+    trainings = [TRAININGS["cvae"](3) for _ in range(2)]
+    for training in trainings:
+        training.epochs = 2
+    fit(trainings[0], images, labels, path)
+    kept = path.read_bytes()
+    change(trainings[1], images)
+    with pytest.raises(CheckpointError, match=rf"cvae.checkpoint: of another training: {said}"):
+        fit(trainings[1], images, labels, path)
+    assert path.read_bytes() == kept
+    path.write_bytes(kept[:1000])
+    with pytest.raises(CheckpointError, match=r"cvae.checkpoint: damaged"):
+        fit(trainings[1], images, labels, path)
 
 
 def test_a_training_lowers_its_loss():
