@@ -87,6 +87,7 @@ def _tables(figures: Mapping[str, Any], labels: Labels, judged: Labels, data: st
         f"{figures['new_kinds_confidence']:.3f} |",
         f"| images optimised against a member that it reads as was wanted, flagged by the committee "
         f"| {_share(figures['optimised_flagged'])} |",
+        f"| the same of attacks that know how the judge doubts | {_share(figures['adaptive_flagged'])} |",
         f"| real test digits whose doubt is out of range | {figures['real_digits_flagged']:.2%} |",
         f"| the first member decides alone | {figures['first_member_decides']:.1%} of images |",
         f"| labels equal to the whole committee's | {figures['first_member_agrees']:.2%} |",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from classifiers.fool import NEW_KINDS, Attempt, attempts, halves, not_digits
+from classifiers.fool import ADAPTIVE, NEW_KINDS, Attempt, attempts, halves, not_digits
 from classifiers.judge import Images, Judge
 from classifiers.weights_file import parameters
 
@@ -120,17 +120,24 @@ def optimised_flagged(judge: Judge, images: Images, labels: Labels) -> dict[str,
 
     Returns
     -------
-    `optimised_flagged`, the share of flagged images among those that the attacked member reads as was wanted, in all;
-    `optimised`, for each member and start how many were tried, how many reached their aim, and how many of these, and
+    `optimised_flagged`, the share of flagged images among those that the attacked member reads as was wanted;
+    `adaptive_flagged`, the same of attacks through the judge's own blur, which the first leaves out;
+    `optimised`, for each member and attack how many were tried, how many reached their aim, and how many of these, and
     of all, are flagged
     """
-    of_attack = {}
+    of_attack: dict[str, dict[str, int]] = {}
     for facts, network in zip(judge.facts.members, judge.networks, strict=True):
         for start, attempt in attempts(network, images, labels).items():
             of_attack[f"{facts.name}, {start}"] = _outcome(judge, attempt)
-    reached = sum(outcome["reached"] for outcome in of_attack.values())
-    flagged = sum(outcome["flagged_of_reached"] for outcome in of_attack.values())
-    return {"optimised_flagged": flagged / reached if reached else None, "optimised": of_attack}
+    adaptive = [outcome for name, outcome in of_attack.items() if name.endswith(ADAPTIVE)]
+    plain = [outcome for name, outcome in of_attack.items() if not name.endswith(ADAPTIVE)]
+    return {"optimised_flagged": _pooled(plain), "adaptive_flagged": _pooled(adaptive), "optimised": of_attack}
+
+
+def _pooled(outcomes: Sequence[Mapping[str, int]]) -> float | None:
+    """Share of flagged images among those that reached their aim; None where none did."""
+    reached = sum(outcome["reached"] for outcome in outcomes)
+    return sum(outcome["flagged_of_reached"] for outcome in outcomes) / reached if reached else None
 
 
 def _outcome(judge: Judge, attempt: Attempt) -> dict[str, int]:

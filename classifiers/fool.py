@@ -1,7 +1,9 @@
 """Images made to fool a judge: what is no digit, and what was optimised until one member calls it a digit.
 
 Nguyen, Yosinski and Clune 2015, "Deep neural networks are easily fooled", arXiv:1412.1897: gradient ascent on the
-pixels towards one network's probability of a label, from noise and from digits of another class.
+pixels towards one network's probability of a label, from noise and from digits of another class. Athalye, Carlini and
+Wagner 2018, arXiv:1802.00420: a defence is worth what is left of it against who knows it, so one of the attacks climbs
+through the blur under which the judge doubts.
 """
 
 from __future__ import annotations
@@ -13,12 +15,16 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from classifiers.judge import SMOOTHING
 from classifiers.network import CLASSES, Member
 
 Images = NDArray[np.float32]
 
 NEW_KINDS = ("lattices",)
 """Kinds of `not_digits` that no member saw in training; the others are drawn as `classifiers.outliers` draws them."""
+
+ADAPTIVE = "from other digits, through the blur"
+"""The attack of who knows how the judge doubts."""
 
 
 @dataclass(frozen=True)
@@ -69,25 +75,47 @@ def _lattices(n: int, generator: np.random.Generator) -> Images:
     return images
 
 
-def optimised(network: Member, start: Images, labels: NDArray[np.int64], steps: int = 80, rate: float = 0.05) -> Images:
+def optimised(
+    network: Member,
+    start: Images,
+    labels: NDArray[np.int64],
+    steps: int = 80,
+    rate: float = 0.05,
+    blurred_too: bool = False,
+) -> Images:
     """Images (N, 1, 28, 28) in [0, 1], moved from `start` until `network` reads each as its label (N,).
 
     Adam on the pixels, clipped to [0, 1] after each step.
+
+    Parameters
+    ----------
+    blurred_too : whether the network is to read the image so once it is blurred, too
     """
     images = torch.from_numpy(start.copy()).requires_grad_()
     wanted = torch.from_numpy(labels)
     optimizer = torch.optim.Adam([images], rate)
     for _ in range(steps):
         optimizer.zero_grad()
-        functional.cross_entropy(network(images), wanted, reduction="sum").backward()  # type: ignore[no-untyped-call]
+        loss = functional.cross_entropy(network(images), wanted, reduction="sum")
+        if blurred_too:
+            loss = loss + functional.cross_entropy(network(_blurred(images)), wanted, reduction="sum")
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         with torch.no_grad():
             images.clamp_(0, 1)
     return images.detach().numpy()
 
 
+def _blurred(images: torch.Tensor) -> torch.Tensor:
+    """The judge's blur of images (N, 1, H, W), with gradients."""
+    reach = int(4 * SMOOTHING + 0.5)
+    line = torch.exp(-(torch.arange(-reach, reach + 1.0) ** 2) / (2 * SMOOTHING**2))
+    kernel = line[:, None] * line / line.sum() ** 2
+    return functional.conv2d(images, kernel[None, None], padding=reach)
+
+
 def attempts(network: Member, digits: Images, labels: NDArray[np.int64], seed: int = 0) -> dict[str, Attempt]:
-    """Images optimised against `network`, by what they started from: noise, and digits that show another class."""
+    """Images optimised against `network`, by how: from noise, from digits that show another class, through the blur."""
     generator = np.random.default_rng(seed)
     n = min(100, len(digits))
     targets = generator.integers(0, CLASSES, n)
@@ -96,11 +124,12 @@ def attempts(network: Member, digits: Images, labels: NDArray[np.int64], seed: i
     return {
         "from noise": _attempt(network, noise, targets),
         "from other digits": _attempt(network, digits[:n], others),
+        ADAPTIVE: _attempt(network, digits[:n], others, blurred_too=True),
     }
 
 
-def _attempt(network: Member, start: Images, wanted: NDArray[np.int64]) -> Attempt:
-    images = optimised(network, start, wanted)
+def _attempt(network: Member, start: Images, wanted: NDArray[np.int64], blurred_too: bool = False) -> Attempt:
+    images = optimised(network, start, wanted, blurred_too=blurred_too)
     with torch.inference_mode():
         read = network(torch.from_numpy(images)).argmax(1).numpy()
     return Attempt(images, read == wanted)

@@ -29,7 +29,7 @@ class Distortion:
     elastic: float = 1.0
     """Standard deviation of the displacement at the knots of the elastic field, in pixels."""
     thickness: float = 0.0
-    """Share of the way to strokes one pixel wider on each side, or, half as far, thinner: writers differ in their pens."""
+    """Share of the way to strokes one pixel wider on each side, or, half as far, thinner; pens differ."""
     knots: int = 6
     """Knots of the elastic field along each axis; between them it is interpolated bicubically."""
 

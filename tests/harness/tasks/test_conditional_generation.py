@@ -143,15 +143,18 @@ def test_answers_files_must_hold_a_thousand_of_each(context):
 
 def test_samples_that_the_judge_doubts_are_evidence(context):
     images = drawn(cycling())
-    images[:100, 0, 27, 27] = 0.9
-    marks, _ = TASK.mark(context, WEIGHTS, answered(images))
-    fooling = next(e for e in marks.evidence if e.name == "judge-fooling")
-    assert fooling.value == 0.2
-    assert fooling.flag
-    images[50:100, 0, 27, 27] = 0
-    marks, _ = TASK.mark(context, WEIGHTS, answered(images))
-    fooling = next(e for e in marks.evidence if e.name == "judge-fooling")
-    assert (fooling.value, fooling.flag) == (0.1, False)
+
+    def evidence_of(images):
+        marks, _ = TASK.mark(context, WEIGHTS, answered(images))
+        return next(e for e in marks.evidence if e.name == "judge-fooling")
+
+    images[-2500:, 0, 27, 27] = 0.9  # who fools the judge puts honest samples first
+    assert evidence_of(images).value == pytest.approx(0.25, abs=0.06)
+    assert evidence_of(images).flag
+    assert evidence_of(images) == evidence_of(images)
+    images[-1500:, 0, 27, 27] = 0
+    assert evidence_of(images).value == pytest.approx(0.1, abs=0.05)
+    assert not evidence_of(images).flag
 
 
 def test_a_private_judge_is_compared_with_the_public_one(context):
