@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from classifiers.network import CLASSES, NETWORKS, Member, channels_last
+from classifiers.network import CLASSES, NETWORKS, SIDE, Member, channels_last
 
 LARGEST = 64 * 2**20
 """Bytes that a judge's file may have; the shipped one is a twentieth of it."""
@@ -156,10 +156,16 @@ def _network(member: MemberFacts, own: dict[str, torch.Tensor], path: Path, fold
     network.eval()
     if fold:
         _fold(network.body)
-    # A variance below zero becomes nan only here.
-    if not all(value.isfinite().all() for value in network.state_dict().values()):
-        raise WeightsError(f"{path}: {member.name}: its batch norms' variances are not positive.")
+    if not _answers(network):
+        message = "its answers to blank and to black paper are no numbers (a variance below 0, or weights too large)."
+        raise WeightsError(f"{path}: {member.name}: {message}")
     return channels_last(network)
+
+
+@torch.inference_mode()
+def _answers(network: Member) -> bool:
+    papers = torch.stack([torch.zeros(1, SIDE, SIDE), torch.ones(1, SIDE, SIDE)])
+    return bool(network(papers).isfinite().all())
 
 
 def _fold(module: nn.Module) -> None:

@@ -192,7 +192,8 @@ def change_head(value):
         (change_head(lambda w: w[:5].clone()), "head.weight"),
         (lambda tensors: tensors.pop("three/head.weight"), "head.weight"),
         (lambda tensors: tensors.update(other=torch.zeros(1)), "'other' belongs to no member"),
-        (lambda tensors: tensors["three/body.2.running_var"].fill_(-1.0), "variances are not positive"),
+        (lambda tensors: tensors["three/body.2.running_var"].fill_(-1.0), "a variance below 0"),
+        (change_head(lambda w: w * 0 + 3e38), "weights too large"),
     ],
 )
 def test_weights_that_no_judge_can_have_are_refused(change, said, tmp_path):
