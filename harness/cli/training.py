@@ -144,8 +144,9 @@ def train_judge(
 ) -> None:
     """Train a judge of your own, whose weights no submission knows; an interruption is resumed.
 
-    Whoever has a judge's seed can train the same judge again: keep both to yourself. Without --seed a secret one is
-    drawn and kept in the folder, so that the same command goes on after an interruption.
+    Whoever has the seed can train the same judge: keep seed and file to yourself.
+
+    Without --seed a secret one is drawn and kept in the folder, for the resumption.
 
     Example: [bold]gradebench judge train --out my-judge[/], then
     [bold]gradebench grade PATH --judge my-judge/judge.safetensors[/]
