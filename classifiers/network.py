@@ -10,7 +10,7 @@ every pixel and quarters the positions at which a convolution has to work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -86,22 +86,6 @@ def three() -> Member:
     return Member(nn.Sequential(*layers), 112)
 
 
-def wide() -> Member:
-    """Three 5 x 5 convolutions from full resolution, few channels, large receptive fields."""
-    body = nn.Sequential(
-        convolution(1, 20, 5),
-        nn.MaxPool2d(2),  # (N, 20, 14, 14)
-        convolution(20, 40, 5),
-        nn.MaxPool2d(2),  # (N, 40, 7, 7)
-        convolution(40, 80, 5),
-        nn.Flatten(),
-        nn.Linear(80 * 49, 96, bias=False),
-        nn.BatchNorm1d(96),
-        nn.ReLU(),
-    )
-    return Member(body, 96)
-
-
 def residual() -> Member:
     """A small residual network with global average pooling: no position-dependent weights at all."""
     body = nn.Sequential(
@@ -118,40 +102,19 @@ def residual() -> Member:
     return Member(body, 128)
 
 
-def unpooled(channels: Sequence[int], kernel: int) -> Member:
-    """Convolutions from full resolution without padding or pooling: An et al. 2020, at half the width.
+def unpooled5() -> Member:
+    """Five 5 x 5 convolutions from full resolution without padding or pooling, after M5 of An et al. 2020, narrower.
 
-    Each layer sees the edges of the last less, and nothing is thrown away before the head.
-
-    Parameters
-    ----------
-    channels : of the image and of each layer
-    kernel : side of every convolution
+    Each layer sees less of the edges than the one before it, and nothing is thrown away before the head.
     """
     layers: list[nn.Module] = []
-    for channels_in, channels_out in pairwise(channels):
+    for channels_in, channels_out in pairwise([1, 16, 32, 48, 64, 80]):
         layers += [
-            nn.Conv2d(channels_in, channels_out, kernel, bias=False),
+            nn.Conv2d(channels_in, channels_out, 5, bias=False),
             nn.BatchNorm2d(channels_out),
             nn.ReLU(),
         ]
-    side = SIDE - (kernel - 1) * (len(channels) - 1)
-    return Member(nn.Sequential(*layers, nn.Flatten()), channels[-1] * side * side)
-
-
-def unpooled3() -> Member:
-    """Ten 3 x 3 convolutions, after M3."""
-    return unpooled([1, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88], 3)
-
-
-def unpooled5() -> Member:
-    """Five 5 x 5 convolutions, after M5."""
-    return unpooled([1, 16, 32, 48, 64, 80], 5)
-
-
-def unpooled7() -> Member:
-    """Four 7 x 7 convolutions, after M7."""
-    return unpooled([1, 24, 48, 72, 96], 7)
+    return Member(nn.Sequential(*layers, nn.Flatten()), 80 * 8 * 8)
 
 
 def channels_last(network: Member) -> Member:
@@ -171,11 +134,4 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
                 nn.init.zeros_(module.bias)
 
 
-NETWORKS: dict[str, Callable[[], Member]] = {
-    "three": three,
-    "wide": wide,
-    "residual": residual,
-    "unpooled3": unpooled3,
-    "unpooled5": unpooled5,
-    "unpooled7": unpooled7,
-}
+NETWORKS: dict[str, Callable[[], Member]] = {"three": three, "residual": residual, "unpooled5": unpooled5}

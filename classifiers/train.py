@@ -71,8 +71,9 @@ class Recipe:
 COMMITTEE = (
     Recipe("three", epochs=40),
     Recipe("three", epochs=40, distortion="heavy"),
-    Recipe("wide", epochs=12),
-    Recipe("residual", epochs=14),
+    Recipe("residual", epochs=40),
+    Recipe("residual", epochs=45, distortion="pens", doubt=0.01),
+    Recipe("unpooled5", epochs=100, distortion="shifted", doubt=0.01),
 )
 """The public judge's members; the first is the one that is asked first, and that features come from."""
 

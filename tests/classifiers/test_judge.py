@@ -46,11 +46,11 @@ def pair():
     """Two members that were trained for a moment, calibrated: they often differ."""
     digits = embedded_digits().train
     images, labels = torch.from_numpy(digits.images), torch.from_numpy(digits.labels)
-    trainings = [Training(Recipe(name, 1, epochs=3, batch=64), 1000) for name in ("three", "wide")]
+    trainings = [Training(Recipe(name, 1, epochs=3, batch=64), 1000) for name in ("three", "residual")]
     for training in trainings:
         fit(training, images[:1000], labels[:1000])
     networks = [training.averaged for training in trainings]
-    return Judge(networks, calibrate(networks, facts("three", "wide"), digits.images[1000:], digits.labels[1000:]))
+    return Judge(networks, calibrate(networks, facts("three", "residual"), digits.images[1000:], digits.labels[1000:]))
 
 
 def test_answers_do_not_depend_on_how_many_are_asked_about(judge):
