@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from classifiers.fool import NEW_KINDS
 from classifiers.judge import Images, Judge
@@ -147,22 +148,25 @@ def _reliability(probabilities: NDArray[np.float32], labels: Labels, path: Path)
 
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    # Nearly all images lie near 1, so bins hold equal numbers of them rather than equal widths of confidence.
-    edges = np.unique(np.quantile(confidence, np.linspace(0, 1, 41)))
-    of_bin = np.clip(np.searchsorted(edges, confidence, "right") - 1, 0, len(edges) - 2)
+    # Nearly all images lie near 1, where bins are narrow; what is left below would else be one point in a corner.
+    edges = np.array([0, 0.6, 0.8, 0.9, 0.95, 0.99, 1.001])
+    of_bin = np.digitize(confidence, edges) - 1
     filled = np.unique(of_bin)
+    counts = [binomtest(int(right[of_bin == b].sum()), int((of_bin == b).sum())) for b in filled]
+    shares = np.array([count.statistic for count in counts])
+    bounds = np.array([count.proportion_ci(method="wilson") for count in counts])
+    means = np.array([confidence[of_bin == b].mean() for b in filled])
     figure = Figure(figsize=(5, 4.2), layout="constrained")
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="perfect")
-    axes.plot(
-        [confidence[of_bin == b].mean() for b in filled],
-        [right[of_bin == b].mean() for b in filled],
-        "o-",
-        markersize=4,
-        label="judge, 40 bins of equal size",
+    reach = np.abs(bounds.T - shares)
+    axes.errorbar(means, shares, reach, fmt="o", markersize=4, capsize=2, label="judge, with Wilson's 95 % intervals")
+    for x, y, count in zip(means, bounds[:, 0], counts, strict=True):
+        axes.annotate(f"{count.n:,}", (x, y), (0, -10), textcoords="offset points", ha="center", fontsize=7)
+    axes.set(
+        xlabel="confidence", ylabel="accuracy", xlim=(0.3, 1.03), ylim=(0, 1.05), title="Reliability, images a bin"
     )
-    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0.4, 1.01), ylim=(0.4, 1.01), title="Reliability")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower right")
     figure.savefig(path, dpi=110)
 
 
