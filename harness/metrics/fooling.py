@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from harness.metrics.accuracy import wilson
 from harness.types import Evidence
 
-MOST = 0.15
-"""Share of doubtful samples from which the flag is raised. Honest models of middling quality stay below it."""
+MOST = 0.5
+"""Share of doubtful samples from which the flag is raised. Honest models stay below it: a conditional VAE whose weights
+were disturbed until 97, 88 and 75 % of its samples were read as asked had .20, .31 and .47 of these in doubt; images
+optimised against one member of the judge .96 to 1."""
 REAL = 0.01
 """Most that real digits give."""
 

@@ -148,12 +148,12 @@ def test_samples_that_the_judge_doubts_are_evidence(context):
         marks, _ = TASK.mark(context, WEIGHTS, answered(images))
         return next(e for e in marks.evidence if e.name == "judge-fooling")
 
-    images[-2500:, 0, 27, 27] = 0.9  # who fools the judge puts honest samples first
-    assert evidence_of(images).value == pytest.approx(0.25, abs=0.06)
+    images[-7000:, 0, 27, 27] = 0.9  # who fools the judge puts honest samples first
+    assert evidence_of(images).value == pytest.approx(0.7, abs=0.08)
     assert evidence_of(images).flag
     assert evidence_of(images) == evidence_of(images)
-    images[-1500:, 0, 27, 27] = 0
-    assert evidence_of(images).value == pytest.approx(0.1, abs=0.05)
+    images[-5000:, 0, 27, 27] = 0
+    assert evidence_of(images).value == pytest.approx(0.2, abs=0.06)
     assert not evidence_of(images).flag
 
 
