@@ -70,13 +70,16 @@ def plain_example() -> Callable[[Images], NDArray[np.int64]]:
     return ask
 
 
-def evaluate(judge: Judge, images: Images, labels: Labels, digits: Images, digit_labels: Labels) -> dict[str, Any]:
+def evaluate(
+    judge: Judge, images: Images, labels: Labels, digits: Images, digit_labels: Labels, attacked: int = 100
+) -> dict[str, Any]:
     """The figures of a judge's model card.
 
     Parameters
     ----------
     images, labels : test images (N, 1, 28, 28) in [0, 1] and labels (N,)
     digits, digit_labels : digits of another origin, which no member was trained on
+    attacked : images that each attack on each member starts from
     """
     probabilities = judge.probabilities(images)
     of_member = judge.by_member(images)
@@ -85,7 +88,7 @@ def evaluate(judge: Judge, images: Images, labels: Labels, digits: Images, digit
     confidence = {kind: float(judge.committee(some).max(axis=1).mean()) for kind, some in strange.items()}
     untrained = [confidence[kind] for kind in NEW_KINDS]
     own_speed, plain_speed = throughput(judge.labels, images), throughput(plain_example(), images)
-    optimised = optimised_flagged(judge, images, labels)
+    optimised = optimised_flagged(judge, images[:attacked], labels[:attacked])
     part = {kind: float(judge.committee(some[:500]).max(axis=1).mean()) for kind, some in halves(images).items()}
     return {
         "accuracy": float((probabilities.argmax(1) == labels).mean()),

