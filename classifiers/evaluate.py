@@ -86,9 +86,7 @@ def evaluate(
     committee = judge.mean(of_member)
     strange = not_digits(images, np.random.default_rng(0))
     confidence = {kind: float(judge.committee(some).max(axis=1).mean()) for kind, some in strange.items()}
-    untrained = [confidence[kind] for kind in NEW_KINDS]
     own_speed, plain_speed = throughput(judge.labels, images), throughput(plain_example(), images)
-    optimised = optimised_flagged(judge, images[:attacked], labels[:attacked])
     part = {kind: float(judge.committee(some[:500]).max(axis=1).mean()) for kind, some in halves(images).items()}
     return {
         "accuracy": float((probabilities.argmax(1) == labels).mean()),
@@ -105,9 +103,9 @@ def evaluate(
         "digits_accuracy": float((judge.labels(digits) == digit_labels).mean()),
         "not_digits_confidence": float(np.mean(list(confidence.values()))),
         "not_digits": confidence,
-        "new_kinds_confidence": float(np.mean(untrained)),
+        "new_kinds_confidence": float(np.mean([confidence[kind] for kind in NEW_KINDS])),
         "half_digits": part,
-        **optimised,
+        **optimised_flagged(judge, images[:attacked], labels[:attacked]),
         "real_digits_flagged": float((judge.doubt(images) > judge.facts.doubt).mean()),
         "first_member_decides": float((of_member[0].max(1) >= judge.facts.sure).mean()),
         "first_member_agrees": float((probabilities.argmax(1) == committee.argmax(1)).mean()),

@@ -10,7 +10,7 @@ every pixel and quarters the positions at which a convolution has to work.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -27,6 +27,14 @@ def convolution(channels_in: int, channels_out: int, kernel: int) -> nn.Sequenti
         nn.BatchNorm2d(channels_out),
         nn.ReLU(),
     )
+
+
+def _unpadded(channels: Sequence[int], kernel: int) -> list[nn.Module]:
+    """Convolutions with batch norm and ReLU from each number of channels to the next; each shrinks an image."""
+    layers: list[nn.Module] = []
+    for channels_in, channels_out in pairwise(channels):
+        layers += [nn.Conv2d(channels_in, channels_out, kernel, bias=False), nn.BatchNorm2d(channels_out), nn.ReLU()]
+    return layers
 
 
 class Residual(nn.Module):
@@ -73,17 +81,15 @@ class Member(nn.Module):
 
 def three() -> Member:
     """Five 3 x 3 convolutions without padding or pooling, after M3 of An et al. 2020, folded and narrower: fast."""
-    layers: list[nn.Module] = [nn.PixelUnshuffle(2)]  # (N, 4, 14, 14)
-    channels = [4, 32, 48, 64, 80, 96]
-    for channels_in, channels_out in pairwise(channels):
-        layers += [
-            nn.Conv2d(channels_in, channels_out, 3, bias=False),
-            nn.BatchNorm2d(channels_out),
-            nn.ReLU(),
-        ]
-    layers += [nn.Flatten()]  # (N, 96 * 4 * 4)
-    layers += [nn.Linear(96 * 16, 112, bias=False), nn.BatchNorm1d(112), nn.ReLU()]
-    return Member(nn.Sequential(*layers), 112)
+    body = nn.Sequential(
+        nn.PixelUnshuffle(2),  # (N, 4, 14, 14)
+        *_unpadded([4, 32, 48, 64, 80, 96], 3),
+        nn.Flatten(),  # (N, 96 * 4 * 4)
+        nn.Linear(96 * 16, 112, bias=False),
+        nn.BatchNorm1d(112),
+        nn.ReLU(),
+    )
+    return Member(body, 112)
 
 
 def residual() -> Member:
@@ -107,14 +113,7 @@ def unpooled5() -> Member:
 
     Each layer sees less of the edges than the one before it, and nothing is thrown away before the head.
     """
-    layers: list[nn.Module] = []
-    for channels_in, channels_out in pairwise([1, 16, 32, 48, 64, 80]):
-        layers += [
-            nn.Conv2d(channels_in, channels_out, 5, bias=False),
-            nn.BatchNorm2d(channels_out),
-            nn.ReLU(),
-        ]
-    return Member(nn.Sequential(*layers, nn.Flatten()), 80 * 8 * 8)
+    return Member(nn.Sequential(*_unpadded([1, 16, 32, 48, 64, 80], 5), nn.Flatten()), 80 * 8 * 8)
 
 
 def channels_last(network: Member) -> Member:

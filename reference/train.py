@@ -174,8 +174,8 @@ def average(kept: nn.Module, new: nn.Module, decay: float) -> None:
 def _identity(training: Training, images: Tensor, labels: Tensor) -> dict[str, object]:
     """What must be the same for a training to go on from a checkpoint."""
     recipe = getattr(training, "recipe", None)
-    data = hashlib.sha256(images.numpy().tobytes())
-    data.update(labels.numpy().tobytes())
+    data = hashlib.sha256(images.contiguous().numpy().data)
+    data.update(labels.contiguous().numpy().data)
     return {
         "training": training.name,
         "seed": training.seed,

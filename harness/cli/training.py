@@ -257,10 +257,10 @@ def _agreement(referee: Judge, n: int) -> dict[str, Any]:
     """How often the judge's labels of n samples of the reference models equal the whole committee's."""
     equal = asked = 0
     names = [s.entries[0].part for s in house.submissions() if s.entries[0].task == "conditional-generation"]
+    share = max(n // len(names), 1)
     with progress("samples") as bar:
         for name in names:
             sampler = house.sampler(name)
-            share = max(n // len(names), 1)
             for start in range(0, share, 1000):
                 images = sampler(min(1000, share - start), start)
                 equal += int((referee.labels(images) == referee.committee(images).argmax(1)).sum())
