@@ -143,7 +143,7 @@ class Question:
     """One call of the model's interface: its method, its arguments, and the shape of what must come back."""
 
     method: str
-    """A method of the task's interface (harness.interfaces): "sample", "inpaint" …"""
+    """A method of the task's interface (harness.tasks.interfaces): "sample", "inpaint" …"""
     inputs: Mapping[str, Array]
     """Arguments, in order, by name."""
     answers: Mapping[str, ArraySpec]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from harness.files import write_atomically
 from harness.types import HOUSE, Record
-from reports.atomic import write_atomically
 from reports.cleaning import one_line
 from reports.leaderboard import leaderboard
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from harness.files import write_atomically
 from harness.types import Record
-from reports.atomic import write_atomically
 from reports.cleaning import finalize
 from reports.common import page_name
 from reports.index import PAGES, index_view

@@ -19,14 +19,15 @@ from rich.markup import escape
 
 from classifiers.judge import Judge
 from classifiers.weights_file import WeightsError
-from harness import grade as run_module
 from harness import intake, mnist, records, rubric
 from harness.cli.console import console, fail, print_json, print_reasons, progress, results_table
-from harness.grade import House, Run
 from harness.rubric import Assignment, AssignmentError, Part
-from harness.sandbox import probe
+from harness.run import run as run_module
+from harness.run.run import House, Run
+from harness.sandbox.outside import probe
 from harness.summary import EXIT_NOT_GRADABLE, exit_code, summary
-from harness.tasks import TASKS, Context, official_inpainting
+from harness.tasks import TASKS, Context
+from harness.tasks.pixels import official_cases
 from harness.types import HOUSE, GradingError, Record, Submission
 from reference import MODELS
 from reports import csv_export, junit, site
@@ -200,7 +201,7 @@ def prepare(request: Request) -> Run:
     try:
         chosen: Assignment = rubric.find(request.assignment)
         digits = mnist.load(request.data)
-        official = official_inpainting.read(request.data or Path(os.environ.get(mnist.VARIABLE) or mnist.cache()))
+        official = official_cases.read(request.data or Path(os.environ.get(mnist.VARIABLE) or mnist.cache()))
         public = Judge.shipped()
         referee = Judge.read(request.judge) if request.judge is not None else public
     except (AssignmentError, WeightsError) as error:

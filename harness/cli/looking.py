@@ -13,8 +13,8 @@ from rich.markup import escape
 
 from harness import mnist, rubric
 from harness.cli.console import console, fail, listing, print_json, progress
-from harness.grade import CHECKPOINT_LIMIT
-from harness.sandbox import Limits, Zygote, probe
+from harness.run.run import CHECKPOINT_LIMIT
+from harness.sandbox.outside import Limits, WeightsWorkers, probe
 from harness.tasks import TASKS
 from harness.types import GradingError
 from reference import MODELS
@@ -40,7 +40,7 @@ def inspect(
     if file.stat().st_size > CHECKPOINT_LIMIT:
         raise fail(f"{file}: {file.stat().st_size:,} bytes; at most {CHECKPOINT_LIMIT:,} are read")
     try:
-        with Zygote(probe()) as zygote, zygote.worker(Limits()) as worker:
+        with WeightsWorkers(probe()) as warm, warm.worker(Limits()) as worker:
             said = worker.describe(file.read_bytes(), file.name)
     except GradingError as error:
         if as_json:

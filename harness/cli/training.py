@@ -22,12 +22,13 @@ from classifiers.evaluate import evaluate as evaluate_judge
 from classifiers.judge import Judge
 from classifiers.train import COMMITTEE, Training, logits_of, split
 from classifiers.weights_file import Facts, MemberFacts, WeightsError
-from harness import grade as run_module
-from harness import house, mnist, reference_table
+from harness import mnist
 from harness.cli.console import console, fail, listing, print_json, print_reasons, progress
 from harness.cli.grading import DEFAULT_ASSIGNMENT, DataOption, JsonOption, Request, SeedOption, prepare, trained_on
-from harness.metrics.collapse import feature_spread
+from harness.evidence.mode_collapse import feature_spread
 from harness.rubric import AssignmentError
+from harness.run import reference_table, references
+from harness.run import run as run_module
 from harness.summary import summary
 from harness.types import GradingError, Record
 from reference import MODELS, TRAININGS
@@ -101,10 +102,10 @@ def evaluate_reference(
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gradebench-reference-") as folder:
         run = prepare(Request(DEFAULT_ASSIGNMENT, Path(folder), data, seed))
-        entries = house.submissions()
+        entries = references.submissions()
         if also is not None:
             shipped = {submission.id for submission in entries}
-            entries += [submission for submission in house.submissions(also) if submission.id not in shipped]
+            entries += [submission for submission in references.submissions(also) if submission.id not in shipped]
         try:
             run = replace(run, assignment=reference_table.assignment(entries))
         except AssignmentError as error:
@@ -256,11 +257,11 @@ def evaluate_command(
 def _agreement(referee: Judge, n: int) -> dict[str, Any]:
     """How often the judge's labels of n samples of the reference models equal the whole committee's."""
     equal = asked = 0
-    names = [s.entries[0].part for s in house.submissions() if s.entries[0].task == "conditional-generation"]
+    names = [s.entries[0].part for s in references.submissions() if s.entries[0].task == "conditional-generation"]
     share = max(n // len(names), 1)
     with progress("samples") as bar:
         for name in names:
-            sampler = house.sampler(name)
+            sampler = references.sampler(name)
             for start in range(0, share, 1000):
                 images = sampler(min(1000, share - start), start)
                 equal += int((referee.labels(images) == referee.committee(images).argmax(1)).sum())

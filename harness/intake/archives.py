@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
+from harness.intake.names import folded, path_problem
 from harness.intake.tarball import TarError, TarReader
-from harness.names import folded, path_problem, shown
+from harness.text import shown
 from harness.types import Failure, GradingError, broken, refuse
 
 CHUNK = 1 << 16

@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from harness.intake.archives import LIMITS, is_junk
-from harness.names import folded, path_problem, shown
+from harness.intake.names import folded, path_problem
+from harness.text import shown
 from harness.types import GradingError, broken, refuse
 
 _CHUNK = 1 << 20

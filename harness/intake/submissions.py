@@ -14,10 +14,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from harness import manifest
-from harness.intake import archives
+from harness.intake import archives, manifest
 from harness.intake.archives import LIMITS, is_archive, is_junk, stem
-from harness.intake.layouts import (
+from harness.intake.manifest import Models
+from harness.intake.names import ID_LENGTH, path_problem, slug
+from harness.intake.regular_files import chunks, file_digest, listed, opened
+from harness.starters.tsinghua.recognition import (
     CHECKPOINT_SUFFIXES,
     GRADESCOPE_METADATA,
     Owner,
@@ -28,9 +30,7 @@ from harness.intake.layouts import (
     starter_entries,
     upload_number,
 )
-from harness.intake.regular_files import chunks, file_digest, listed, opened
-from harness.manifest import Models
-from harness.names import ID_LENGTH, path_problem, shown, slug
+from harness.text import shown
 from harness.types import Entry, Failure, GradingError, Kind, Submission, refuse
 
 _EXPECTED = (

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from harness.tasks.base import Baseline, Context, Judge, Task
 from harness.tasks.conditional_generation import ConditionalGeneration
-from harness.tasks.half_inpainting import ExtendedHalfInpainting, HalfInpainting
-from harness.tasks.image_completion import ImageCompletion
-from harness.tasks.next_pixel import NextPixel
-from harness.tasks.one_pixel_inpainting import OnePixelInpainting
-from harness.tasks.patch_inpainting import PatchInpainting
-from harness.tasks.row_inpainting import RowInpainting
-from harness.tasks.symbol_prediction import SymbolPrediction
-from harness.tasks.two_by_two_inpainting import TwoByTwoInpainting
+from harness.tasks.inpainting.half import ExtendedHalfInpainting, HalfInpainting
+from harness.tasks.inpainting.patch import PatchInpainting
+from harness.tasks.inpainting.rows import RowInpainting
+from harness.tasks.pixels.completion import ImageCompletion
+from harness.tasks.pixels.next_pixel import NextPixel
+from harness.tasks.pixels.one_pixel import OnePixelInpainting
+from harness.tasks.pixels.two_by_two import TwoByTwoInpainting
+from harness.tasks.symbols.prediction import SymbolPrediction
 
 TASKS: dict[str, Task] = {
     "conditional-generation": ConditionalGeneration(),

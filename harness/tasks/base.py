@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.metrics.collapse import feature_spread
+from harness.evidence.mode_collapse import feature_spread
 from harness.metrics.diversity import diversity
 from harness.mnist import Digits
-from harness.tasks.official_inpainting import Holes
+from harness.tasks.pixels.official_cases import Holes
 from harness.types import Answer, ArraySpec, Entry, Marks, Question
 
 

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from harness.evidence import judge_fooling, mode_collapse
 from harness.metrics import accuracy as accuracy_metric
-from harness.metrics import collapse, diversity, fooling
+from harness.metrics import diversity
 from harness.metrics.pictures import grid
 from harness.tasks.base import Baseline, Context
 from harness.types import Answer, ArraySpec, Entry, Evidence, Kind, Marks, Metric, Question, refuse
@@ -86,11 +87,11 @@ class ConditionalGeneration:
         counts = accuracy_metric.confusion(labels, judged)
         spread = diversity.diversity(images, labels)
         right = judged == labels
-        spread_of_features = collapse.feature_spread(features[right], labels[right])
-        evidence.append(collapse.mode_collapse(spread_of_features, context.real_spread))
+        spread_of_features = mode_collapse.feature_spread(features[right], labels[right])
+        evidence.append(mode_collapse.mode_collapse(spread_of_features, context.real_spread))
         drawn = context.resampler(self.name, "doubt").choice(len(labels), DOUBTED, replace=False)
         some = np.sort(drawn[right[drawn]])
-        evidence.append(fooling.judge_fooling(context.judge.doubt(images[some]), context.judge.most_doubt))
+        evidence.append(judge_fooling.judge_fooling(context.judge.doubt(images[some]), context.judge.most_doubt))
         gate = np.array(diversity.GATE)
         metrics = {
             "accuracy": accuracy_metric.accuracy(labels, judged),

@@ -9,7 +9,7 @@ import math
 import pytest
 import torch
 
-from harness.tasks.corruption import coin_flips
+from harness.tasks.inpainting.corruption import coin_flips
 from reference import MODELS, shipped
 from tests.data import embedded_digits
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from classifiers.judge import Judge
-from harness.grade import Run, grade
 from harness.rubric import find
-from harness.sandbox import Zygote, probe
+from harness.run.run import Run, grade
+from harness.sandbox.outside import WeightsWorkers, probe
 from harness.tasks import Context
 from harness.types import Entry, Kind, Submission
 from submissions.examples import weights
@@ -54,8 +54,8 @@ def test_warm_gradebench(benchmark, checkpoint, tmp_path):
     submission = Submission("s1", "s1", checkpoint.parent, (entry,))
     context = Context(embedded_digits(), Judge.shipped(), 0)
     run = Run(context, find("tsinghua-hw3"), tmp_path / "results", probe(), fresh=True)
-    with Zygote(run.isolation) as zygote:
-        graded = benchmark.pedantic(grade, ([submission], run), {"zygotes": [zygote]}, rounds=5, warmup_rounds=1)
+    with WeightsWorkers(run.isolation) as warm:
+        graded = benchmark.pedantic(grade, ([submission], run), {"warm_workers": [warm]}, rounds=5, warmup_rounds=1)
     assert graded[0].metrics["accuracy"].value > 0.98
 
 

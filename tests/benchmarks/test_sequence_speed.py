@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness import derived
+from harness.sequences import derived
 from harness.tasks import TASKS, Context
 from reference.pixel_rnn import PixelRNN
 from tests.data import mnist_digits

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.tasks.corruption import gray_patches, noisy_rows
+from harness.tasks.inpainting.corruption import gray_patches, noisy_rows
 from reference import shipped
 from tests.data import mnist_digits
 

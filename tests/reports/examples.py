@@ -222,7 +222,7 @@ def a_class(results: Path, data: str = "mnist") -> list[Record]:
                 "The judge's weights could not be read: judge.safetensors does not match its SHA-256.",
                 fault="harness",
                 detail="Traceback (most recent call last):\n"
-                '  File "harness/grade.py", line 88, in mark\nValueError: digest mismatch',
+                '  File "harness/run/run.py", line 88, in mark\nValueError: digest mismatch',
             ),
         ),
     ]

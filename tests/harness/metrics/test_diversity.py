@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.metrics.collapse import LEAST_RATIO, feature_spread, mode_collapse
+from harness.evidence.mode_collapse import LEAST_RATIO, feature_spread, mode_collapse
 from harness.metrics.diversity import GATE, diversity
 from harness.metrics.pictures import grid
 from tests.data import mnist_digits

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.sandbox import Isolation, Session, Worker
+from harness.sandbox.outside import Isolation, Session, Worker
 from harness.types import ArraySpec, Question
 
 HERE = Path(__file__).parent

@@ -1,0 +1,337 @@
+"""submission.toml: what a submission says it brings, read by pydantic and told apart from what is allowed.
+
+    [submission]
+    name = "Team Gauss"
+    id = "s1234567"
+
+    [[entry]]
+    task = "conditional-generation"
+    model = "cvae"
+    checkpoint = "vae/best.pt"
+    options = { concat_activation = "relu" }
+
+An entry brings its model in one of four ways: `checkpoint` with `model`, `code` (perhaps with `checkpoint`), `onnx`, or
+`outputs`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+import unicodedata
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.intake.names import ID_LENGTH, is_id, path_problem, slug
+from harness.text import NAME_LENGTH, shown
+from harness.types import STARTER_CODES, Entry, Kind, refuse
+
+FILE_NAME = "submission.toml"
+LARGEST = 64 << 10
+"""Bytes of the largest manifest that is read."""
+MOST_ENTRIES = 50
+_MOST_DOTS = 64
+OPTIONS_OF_ANY_MODEL: Mapping[str, tuple[str, ...] | Numeric] = {"value_range": ("0,1", "-1,1")}
+"""Options of entries that name no architecture: what their model's own output means."""
+
+
+class Numeric(Protocol):
+    """An option that is a number within bounds; its text says which: "a whole number from 1 to 1000"."""
+
+    def read(self, text: str) -> float:
+        """The number; ValueError where it is none or out of bounds."""
+
+
+Models = Mapping[str, Mapping[str, "tuple[str, ...] | Numeric"]]
+"""Fixed architectures by name; for each, its options with the words or the numbers that they may be."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest that was read without an error."""
+
+    name: str | None
+    """What the leaderboard shows, fit to be shown; None where the manifest has none."""
+    id: str | None
+    """Safe as a file name; None where the manifest has none."""
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...] = ()
+    """What was changed in reading: sentences for the student."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _SubmissionTable(_Table):
+    name: str | None = None
+    id: str | int | None = None
+
+
+class _EntryTable(_Table):
+    task: str
+    part: str | None = None
+    model: str | None = None
+    checkpoint: str | None = None
+    code: str | None = None
+    onnx: str | None = None
+    outputs: str | None = None
+    options: dict[str, str | int | float] = {}
+
+
+class _Document(_Table):
+    submission: _SubmissionTable = _SubmissionTable()
+    entry: list[_EntryTable]
+
+
+def read_manifest(content: bytes, name: str, *, tasks: Collection[str], models: Models) -> Manifest:
+    """Read a manifest.
+
+    Parameters
+    ----------
+    content : the file's bytes, UTF-8
+    name : what to call the file in errors
+    tasks : the tasks that there are
+    models : the fixed architectures that there are, their options and the values of these
+
+    Raises
+    ------
+    GradingError
+        of stage "manifest", with the file, the key, what was found and what is allowed.
+    """
+    document = _document(_toml(content, name), name)
+    if not document.entry:
+        raise refuse("manifest", "no-entry", f"{name} has no [[entry]]: there is nothing to grade.")
+    if len(document.entry) > MOST_ENTRIES:
+        message = f"{name} has {len(document.entry)} entries; at most {MOST_ENTRIES} are allowed."
+        raise refuse("manifest", "too-many-entries", message)
+    entries = tuple(
+        _entry(table, f"{name}, entry {number}", tasks, models) for number, table in enumerate(document.entry, 1)
+    )
+    _refuse_equal_parts(entries, name)
+    shown_name, identifier, notes = _identity(document.submission, name)
+    return Manifest(shown_name, identifier, entries, notes)
+
+
+def _toml(content: bytes, name: str) -> dict[str, Any]:
+    if len(content) > LARGEST:
+        raise refuse("manifest", "too-large", f"{name} is larger than {LARGEST} bytes, which is the most allowed.")
+    # tomllib's time grows with the cube of the parts of a dotted key, which is always on one line.
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if line.count(b".") > _MOST_DOTS:
+            message = f"{name}, line {number}, has more than {_MOST_DOTS} dots. Break it up."
+            raise refuse("manifest", "not-toml", message)
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        message = f"{name} is not UTF-8 text (byte {error.start}). Save it as UTF-8."
+        raise refuse("manifest", "not-utf8", message) from None
+    except RecursionError:
+        raise refuse("manifest", "not-toml", f"{name} nests values too deeply to be read.") from None
+    except ValueError as error:  # tomllib's own error is one; so is an integer of too many digits
+        message = f"{name} is not valid TOML: {shown(error)}."
+        raise refuse("manifest", "not-toml", message) from None
+
+
+def _document(table: dict[str, Any], name: str) -> _Document:
+    try:
+        return _Document.model_validate(table)
+    except ValidationError as error:
+        sentences = [_sentence(problem) for problem in error.errors(include_url=False, include_context=False)]
+        distinct = list(dict.fromkeys(sentences))
+        raise refuse("manifest", "bad-key", f"{name}: {' '.join(distinct[:3])}", "\n".join(distinct)) from None
+
+
+def _sentence(problem: Any) -> str:
+    """One of pydantic's errors as a sentence: the key, what was found, what is allowed."""
+    keys = [key for key in problem["loc"] if key not in ("str", "int", "float")]  # the last are branches of a union
+    where, kind, found = _where(keys), problem["type"], _described(problem["input"])
+    if kind == "missing":
+        if keys == ["entry"]:
+            return "There is no [[entry]]: at least one is needed."
+        return f"{where} is missing."
+    if kind == "extra_forbidden":
+        allowed = list(_allowed(keys))
+        return f"{where} is not known; {_guess(str(keys[-1]), allowed)}allowed are {', '.join(allowed)}."
+    wanted = {
+        "string_type": "a text in quotes",
+        "int_type": "a text in quotes",
+        "float_type": "a text in quotes",
+        "list_type": "a list of tables, each written [[entry]]",
+        "dict_type": "a table of texts",
+        "model_type": "a table",
+        "model_attributes_type": "a table",
+    }.get(kind, "something else")
+    if keys[2:3] == ["options"] and len(keys) > 3:
+        wanted = "a text in quotes or a number"
+    return f"{where} is {found}, but has to be {wanted}."
+
+
+def _where(keys: list[Any]) -> str:
+    """A path of keys in words: entry 2, key "options.z_log"."""
+    if len(keys) >= 2 and keys[0] == "entry" and isinstance(keys[1], int):
+        inner = ".".join(shown(key, 60) for key in keys[2:])
+        return f'Entry {keys[1] + 1}, key "{inner}"' if inner else f"Entry {keys[1] + 1}"
+    return f'Key "{".".join(shown(key, 60) for key in keys)}"'
+
+
+def _allowed(keys: list[Any]) -> Collection[str]:
+    if keys[0] == "entry" and len(keys) > 1:
+        return _EntryTable.model_fields
+    return _SubmissionTable.model_fields if keys[0] == "submission" and len(keys) > 1 else _Document.model_fields
+
+
+def _described(value: object) -> str:
+    """A value as it is quoted in an error: short, one line, and no deeper than its type."""
+    if isinstance(value, str):
+        return f'the text "{shown(value, 60)}"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"the number {value}" if abs(value) < 1e15 else "a large number"
+    if isinstance(value, dict):
+        return "a table"
+    return "a list" if isinstance(value, list) else "a date or time"
+
+
+def _guess(found: str, allowed: Collection[str]) -> str:
+    """'did you mean "checkpoint"? ' where something allowed is close; else nothing."""
+    close = difflib.get_close_matches(found[:100], allowed, n=1)
+    return f'did you mean "{close[0]}"? ' if close else ""
+
+
+def _chosen(value: str, key: str, where: str, allowed: Collection[str], what: str) -> str:
+    """`value`, if it is one of those allowed."""
+    if value in allowed:
+        return value
+    choice = ", ".join(f'"{name}"' for name in sorted(allowed)) or "none"
+    message = (
+        f'{where}, key "{key}": "{shown(value, 60)}" is no {what} here; {_guess(value, allowed)}allowed: {choice}.'
+    )
+    raise refuse("manifest", f"unknown-{what}", message)
+
+
+def _entry(table: _EntryTable, where: str, tasks: Collection[str], models: Models) -> Entry:
+    task = _chosen(table.task, "task", where, tasks, "task")
+    kind, file = _way(table, where)
+    model = None
+    if kind is Kind.WEIGHTS:
+        model = _chosen(table.model or "", "model", where, models, "model")
+    elif table.model is not None:
+        message = (
+            f'{where}, key "model": a model is named only beside a "checkpoint" without "code". '
+            'To say which part of the coursework this is, use "part".'
+        )
+        raise refuse("manifest", "model-not-allowed", message)
+    part = table.part if table.part is not None else model or task
+    if not is_id(part):
+        message = f'{where}, key "part": "{shown(part, 60)}" has to be 1 to {ID_LENGTH} of A-Z a-z 0-9 . _ -.'
+        raise refuse("manifest", "bad-part", message)
+    return Entry(
+        task=task,
+        kind=kind,
+        part=part,
+        model=model,
+        file=None if file is None else _path(file[1], file[0], where),
+        code=None if table.code is None else _code(table.code, where),
+        options=_options(table.options, where, OPTIONS_OF_ANY_MODEL if model is None else models[model]),
+    )
+
+
+def _way(table: _EntryTable, where: str) -> tuple[Kind, tuple[str, str] | None]:
+    """How the entry brings its model, and the (key, value) of its file."""
+    ways = [key for key in ("code", "onnx", "outputs") if getattr(table, key) is not None]
+    if table.checkpoint is not None and ways != ["code"]:
+        ways.insert(0, "checkpoint")
+    if len(ways) != 1:
+        found = "has none of them" if not ways else f"has {' and '.join(ways)}"
+        message = (
+            f'{where} needs exactly one of "checkpoint" with "model", "code" (with or without "checkpoint"), '
+            f'"onnx", "outputs"; it {found}.'
+        )
+        raise refuse("manifest", "no-way" if not ways else "several-ways", message)
+    if ways == ["checkpoint"]:
+        if table.model is None:
+            message = f'{where} has a "checkpoint" but neither "model" (a fixed architecture) nor "code".'
+            raise refuse("manifest", "no-model", message)
+        return Kind.WEIGHTS, ("checkpoint", table.checkpoint or "")
+    if ways == ["code"]:
+        return Kind.CODE, None if table.checkpoint is None else ("checkpoint", table.checkpoint)
+    if ways == ["onnx"]:
+        return Kind.ONNX, ("onnx", table.onnx or "")
+    return Kind.OUTPUTS, ("outputs", table.outputs or "")
+
+
+def _path(value: str, key: str, where: str) -> str:
+    """A path inside the submission, "./" and doubled slashes taken out."""
+    problem = path_problem(value)
+    if problem is not None:
+        raise refuse("manifest", problem[0], f'{where}, key "{key}": "{shown(value, 80)}" {problem[1]}.')
+    return str(PurePosixPath(value))
+
+
+def _code(value: str, where: str) -> str:
+    if value in STARTER_CODES:
+        return value
+    file, colon, function = value.rpartition(":")
+    if not colon or not file.endswith(".py") or not function.isidentifier():
+        message = f'{where}, key "code": "{shown(value, 80)}" has to be of the form "path/to/file.py:function".'
+        raise refuse("manifest", "bad-code", message)
+    return f"{_path(file, 'code', where)}:{function}"
+
+
+def _options(
+    found: Mapping[str, str | int | float], where: str, allowed: Mapping[str, tuple[str, ...] | Numeric]
+) -> dict[str, str]:
+    for option, value in found.items():
+        values = allowed[_chosen(option, "options", where, allowed, "option")]
+        key = f"options.{option}"
+        if not isinstance(values, tuple):
+            _refuse_outside(values, value, key, where)
+        elif isinstance(value, str):
+            _chosen(value, key, where, values, "value")
+        else:
+            message = f'{where}, key "{key}" is {_described(value)}, but has to be a text in quotes.'
+            raise refuse("manifest", "bad-key", message)
+    return {option: str(value) for option, value in found.items()}
+
+
+def _refuse_outside(values: Numeric, value: str | int | float, key: str, where: str) -> None:
+    try:
+        values.read(str(value))
+    except ValueError:
+        message = f'{where}, key "{key}": {_described(value)} is not allowed; it has to be {values}.'
+        raise refuse("manifest", "unknown-value", message) from None
+
+
+def _refuse_equal_parts(entries: tuple[Entry, ...], name: str) -> None:
+    first: dict[str, int] = {}
+    for number, entry in enumerate(entries, 1):
+        # Parts become file names, so they have to differ where case doesn't count, too.
+        other = first.setdefault(entry.part.casefold(), number)
+        if other != number:
+            message = (
+                f'{name}: entries {other} and {number} are both part "{entry.part}". Give each a "part" of its own.'
+            )
+            raise refuse("manifest", "equal-parts", message)
+
+
+def _identity(table: _SubmissionTable, where: str) -> tuple[str | None, str | None, tuple[str, ...]]:
+    notes: list[str] = []
+    name = None
+    if table.name is not None:
+        name = shown(table.name) or None
+        if len(table.name) > NAME_LENGTH:
+            notes.append(f"{where}: the name was cut to {NAME_LENGTH} characters.")
+        elif (name or "") != unicodedata.normalize("NFC", " ".join(table.name.split())):
+            notes.append(f"{where}: characters that can't be shown were taken out of the name.")
+    identifier = None
+    if table.id is not None and str(table.id).strip():
+        identifier = slug(str(table.id).strip())
+        if identifier != str(table.id):
+            notes.append(f'{where}: the id became "{identifier}": up to {ID_LENGTH} of A-Z a-z 0-9 . _ - are allowed.')
+    return name, identifier, tuple(notes)

@@ -1,0 +1,306 @@
+"""The parent's side of a conversation with one worker, whatever kind of process that is.
+
+Whatever a worker does, the parent sees arrays of the shape that it asked for, or a GradingError.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from harness.sandbox.outside.limits import GIB, Limits
+from harness.sandbox.outside.process import Exit
+from harness.sandbox.wire import LOG_LIMIT, TAG_ERROR, TEXT_LIMIT, Channel, WireError
+from harness.text import plain_text
+from harness.types import Answer, Array, ArraySpec, Failure, GradingError, Question, broken, refuse
+
+_START_SECONDS = 120.0
+"""For Python and PyTorch to be imported from a cold disk."""
+_GRACE_SECONDS = 0.5
+_DESCRIPTION_LIMIT = 1 << 20
+_STAGES = frozenset({"manifest", "checkpoint", "worker", "answers"})
+_NOTES = 50
+
+
+class Session(ABC):
+    """A conversation with one worker; a context manager, not for use by several threads.
+
+    Every method raises GradingError: fault "submission" for what the worker said or did, fault "harness" where it
+    could not be started. After a timeout, a crash or a broken frame the worker is gone and every call says so.
+    """
+
+    def __init__(self, limits: Limits, isolation_stamp: str) -> None:
+        self.limits = limits
+        self.isolation_stamp = isolation_stamp
+        """What a record says about isolation: a level, or NOT ISOLATED."""
+        self.notes: list[str] = []
+        """What was tolerated so far, in sentences for the student."""
+        self._channel: Channel | None = None
+        self._over: Failure | None = None
+        self._log = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def log(self) -> str:
+        """The end of what the worker printed on stdout and stderr, at most 64 KiB, control characters escaped."""
+        if self._channel is not None:
+            self._channel.drain()
+            self._log = _log_text(self._channel)
+        return self._log
+
+    def open_weights(self, model: str, options: Mapping[str, str], checkpoint: bytes, name: str) -> list[str]:
+        """Builds architecture `model` with `options` and loads the bytes of a checkpoint into it.
+
+        `name` is the file's, for messages. Returns notes on what was tolerated; they are added to `notes` too.
+        """
+        header = {"op": "open_weights", "model": model, "options": dict(options), "name": name}
+        return self._open(header, checkpoint, f"Opening {name}")
+
+    def ask(self, question: Question, deadline: float | None = None) -> Answer:
+        """The model's answer: exactly the arrays of `question.answers`, every float in them finite.
+
+        `deadline` is in seconds from now; None for `limits.wall_seconds`. Ranges (`low`, `high`) are the caller's to
+        check. What was tolerated is added to `notes`.
+        """
+        inputs = {name: np.ascontiguousarray(array) for name, array in question.inputs.items()}
+        header = {
+            "op": "ask",
+            "method": question.method,
+            "batch": question.batch,
+            "answers": _wire_specs(question.answers),
+        }
+        what = f"The method {question.method}"
+        return self._arrays(header, inputs, b"", question.answers, what, deadline)
+
+    def read_outputs(self, data: bytes, name: str, wanted: Mapping[str, ArraySpec]) -> Answer:
+        """The `wanted` arrays of an answers-only file (.pt, .npz, .safetensors), given as its bytes.
+
+        Read without executing anything; dtype and shape must be as specified, and every float finite.
+        """
+        header = {"op": "read_outputs", "name": name, "answers": _wire_specs(wanted)}
+        return self._arrays(header, {}, data, wanted, f"Reading {name}", None)
+
+    def describe(self, data: bytes, name: str) -> dict[str, Any]:
+        """What a checkpoint holds, as `harness.checkpoint.describe` says it: JSON values, all text escaped."""
+        text, _ = self._call(
+            {"op": "describe", "name": name}, {}, data, None, f"Reading {name}", None, _DESCRIPTION_LIMIT
+        )
+        try:
+            value = _escaped(json.loads(text, parse_constant=_no_constant))
+        except (ValueError, RecursionError) as error:
+            raise self._protocol("The description of the checkpoint is not JSON") from error
+        if not isinstance(value, dict):
+            raise self._protocol("The description of the checkpoint is not a JSON object")
+        return value
+
+    def close(self) -> None:
+        """Kills the worker and whatever it started; may be called twice."""
+        if self._over is None:
+            self._over = Failure("worker", "closed", "This worker was closed.", "harness")
+        self._kill()
+        self._leave()
+
+    # What a kind of worker has to bring.
+
+    @abstractmethod
+    def _start(self, header: Mapping[str, Any]) -> Channel:
+        """Starts the worker that `header`, its first request, needs."""
+
+    @abstractmethod
+    def _end(self, grace: float) -> Exit:
+        """Waits up to `grace` seconds for the worker to end, then ends it; how it ended."""
+
+    @abstractmethod
+    def _kill(self) -> None:
+        """Kills the worker and whatever it started."""
+
+    # The conversation.
+
+    def _open(self, header: Mapping[str, Any], data: bytes, what: str) -> list[str]:
+        text, _ = self._call(header, {}, data, None, what, None)
+        return self._noted(text)
+
+    def _arrays(
+        self,
+        header: Mapping[str, Any],
+        inputs: Mapping[str, Array],
+        data: bytes,
+        wanted: Mapping[str, ArraySpec],
+        what: str,
+        seconds: float | None,
+    ) -> Answer:
+        text, arrays = self._call(header, inputs, data, wanted, what, seconds)
+        self._noted(text)
+        for name, array in arrays.items():
+            self._check(name, array)
+        return arrays
+
+    def _check(self, name: str, array: Array) -> None:
+        if array.dtype.kind == "b" and bool((array.view(np.uint8) > 1).any()):
+            raise self._protocol(f"The answer {name} holds truth values that are neither true nor false")
+        if array.dtype.kind == "f":
+            wrong = ~np.isfinite(array)
+            count = int(np.count_nonzero(wrong))
+            if count:
+                first = tuple(int(index) for index in np.unravel_index(int(np.argmax(wrong)), array.shape))
+                message = (
+                    f"{name} holds {count:,} values that are NaN or infinite, the first at index {first}; "
+                    "every value must be finite."
+                )
+                raise refuse("answers", "not-finite", message)
+
+    def _call(
+        self,
+        header: Mapping[str, Any],
+        inputs: Mapping[str, Array],
+        data: bytes,
+        wanted: Mapping[str, ArraySpec] | None,
+        what: str,
+        seconds: float | None,
+        text_limit: int = TEXT_LIMIT,
+    ) -> tuple[bytes, dict[str, Array]]:
+        """One request and its reply. `what` begins the sentences about what went wrong."""
+        if self._over is not None:
+            raise GradingError(self._over)
+        channel = self._channel = self._channel or self._begin(header)
+        seconds = self.limits.wall_seconds if seconds is None else seconds
+        deadline = time.monotonic() + seconds
+        listed = [[name, array.dtype.name, list(array.shape)] for name, array in inputs.items()]
+        try:
+            if channel.pending():
+                raise WireError("protocol", "the worker sent something that nobody had asked for")
+            channel.send({**header, "arrays": listed, "file_bytes": len(data)}, [*inputs.values(), data], deadline)
+            tag, text, arrays = channel.receive(wanted, deadline, text_limit)
+        except WireError as error:
+            raise self._fail(error, what, seconds) from None
+        if tag == TAG_ERROR:
+            raise self._said(text)
+        return text, arrays
+
+    def _begin(self, header: Mapping[str, Any]) -> Channel:
+        """Starts the worker and waits for its hello, which it sends before it has seen anything of a submission."""
+        channel = self._channel = self._start(header)
+        try:
+            channel.receive(None, time.monotonic() + _START_SECONDS)
+        except WireError as error:
+            ended = self._end(_GRACE_SECONDS)
+            channel.drain()
+            how = f"signal {ended.signal}" if ended.signal is not None else f"exit code {ended.code}"
+            message = f"The worker did not start: {error} ({how})."
+            failure = broken("worker", "start", message, _log_text(channel)[-4000:])
+            self._over = failure.failure
+            self._leave()
+            raise failure from None
+        return channel
+
+    def _fail(self, error: WireError, what: str, seconds: float) -> GradingError:
+        """Ends the worker after a failed exchange; the error to raise."""
+        ended = self._end(_GRACE_SECONDS if error.kind == "closed" else 0.0)
+        kind, message = "protocol", f"{what}: {error}; the worker was stopped."
+        if error.kind == "timeout":
+            kind, message = "timeout", f"{what} took longer than {seconds:g} s and was stopped."
+        elif error.kind == "threads":
+            kind, message = "threads", f"{what} started more than {self.limits.threads} threads and was stopped."
+        elif error.kind == "closed":
+            kind, message = _ending(ended, what, self.limits)
+        return self._finish(kind, message)
+
+    def _protocol(self, message: str) -> GradingError:
+        self._kill()
+        return self._finish("protocol", message + "; the worker was stopped.")
+
+    def _finish(self, kind: str, message: str) -> GradingError:
+        detail = self.log[-4000:]
+        error = refuse("worker", kind, message, detail)
+        self._over = error.failure
+        self._leave()
+        return error
+
+    def _leave(self) -> None:
+        if self._channel is not None:
+            self._channel.drain()
+            self._log = _log_text(self._channel)
+            self._channel.close()
+            self._channel = None
+
+    def _said(self, text: bytes) -> GradingError:
+        """An error that the worker reported. It can only ever be the submission's, never a score."""
+        try:
+            report = json.loads(text)
+            stage, kind, message, detail = (report[key] for key in ("stage", "kind", "message", "detail"))
+            if not all(isinstance(value, str) for value in (stage, kind, message, detail)):
+                raise TypeError
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return self._protocol("The worker sent an error that can't be read")
+        if stage not in _STAGES:
+            stage = "worker"
+        if not kind or len(kind) > 40 or not set(kind) <= set("abcdefghijklmnopqrstuvwxyz0123456789-"):
+            kind = "error"
+        return refuse(stage, kind, plain_text(message, 2000), plain_text(detail, 8000))
+
+    def _noted(self, text: bytes) -> list[str]:
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, list) or len(found) > _NOTES or not all(isinstance(note, str) for note in found):
+            raise self._protocol("The worker sent notes that can't be read")
+        notes = [plain_text(note, 500) for note in found]
+        self.notes += [note for note in dict.fromkeys(notes) if note not in self.notes][: _NOTES - len(self.notes)]
+        return notes
+
+
+def _wire_specs(specs: Mapping[str, ArraySpec]) -> list[list[Any]]:
+    return [[name, np.dtype(spec.dtype).name, list(spec.shape)] for name, spec in specs.items()]
+
+
+def _ending(ended: Exit, what: str, limits: Limits) -> tuple[str, str]:
+    """Kind and sentence for a worker that went away by itself."""
+    memory = f"{limits.memory / GIB:.3g} GiB"
+    if ended.signal in (9, 24):
+        if ended.signal == 24:
+            return "timeout", f"{what} used more than {limits.cpu_seconds} s of processor time and was stopped."
+        return "memory", f"{what}: the process was killed, most likely for memory; {memory} are allowed."
+    if ended.signal is not None:
+        name = {4: "illegal instruction", 6: "abort", 7: "bus error", 8: "arithmetic error", 11: "segmentation fault"}
+        found = name.get(ended.signal, "signal")
+        return "crashed", f"{what}: the process crashed ({found}, signal {ended.signal})."
+    if ended.code is not None:
+        return "crashed", f"{what}: the process ended by itself with exit code {ended.code} instead of answering."
+    return "protocol", f"{what}: the process closed its connection to the harness instead of answering."
+
+
+def _log_text(channel: Channel) -> str:
+    kept = channel.log
+    text = plain_text(kept.decode("utf-8", "replace"), 4 * LOG_LIMIT)
+    left_out = channel.log_bytes - len(kept)
+    if left_out > 0:
+        text = f"[the first {left_out:,} bytes are left out]\n{text}"
+    return text[-LOG_LIMIT:]
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return plain_text(value, 2000)
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    if isinstance(value, dict):
+        return {plain_text(key, 500): _escaped(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,1 @@
+"""Starter layouts: a package for each; recognised by the parent, opened in the worker."""

@@ -1,0 +1,189 @@
+"""Where a student's own modules are found, and what is taken of scripts that can't be imported whole.
+
+A repository of coursework has several folders that are each run from inside, `flow/utils.py` beside `ebm/utils.py`.
+The folder of the entry comes first, then the repository's top, and both before other installed packages, as when the
+script is run in its folder; but never before the standard library or what the worker has loaded, PyTorch and numpy
+among it.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import contextlib
+import importlib
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from harness.student_code.tolerated import tolerate
+
+_LARGEST = 1 << 20
+"""Bytes of the largest source file that is looked through."""
+_MOST_FILES = 200
+
+
+def find_first_in(folders: Sequence[Path]) -> None:
+    """Has modules of these folders found as the module's docstring says."""
+    places = [str(folder) for folder in dict.fromkeys(folders)]
+    # At the end too, for folders without __init__.py and for compiled modules.
+    sys.path += places
+    sys.meta_path.insert(0, _Finder(places, frozenset(name.partition(".")[0] for name in sys.modules)))
+
+
+def find_main_in(folders: Sequence[Path]) -> None:
+    """Has what a pickle calls `__main__.Name` found in the scripts of these folders, by the definition of that name."""
+
+    def lookup(name: str) -> Any:
+        if not name.startswith("__"):
+            for path, tree in sources(folders):
+                if any(_defines(statement, name) for statement in tree.body):
+                    module = _submitted(path)
+                    if hasattr(module, name):
+                        tolerate(f"{name} was pickled from a script that was run; it was taken from {path.name}.")
+                        return getattr(module, name)
+        raise AttributeError(f"no file of the submission defines {name!r}")
+
+    sys.modules["__main__"].__dict__["__getattr__"] = lookup
+
+
+def sources(folders: Sequence[Path]) -> Iterator[tuple[Path, ast.Module]]:
+    """The Python files that lie directly in the folders, parsed; what can't be parsed is passed over."""
+    for folder in dict.fromkeys(folders):
+        for path in sorted(folder.glob("*.py"))[:_MOST_FILES]:
+            try:
+                if path.stat().st_size <= _LARGEST:
+                    yield path, ast.parse(path.read_bytes())
+            except (OSError, SyntaxError, ValueError, RecursionError):
+                continue
+
+
+def imported(path: Path) -> ModuleType:
+    """The module of a file that lies directly in one of the folders, under the name by which others import it."""
+    return importlib.import_module(path.stem) if path.stem.isidentifier() else _submitted(path)
+
+
+def definitions(path: Path) -> dict[str, Any]:
+    """What a script defines before it does anything: imports, functions, classes, and names for plain values.
+
+    Statements that fail are passed over, so that one missing package does not take the rest along.
+    """
+    namespace: dict[str, Any] = {"__name__": f"submitted_{path.stem}", "__file__": str(path)}
+    _define(ast.parse(path.read_bytes()), namespace)
+    return namespace
+
+
+class _Finder(MetaPathFinder):
+    def __init__(self, places: Sequence[str], loaded: frozenset[str]) -> None:
+        self._places, self._loaded = places, loaded
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if path is not None or name in sys.stdlib_module_names or name in self._loaded:
+            return None
+        for place in self._places:
+            spec = PathFinder.find_spec(name, [place])
+            if spec is not None and isinstance(spec.loader, SourceFileLoader):
+                spec.loader = _Loader(name, str(spec.origin))
+                self._say_clash(name, Path(place))
+                return spec
+        return None
+
+    def _say_clash(self, name: str, taken: Path) -> None:
+        """Says which of several files of one name was taken, where another part of the repository has one too."""
+        top = Path(self._places[-1])
+        folders = [top, *(one for one in sorted(top.iterdir()) if one.is_dir())]
+        others = [one for one in folders if one != taken and (one / f"{name}.py").is_file()]
+        if others:
+            named = ", ".join(str((one / f"{name}.py").relative_to(top)) for one in others[:5])
+            chosen = (taken / name).relative_to(top)
+            tolerate(f"Of several modules {name}, {chosen} was imported; not taken: {named}.")
+
+
+class _Loader(SourceFileLoader):
+    """Takes a module's definitions where it can't be run to its end: a script that trains, or wants flags."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        folder = Path(self.path).parent
+        if folder.name == module.__name__:
+            # ebm/ebm.py is what scripts in ebm/ call `ebm`, and what scripts above call `ebm.ebm`.
+            module.__path__ = [str(folder)]
+        try:
+            super().exec_module(module)
+        except (Exception, SystemExit) as error:
+            tree = ast.parse(self.get_data(self.path))
+            if not _is_script(tree):
+                raise
+            said = "SystemExit" if isinstance(error, SystemExit) else f"{type(error).__name__}: {str(error)[:200]}"
+            tolerate(
+                f"{Path(self.path).name} does more than define things and did not run to its end here ({said}); "
+                "its definitions alone were taken."
+            )
+            _define(tree, module.__dict__)
+
+
+def _submitted(path: Path) -> ModuleType:
+    """A file's definitions as a module."""
+    name = f"submitted_{path.stem}"
+    if name not in sys.modules:
+        module = ModuleType(name)
+        sys.modules[name] = module
+        module.__dict__.update(definitions(path))
+    return sys.modules[name]
+
+
+def _is_script(tree: ast.Module) -> bool:
+    return any(
+        isinstance(one, ast.For | ast.While | ast.With | ast.Expr) and not _is_text(one) for one in tree.body
+    ) or any(isinstance(one, ast.Assign) and isinstance(one.value, ast.Call) for one in tree.body)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _define(tree: ast.Module, namespace: dict[str, Any]) -> None:
+    for statement in tree.body:
+        if _only_defines(statement):
+            try:
+                run([statement], namespace)
+            except (Exception, SystemExit) as error:
+                if not isinstance(statement, ast.Import | ast.ImportFrom | ast.Try):
+                    continue
+                tolerate(f"An import of the submission failed and was passed over: {str(error)[:200]}.")
+
+
+def run(statements: list[ast.stmt], namespace: dict[str, Any]) -> None:
+    """Runs statements of the submission's own source."""
+    namespace.setdefault("__builtins__", builtins)
+    exec(compile(ast.Module(statements, []), "<submission>", "exec"), namespace)  # noqa: S102 — in the sandbox
+
+
+def run_what_works(statements: list[ast.stmt], namespace: dict[str, Any]) -> None:
+    """Runs statements of the submission's own source one by one, and passes over those that fail."""
+    for one in statements:
+        with contextlib.suppress(Exception, SystemExit):
+            if isinstance(one, ast.If):
+                test = ast.copy_location(ast.Assign([ast.Name("_gradebench_test", ast.Store())], one.test), one)
+                scope = dict(namespace)
+                run([ast.fix_missing_locations(test)], scope)
+                run_what_works(one.body if scope["_gradebench_test"] else one.orelse, namespace)
+            else:
+                run([one], namespace)
+
+
+def _only_defines(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
+        # torch.device("cuda") is the one call that classes lean on.
+        calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
+        return all(isinstance(call.func, ast.Attribute) and call.func.attr == "device" for call in calls)
+    if isinstance(statement, ast.Try):
+        return all(_only_defines(one) for one in statement.body)
+    return isinstance(statement, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+
+
+def _defines(statement: ast.stmt, name: str) -> bool:
+    return isinstance(statement, ast.ClassDef | ast.FunctionDef) and statement.name == name

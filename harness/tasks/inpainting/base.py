@@ -1,0 +1,203 @@
+"""What the inpainting tasks share: questions about corrupted images, and marks for the recovered ones.
+
+`inpaint(images, mask) -> images`: the mask is True where a pixel is corrupted. The score is a mean squared error in
+units of squared gray values, pixels in [0, 1]. Answers are scored as they come, never clipped or rescaled: the
+courseworks' own figures are of unclipped values, too.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harness.evidence import inpainting as evidence_of
+from harness.metrics import accuracy
+from harness.metrics.bootstrap import mean_intervals
+from harness.metrics.pictures import grid
+from harness.metrics.squared_error import histogram, squared_error
+from harness.tasks.base import Baseline, Context
+from harness.tasks.inpainting.corruption import Corrupted, Images
+from harness.types import Answer, ArraySpec, Entry, Evidence, Kind, Marks, Metric, Question
+
+UNIT = "squared gray value"
+SHOWN = 5
+"""Images in each picture."""
+JUDGED = 2_000
+"""Completed images that are shown to the judge, where a task asks it."""
+
+
+class Inpainting(ABC):
+    """`inpaint(images, mask) -> images` (N, 1, 28, 28), known pixels unchanged."""
+
+    name: str
+    title: str
+    summary: str
+    protocol = 1
+    primary: str
+    models: tuple[str, ...]
+    gates: tuple[str, ...] = ("known-pixels", "batch-dependence", "copies-input", "same-for-all", "value-range")
+    outputs: Mapping[str, ArraySpec] | None = None
+    baselines: Mapping[str, Baseline]
+    images: int | None = None
+    """Test images that are asked about, from the first on; None for all."""
+    batch: int
+    repeated: int
+    """Images that are asked about a second and a third time, an even number of batches of …"""
+    small_batch: int
+    """… this many."""
+    deadline: float
+    """Seconds for the main question."""
+
+    @abstractmethod
+    def corrupt(self, originals: Images, generator: torch.Generator) -> Corrupted:
+        """Take pixels away from images; the same generator takes the same everywhere."""
+
+    def asked(self, context: Context) -> Corrupted:
+        """What the main question is about."""
+        originals = context.data.test.images[: self.images]
+        return self.corrupt(originals, context.generator(self.name, "corruption"))
+
+    def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
+        """All images; some again in smaller batches; those once more, every other one replaced."""
+        case = self.asked(context)
+        again, mixed = self._again(len(case.shown))
+        return [
+            self.ask(case, self.batch),
+            self.ask(case[again], self.small_batch),
+            self.ask(case[mixed], self.small_batch),
+            *self.further_questions(context),
+        ]
+
+    def further_questions(self, context: Context) -> Sequence[Question]:
+        """Questions of this task alone."""
+        return []
+
+    def ask(self, case: Corrupted, batch: int, *, optional: bool = False) -> Question:
+        """The question that a case makes, without its originals."""
+        spec = ArraySpec(case.shown.shape)
+        inputs = {"images": case.shown, "mask": case.mask}
+        return Question("inpaint", inputs, {"images": spec}, batch, self.deadline, optional)
+
+    def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
+        """Errors with intervals, evidence, a histogram, and the best, median and worst images."""
+        notes: list[str] = []
+        case = self.asked(context)
+        given = [_mapped(answer["images"], entry, notes) if answer else None for answer in answers]
+        main, again, mixed = given[:3]
+        if main is None or again is None or mixed is None:
+            raise ValueError("only the questions of one task may be optional")
+        rows, _ = self._again(len(main))
+        errors = self.errors(main, case)
+        evidence = (
+            evidence_of.known_pixels(main, case.shown, case.mask),
+            evidence_of.batch_dependence(
+                main[rows], again, mixed, case.mask[rows], errors[rows], self.errors(again, case[rows])
+            ),
+            self.copies_input(context, main, case, given[3:]),
+            evidence_of.same_for_all(main, case.originals, case.mask),
+            evidence_of.value_range(main, case.shown, case.mask),
+        )
+        metrics = self.metrics(context, main, case)
+        if evidence[0].flag:
+            clamped = squared_error(_clamped(main, case), case.originals)
+            metrics |= intervals({"mse_clamped": clamped}, context, self.name)
+        metrics |= self.further_metrics(context, given[3:])
+        counts, edges = histogram(errors)
+        return Marks(
+            metrics=metrics,
+            primary=self.primary,
+            evidence=evidence,
+            tables={"mse counts": counts, "mse edges": edges},
+            pictures=_pictures(main, case, errors),
+            gates={e.name: not e.flag for e in evidence},
+        ), notes
+
+    def errors(self, images: Images, case: Corrupted) -> NDArray[np.float64]:
+        """What the images are ranked by, the mean squared error of each (N,)."""
+        return squared_error(images, case.originals, case.mask)
+
+    def metrics(self, context: Context, images: Images, case: Corrupted) -> dict[str, Metric]:
+        """Errors over the missing and over all pixels, of the answer and of what was shown."""
+        return intervals(
+            {
+                "masked_mse": squared_error(images, case.originals, case.mask),
+                "mse": squared_error(images, case.originals),
+                "masked_mse_corrupted": squared_error(case.shown, case.originals, case.mask),
+                "mse_corrupted": squared_error(case.shown, case.originals),
+            },
+            context,
+            self.name,
+        )
+
+    def further_metrics(self, context: Context, answers: Sequence[Images | None]) -> dict[str, Metric]:
+        """Metrics from the answers to `further_questions`."""
+        return {}
+
+    def copies_input(
+        self, context: Context, images: Images, case: Corrupted, answers: Sequence[Images | None]
+    ) -> Evidence:
+        """Whether the model hands back what it is shown; `answers` are those to `further_questions`."""
+        return evidence_of.noise_kept(images, case.shown, case.originals, case.mask)
+
+    def _again(self, n: int) -> tuple[slice, NDArray[np.int64]]:
+        """Rows that are asked about again, and the same with every other one replaced."""
+        count = min(self.repeated, n // self.small_batch * self.small_batch)
+        mixed = np.arange(count)
+        mixed[1::2] = (mixed[1::2] + self.small_batch) % n
+        return slice(0, count), mixed
+
+
+def intervals(errors: Mapping[str, NDArray[np.float64]], context: Context, name: str) -> dict[str, Metric]:
+    """Means of per-image errors (N,), each with its bootstrap interval."""
+    columns = np.stack(list(errors.values()), axis=1)  # (N, M)
+    ends = mean_intervals(columns, context.resampler(name, "bootstrap"))
+    means = columns.mean(axis=0)
+    return {
+        key: Metric(float(mean), UNIT, "lower", len(columns), float(low), float(high))
+        for key, mean, (low, high) in zip(errors, means, ends, strict=True)
+    }
+
+
+def plausibility(context: Context, images: Images, case: Corrupted) -> Metric:
+    """Share of completed images that the judge reads as the digit that the original shows, with Wilson's interval.
+
+    The first 2,000 images are judged: all of the judge's members are asked about the many that look odd to the first.
+    """
+    first = slice(0, JUDGED)
+    completed = _clamped(images[first], case[first]).clip(0, 1)
+    judged = context.judge.examine(completed)[0].argmax(1)
+    return accuracy.accuracy(context.data.test.labels[: len(judged)], judged)
+
+
+def _clamped(images: Images, case: Corrupted) -> Images:
+    """The answer with the known pixels put back."""
+    put_back: Images = np.where(case.mask, images, case.shown)
+    return put_back
+
+
+def _mapped(images: Images, entry: Entry, notes: list[str]) -> Images:
+    if entry.kind is not Kind.CODE or entry.options.get("value_range") != "-1,1":
+        return images
+    note = "The answers were mapped from [-1, 1] to [0, 1], as the option value_range says."
+    if note not in notes:
+        notes.append(note)
+    mapped: Images = ((images + 1) / 2).astype(np.float32)
+    return mapped
+
+
+def _pictures(images: Images, case: Corrupted, errors: NDArray[np.float64]) -> dict[str, NDArray[np.uint8]]:
+    """The best, median and worst images: a row each with original, corrupted, recovered and absolute error."""
+    order = np.argsort(errors, kind="stable")
+    shown = min(SHOWN, len(order))
+    middle = (len(order) - shown) // 2
+    chosen = {"best": order[:shown], "median": order[middle : middle + shown], "worst": order[::-1][:shown]}
+    pictures = {}
+    for name, rows in chosen.items():
+        one = case[rows]
+        columns = [one.originals, one.shown, images[rows], np.abs(images[rows] - one.originals)]
+        pictures[name] = grid(np.concatenate(columns, axis=1))  # (rows, 4, 28, 28)
+    return pictures

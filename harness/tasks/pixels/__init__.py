@@ -1,0 +1,1 @@
+"""Tasks on binarised images read as sequences of pixels; scored by cross-entropy."""

@@ -1,0 +1,162 @@
+"""Image completion: go on after the first 484 pixels (UCL, Deep Learning, homework 4, part 1: in-painting).
+
+100 test images, binarised at .1, for 1, 10, 28 and 300 pixels: how improbable the model finds what is there
+(cross-entropy of the truth, each pixel given the true ones before it), how improbable it finds what it draws itself
+(ten samples), and how many pixels of these are right. The uniforms are ours, so that a draw is decided by the model's
+probability alone: models whose predictions agree draw the same.
+
+The published notebook of a student makes two mistakes that are easily repeated: it scores the place-holder −1 of a
+missing pixel as if it were a target, and it takes accuracy over all 784 pixels, most of which were given. Here only
+missing pixels count, and their targets are the true ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harness.evidence.causality import SAME
+from harness.metrics.binary_cross_entropy import cross_entropy
+from harness.metrics.pictures import grid
+from harness.tasks.base import Baseline, Context
+from harness.tasks.pixels import baselines
+from harness.tasks.pixels.next_pixel import ask
+from harness.tasks.pixels.sequences import (
+    MODELS,
+    PIXELS,
+    Binary,
+    Mixed,
+    batch_dependence,
+    binarised,
+    causality,
+    checked,
+    means,
+    mixed,
+)
+from harness.types import Answer, ArraySpec, Entry, Evidence, Marks, Question
+
+IMAGES = 100
+KNOWN = 484
+MISSING = PIXELS - KNOWN
+LENGTHS = (1, 10, 28, MISSING)
+SAMPLES = 10
+DRAWN = 5
+"""Samples in a picture, of each length but the first, of which there is one."""
+DEADLINE = 1800.0
+"""Seconds for the completions. A model that only answers for whole images is asked about 300,000 of them."""
+_UNKNOWN, _DARK, _LIT = 0.25, 0.0, 0.6
+"""Gray values of pixels that are still unknown and of known ones; drawn ones are black and white."""
+
+
+class ImageCompletion:
+    """`start` and `step`, or `next_pixel_probabilities`, from which completions are drawn."""
+
+    name = "image-completion"
+    title = "Image completion"
+    summary = "continue images after 484 pixels; cross-entropy of the truth in nats a pixel"
+    protocol = 1
+    primary = f"cross_entropy_{MISSING}"
+    models: tuple[str, ...] = MODELS
+    gates: tuple[str, ...] = ("batch-dependence", "steps-agree")
+    outputs: Mapping[str, ArraySpec] | None = None
+    baselines: Mapping[str, Baseline] = baselines.COMPLETION
+
+    def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
+        """The whole images, changed copies among them; again in small batches; the completions of their beginnings."""
+        case = self._case(context)
+        begun = case.images.copy()
+        begun[:, KNOWN:] = -1
+        uniforms = self._uniforms(context, len(begun))
+        spec = ArraySpec(uniforms.shape)
+        inputs = {"images": begun, "uniforms": uniforms}
+        complete = Question("complete", inputs, {"probabilities": spec}, None, DEADLINE)
+        return [ask(case.asked, len(case.order)), ask(case.images, 20), complete]
+
+    def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
+        """Cross-entropies and accuracy for each length; evidence; a success, a failure, an undecided one."""
+        notes: list[str] = []
+        case = self._case(context)
+        asked, again, drawing = (checked(answer["probabilities"], notes) for answer in answers)
+        predicted, changed = case.split(asked)
+        batch = batch_dependence(predicted, again)
+        drawn = self._uniforms(context, len(drawing)) < answers[2]["probabilities"]  # (N, samples, 300)
+        truth = case.images[:, KNOWN:]  # (N, 300)
+        evidence = (
+            batch,
+            causality(case, predicted, changed, batch),
+            _steps_agree(predicted[:, KNOWN - 1 :], drawing, drawn, truth),
+        )
+        nats = cross_entropy(predicted[:, KNOWN - 1 :], truth)
+        own = cross_entropy(drawing, drawn)
+        right = drawn == (truth[:, None] > 0.5)
+        measured = {}
+        for length in LENGTHS:
+            unit = "nats/pixel"
+            measured[f"cross_entropy_{length}"] = (nats[:, :length].mean(axis=1), unit, False)
+            measured[f"own_cross_entropy_{length}"] = (own[:, :, :length].mean(axis=(1, 2)), unit, False)
+            measured[f"accuracy_{length}"] = (right[:, :, :length].mean(axis=(1, 2)), "share", True)
+        return Marks(
+            metrics=means(measured, context.resampler(self.name, "intervals")),
+            primary=self.primary,
+            evidence=evidence,
+            pictures=_pictures(case.images, drawn, right.mean(axis=(1, 2))),
+            gates={e.name: not e.flag for e in evidence},
+        ), notes
+
+    def _case(self, context: Context) -> Mixed:
+        images = context.data.test.images
+        rows = torch.randperm(len(images), generator=context.generator(self.name, "images"))[:IMAGES].numpy()
+        return mixed(binarised(images[rows]), len(rows), context.generator(self.name, "copies"), KNOWN)
+
+    def _uniforms(self, context: Context, n: int) -> NDArray[np.float32]:
+        generator = context.generator(self.name, "uniforms")
+        uniforms: NDArray[np.float32] = torch.rand(n, SAMPLES, MISSING, generator=generator).numpy()
+        return uniforms
+
+
+def _steps_agree(
+    predicted: NDArray[np.float64], drawing: NDArray[np.float64], drawn: NDArray[np.bool_], truth: Binary
+) -> Evidence:
+    """Whether a model draws by the predictions that it is scored by: it must, as long as a draw follows the truth."""
+    wrong = drawn != (truth[:, None] > 0.5)
+    follows = np.concatenate([np.zeros_like(wrong[:, :, :1]), wrong[:, :, :-1]], axis=2).cumsum(axis=2) == 0
+    largest = float((np.abs(predicted[:, None] - drawing) * follows).max())
+    flag = largest > SAME
+    message = "start and step predict the same as next_pixel_probabilities, wherever both were asked the same."
+    if flag:
+        message = (
+            f"start and step predict otherwise than next_pixel_probabilities, by up to {largest:.2g}: the completions "
+            "were drawn from another model than the one that is scored."
+        )
+    return Evidence("steps-agree", flag, largest, 0.0, SAME, message)
+
+
+def _pictures(images: Binary, drawn: NDArray[np.bool_], right: NDArray[np.float64]) -> dict[str, NDArray[np.uint8]]:
+    """Of the images with more than the median of ink to be drawn, the best and the worst; of the others, where the
+    samples differ most.
+    """
+    ink = images[:, KNOWN:].sum(axis=1)
+    rich = np.flatnonzero(ink >= np.median(ink))
+    success, failure = int(rich[right[rich].argmax()]), int(rich[right[rich].argmin()])
+    lit = drawn.mean(axis=1)
+    variance = (lit * (1 - lit)).mean(axis=1)
+    variance[[success, failure]] = -1
+    chosen = {"success": success, "failure": failure, "high variance": int(variance.argmax())}
+    return {name: _picture(images[row], drawn[row]) for name, row in chosen.items()}
+
+
+def _picture(image: NDArray[np.float32], drawn: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """A row for each length: the image, its beginning, and samples, one for a single pixel and else five."""
+    tiles = np.zeros((len(LENGTHS), 2 + DRAWN, PIXELS), np.float32)
+    tiles[:, 0] = image
+    begun = np.full(PIXELS, _UNKNOWN, np.float32)
+    begun[:KNOWN] = _DARK + (_LIT - _DARK) * image[:KNOWN]
+    for row, length in enumerate(LENGTHS):
+        tiles[row, 1] = begun
+        for sample in range(1 if length == 1 else DRAWN):
+            tiles[row, 2 + sample] = begun
+            tiles[row, 2 + sample, KNOWN : KNOWN + length] = drawn[sample, :length]
+    return grid(tiles.reshape(len(LENGTHS), 2 + DRAWN, 28, 28))

@@ -1,0 +1,161 @@
+"""What one-pixel and two-by-two in-painting share: holes in binary images, and marks for posteriors.
+
+`missing_posterior(images (N, 784), −1 where missing) -> (N, 2ᵏ)`: logarithms of the probabilities of all values of
+the k missing pixels, numbered with the first one, in raster order, as the most significant bit. Models of sequences
+need not offer it: it is derived, exactly, from their predictions. p(missing | rest) ∝ p(all 784 pixels), so every
+prediction after the hole counts as much as the hole's own.
+
+1,000 test images of which pixels above .3 are lit; the hole's row and column are normal, mean 13 and standard deviation
+3, rounded, and clipped so that it lies in rows and columns 4 … 23. Where the coursework's own files are at hand, they
+are taken instead.
+
+The published notebook of a student makes two mistakes that are easily repeated: it scores the place-holder −1 of a
+missing pixel as if it were a target, and it takes accuracy over all 784 pixels, of which 783 or 780 were given. Here
+the cross-entropy is that of the truth under the posterior, and accuracy is over missing pixels only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harness.metrics import completions
+from harness.metrics.pictures import grid
+from harness.tasks.base import Baseline, Context
+from harness.tasks.pixels import baselines
+from harness.tasks.pixels.official_cases import CASES, Holes
+from harness.tasks.pixels.sequences import MODELS, Binary, batch_dependence, binarised, means, say
+from harness.types import Answer, ArraySpec, Entry, Marks, Question, refuse
+
+THRESHOLD = 0.3
+MEAN, DEVIATION = 13.0, 3.0
+FIRST, LAST = 4, 23
+"""Rows and columns that a hole may touch."""
+EVERY = 20
+"""Every 20th case is asked about again."""
+SMALL_BATCH = 10
+DEADLINE = 900.0
+SHOWN = 5
+ENLARGED = 3
+NORMALISED = 1e-3
+"""How far the probabilities of a case may sum from 1 without a note."""
+_DARK, _LIT = 0.2, 0.5
+"""Gray values of known pixels in a picture; those of the hole go from black to white."""
+
+
+class PixelInpainting:
+    """Posteriors of the pixels in a square hole of `side` pixels."""
+
+    name: str
+    title: str
+    summary: str
+    side: int
+    protocol = 1
+    primary = "cross_entropy"
+    models: tuple[str, ...] = MODELS
+    gates: tuple[str, ...] = ("batch-dependence",)
+    outputs: Mapping[str, ArraySpec] | None = None
+    baselines: Mapping[str, Baseline] = baselines.INPAINTING
+
+    def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
+        """All cases, and some again in small batches."""
+        case = self.cases(context)
+        count = 1 << self.side**2
+        return [
+            Question(
+                "missing_posterior",
+                {"images": images},
+                {"log_posterior": ArraySpec((len(images), count))},
+                batch,
+                DEADLINE,
+            )
+            for images, batch in ((case.cropped, 512 if self.side == 1 else 256), (case.cropped[::EVERY], SMALL_BATCH))
+        ]
+
+    def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
+        """Cross-entropy of the truth, accuracy, share of cases got whole; pictures of posteriors."""
+        case, notes = self.cases(context), list[str]()
+        if case.digest:
+            notes.append("The cases are those of the coursework's own file.")
+        posterior, again = (_checked(answer["log_posterior"], notes) for answer in answers)
+        missing, k = case.cropped < 0, self.side**2
+        values = case.truth[missing].reshape(-1, k).astype(np.int64)
+        number = completions.number_of(values)
+        nats = completions.cross_entropy(posterior, number)
+        best = posterior.argmax(axis=1)
+        measured = {
+            "cross_entropy": (nats, "nats/case", False),
+            "accuracy": ((completions.values_of(best, k) == values).mean(axis=1), "share", True),
+            "whole_cases": ((best == number).astype(np.float64), "share", True),
+        }
+        evidence = batch_dependence(np.exp(posterior[::EVERY]), np.exp(again))
+        return Marks(
+            metrics=means(measured, context.resampler(self.name, "intervals")),
+            primary=self.primary,
+            evidence=(evidence,),
+            pictures=_pictures(case, posterior, nats),
+            gates={evidence.name: not evidence.flag},
+        ), notes
+
+    def cases(self, context: Context) -> Holes:
+        """The cases in order of their first missing pixel, so that a batch's images have most in common."""
+        found = context.official.get(self.name) or self._drawn(context)
+        order = (found.cropped < 0).argmax(axis=1).argsort(kind="stable")
+        return Holes(found.cropped[order], found.truth[order], found.digest)
+
+    def _drawn(self, context: Context) -> Holes:
+        images = context.data.test.images
+        generator = context.generator(self.name, "cases")
+        rows = torch.randperm(len(images), generator=generator)[:CASES].numpy()
+        # In double precision the last bit of a logarithm, which differs between machines, is rounded away.
+        drawn = MEAN + DEVIATION * torch.randn(len(rows), 2, generator=generator, dtype=torch.float64)
+        corners = drawn.round().clamp(FIRST, LAST + 1 - self.side).long().numpy()
+        truth = binarised(images[rows], THRESHOLD)
+        return Holes(with_holes(truth, corners, self.side), truth)
+
+
+def with_holes(truth: Binary, corners: NDArray[np.int64], side: int) -> Binary:
+    """Images (N, 784) with −1 in squares whose upper left pixels are at rows and columns `corners` (N, 2)."""
+    square = corners[:, :, None] + np.arange(side)  # (N, 2, side): rows, columns
+    cropped = truth.reshape(-1, 28, 28).copy()
+    image = np.arange(len(truth))[:, None, None]
+    cropped[image, square[:, 0, :, None], square[:, 1, None, :]] = -1
+    return cropped.reshape(-1, 784)
+
+
+def _checked(log_posterior: NDArray[np.float32], notes: list[str]) -> NDArray[np.float64]:
+    values = log_posterior.astype(np.float64)
+    sums = values.sum(axis=1)
+    if values.min() >= 0 and np.abs(sums - 1).max() < NORMALISED:
+        message = "missing_posterior returned probabilities; their logarithms are asked for (log_softmax, or log)."
+        raise refuse("answers", "not-logarithms", message)
+    rows = completions.normalised(values)
+    if np.abs(rows - values).max() > NORMALISED:
+        say(notes, "The posteriors didn't sum to 1; they were normalised, for p(missing | rest) ∝ p(missing, rest).")
+    return rows
+
+
+def _pictures(case: Holes, posterior: NDArray[np.float64], nats: NDArray[np.float64]) -> dict[str, NDArray[np.uint8]]:
+    """Cases that were known best and worst, and the least decided ones: the hole in white, P(lit) of its pixels, the
+    most probable values, the truth.
+    """
+    order = nats.argsort(kind="stable")
+    undecided = (-completions.entropy(posterior)).argsort(kind="stable")
+    chosen = {"known best": order, "known worst": order[::-1], "undecided": undecided}
+    return {name: _picture(case, posterior, rows[:SHOWN]) for name, rows in chosen.items()}
+
+
+def _picture(case: Holes, posterior: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    missing = case.cropped[rows] < 0
+    k = int(missing[0].sum())
+    background = (_DARK + (_LIT - _DARK) * case.truth[rows]).astype(np.float32)
+    values = completions.values_of(posterior[rows].argmax(axis=1), k)
+    columns = []
+    for filling in (np.ones(missing.sum()), completions.marginals(posterior[rows]), values, case.truth[rows][missing]):
+        tile = background.copy()
+        tile[missing] = filling.reshape(-1)
+        columns.append(tile.reshape(-1, 28, 28).repeat(ENLARGED, axis=1).repeat(ENLARGED, axis=2))
+    return grid(np.stack(columns, axis=1))

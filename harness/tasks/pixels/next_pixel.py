@@ -1,0 +1,126 @@
+"""Next pixel: predict each pixel of a binarised digit from those before it (UCL, Deep Learning, homework 4, part 1).
+
+Pixels are lit where they exceed .1, and read row by row. The score is the mean cross-entropy in nats a pixel over the
+783 targets of all test images; the coursework's own figures are of single batches. Accuracy stands beside it and says
+little: to repeat the last pixel is right 93.5 % of the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harness.metrics.binary_cross_entropy import cross_entropy
+from harness.metrics.pictures import grid
+from harness.tasks.base import Baseline, Context
+from harness.tasks.pixels import baselines
+from harness.tasks.pixels.sequences import (
+    MODELS,
+    TARGETS,
+    Binary,
+    Mixed,
+    batch_dependence,
+    binarised,
+    causality,
+    checked,
+    means,
+    mixed,
+)
+from harness.types import Answer, ArraySpec, Entry, Marks, Metric, Question
+
+COPIES = 300
+"""Test images that are asked about again with their later pixels changed."""
+REPEATED = 100
+"""Test images that are asked about again in smaller batches."""
+TRAINING = 10_000
+"""Training images, drawn at random, for the figures on the training set; all 60,000 would take six times as long and
+tell hardly more."""
+BATCH, SMALL_BATCH = 500, 20
+DEADLINE = 900.0
+DRAWN_NATS = 4.0
+"""Surprise that is drawn white."""
+
+
+class NextPixel:
+    """`next_pixel_probabilities(binary (N, 784)) -> (N, 783)`, P(x_{t+1} = 1 | x_1 … x_t); or `start` and `step`."""
+
+    name = "next-pixel"
+    title = "Next pixel"
+    summary = "predict each pixel from those before it; cross-entropy in nats a pixel"
+    protocol = 1
+    primary = "cross_entropy"
+    models: tuple[str, ...] = MODELS
+    gates: tuple[str, ...] = ("batch-dependence",)
+    outputs: Mapping[str, ArraySpec] | None = None
+    baselines: Mapping[str, Baseline] = baselines.NEXT_PIXEL
+
+    def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
+        """All test images, changed copies among them; the first again in smaller batches; some training images."""
+        case = self._case(context)
+        return [
+            ask(case.asked, BATCH),
+            ask(case.images[:REPEATED], SMALL_BATCH),
+            ask(self._training(context), BATCH),
+        ]
+
+    def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
+        """Cross-entropy and accuracy on test and training images, by row; causality; dependence on the batch."""
+        notes: list[str] = []
+        case = self._case(context)
+        asked, again, training = (checked(answer["probabilities"], notes) for answer in answers)
+        predicted, changed = case.split(asked)
+        batch = batch_dependence(predicted[:REPEATED], again)
+        evidence = (batch, causality(case, predicted, changed, batch))
+        nats = cross_entropy(predicted, case.images[:, 1:])
+        metrics = _metrics("", predicted, case.images, nats, context)
+        seen = self._training(context)
+        metrics |= _metrics("train_", training, seen, cross_entropy(training, seen[:, 1:]), context)
+        by_pixel = np.concatenate([[np.nan], nats.mean(axis=0)]).reshape(28, 28)
+        return Marks(
+            metrics=metrics,
+            primary=self.primary,
+            evidence=evidence,
+            tables={"cross-entropy by row": np.nanmean(by_pixel, axis=1)},
+            pictures={"predictions": _picture(case.images, predicted, nats, context.data.test.labels)},
+            gates={e.name: not e.flag for e in evidence},
+        ), notes
+
+    def _case(self, context: Context) -> Mixed:
+        images = binarised(context.data.test.images)
+        return mixed(images, COPIES, context.generator(self.name, "copies"))
+
+    def _training(self, context: Context) -> Binary:
+        images = context.data.train.images
+        rows = torch.randperm(len(images), generator=context.generator(self.name, "training"))[:TRAINING].numpy()
+        return binarised(images[rows])
+
+
+def ask(binary: Binary, batch: int) -> Question:
+    """The question for the predictions of whole images (N, 784)."""
+    spec = ArraySpec((len(binary), TARGETS))
+    return Question("next_pixel_probabilities", {"binary": binary}, {"probabilities": spec}, batch, DEADLINE)
+
+
+def _metrics(
+    prefix: str, predicted: NDArray[np.float64], images: Binary, nats: NDArray[np.float64], context: Context
+) -> dict[str, Metric]:
+    right = ((predicted > 0.5) == (images[:, 1:] > 0.5)).mean(axis=1)
+    measured = {
+        f"{prefix}cross_entropy": (nats.mean(axis=1), "nats/pixel", False),
+        f"{prefix}accuracy": (right, "share", True),
+    }
+    return means(measured, context.resampler("next-pixel", prefix, "intervals"))
+
+
+def _picture(
+    images: Binary, predicted: NDArray[np.float64], nats: NDArray[np.float64], labels: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """One digit of each class: the image, the probability of each pixel, and how surprising the pixel is."""
+    rows = [int(np.flatnonzero(labels == digit)[0]) for digit in range(10) if (labels == digit).any()]
+    layers = [images[rows]]
+    for values in (predicted[rows], nats[rows] / DRAWN_NATS):
+        layers.append(np.pad(values, ((0, 0), (1, 0))).astype(np.float32))
+    return grid(np.stack(layers).reshape(3, len(rows), 28, 28))

@@ -1,0 +1,136 @@
+"""What the tasks on pixel sequences share: binarised images, checks of predictions, and evidence.
+
+An image is read row by row; a prediction is P(x_{t+1} = 1 | x_1 … x_t). Since the pixel to be predicted lies in the
+input, no prediction may depend on it or on later ones: images of which everything from some pixel on is another image's
+are mixed among the others, and a model whose earlier predictions move with that has no score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harness.evidence import causality as causality_of
+from harness.metrics.binary_cross_entropy import LEAST
+from harness.metrics.bootstrap import mean_intervals
+from harness.types import Evidence, Metric, refuse
+
+PIXELS = 784
+TARGETS = PIXELS - 1
+"""Pixels that are predicted: all but the first."""
+THRESHOLD = 0.1
+"""A pixel is lit where its gray value exceeds this."""
+MODELS: tuple[str, ...] = ("pixel-lstm", "pixel-gru", "pixelcnn")
+WORDS = causality_of.Words("image", "pixel")
+TOLERATED = 1e-6
+"""How far outside [0, 1] a probability may lie."""
+
+Binary = NDArray[np.float32]
+"""Images (N, 784) of 0 and 1."""
+
+
+def binarised(images: NDArray[np.float32], threshold: float = THRESHOLD) -> Binary:
+    """Gray images (N, 1, 28, 28) as sequences (N, 784) of 0 and 1."""
+    return (images.reshape(len(images), -1) > threshold).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Images with changed copies among them, in the order in which they are asked about."""
+
+    images: Binary
+    copies: Binary
+    """(M, 784), each equal to an image up to some pixel."""
+    originals: NDArray[np.int64]
+    """Which image each copy was made of, (M,)."""
+    kept: NDArray[np.int64]
+    """How many pixels of it were kept, (M,); the next one is changed for certain, those after it may be."""
+    order: NDArray[np.int64]
+
+    @property
+    def asked(self) -> Binary:
+        """Images and copies, (N + M, 784)."""
+        return np.concatenate([self.images, self.copies])[self.order]
+
+    def split(self, answer: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The rows of an answer to `asked` that belong to the images (N, …), and to the copies (M, …)."""
+        rows = np.empty_like(answer)
+        rows[self.order] = answer
+        return rows[: len(self.images)], rows[len(self.images) :]
+
+
+def mixed(images: Binary, copies: int, generator: torch.Generator, least_kept: int = 1) -> Mixed:
+    """Mix copies of images among them whose pixels from the `least_kept`-th or a later one on are another image's."""
+    n = len(images)
+    originals = torch.randint(n, (copies,), generator=generator).numpy()
+    donors = (originals + torch.randint(1, n, (copies,), generator=generator).numpy()) % n
+    kept = torch.randint(least_kept, PIXELS, (copies,), generator=generator).numpy()
+    changed = np.where(np.arange(PIXELS) < kept[:, None], images[originals], images[donors])
+    row = np.arange(copies)
+    changed[row, kept] = 1 - images[originals, kept]
+    order = torch.randperm(n + copies, generator=generator).numpy()
+    return Mixed(images, changed, originals, kept, order)
+
+
+def checked(probabilities: NDArray[np.float32], notes: list[str]) -> NDArray[np.float64]:
+    """Probabilities in [0, 1], double; GradingError where they are none, a note where they are exactly 0 or 1."""
+    values = probabilities.astype(np.float64)
+    low, high = float(values.min()), float(values.max())
+    if low < -TOLERATED or high > 1 + TOLERATED:
+        hint = " They look like logits: return their sigmoid."
+        if high <= TOLERATED:
+            hint = " They look like logarithms of probabilities: return their exp()."
+        message = f"The probabilities lie in [{low:.4g}, {high:.4g}]; allowed is [0, 1].{hint}"
+        raise refuse("answers", "out-of-range", message)
+    if bool(((values <= 0) | (values >= 1)).any()):
+        say(
+            notes,
+            f"Some predictions are exactly 0 or 1; they were counted as {LEAST:.0e} and 1 − {LEAST:.0e}, so that a "
+            f"wrong one costs {-np.log(LEAST):.1f} nats rather than infinitely many.",
+        )
+    clipped: NDArray[np.float64] = values.clip(0, 1)
+    return clipped
+
+
+def say(notes: list[str], note: str) -> None:
+    """Add a note, once."""
+    if note not in notes:
+        notes.append(note)
+
+
+def batch_dependence(first: NDArray[np.float64], again: NDArray[np.float64]) -> Evidence:
+    """Whether answers (n, …) differ from those to the same questions in a smaller batch."""
+    return causality_of.batch_dependence(first, again, WORDS)
+
+
+def causality(case: Mixed, first: NDArray[np.float64], changed: NDArray[np.float64], batch: Evidence) -> Evidence:
+    """That no prediction moved with later pixels; GradingError where one did.
+
+    Parameters
+    ----------
+    case : what was asked
+    first, changed : predictions (N, 783) for the images and (M, 783) for the copies
+    batch : how far predictions move with the batch
+    """
+    before = np.arange(TARGETS) < case.kept[:, None]  # the prediction at index t is made from pixels 0 … t
+    moved = np.abs(first[case.originals] - changed) * before
+    return causality_of.causality(moved, case.kept, batch, WORDS)
+
+
+def means(
+    measured: Mapping[str, tuple[NDArray[np.float64], str, bool]], generator: np.random.Generator
+) -> dict[str, Metric]:
+    """Means over the images with bootstrap intervals, of values (N,), their unit, and whether more is better."""
+    values = np.stack([column for column, _, _ in measured.values()], axis=1)  # (N, quantities)
+    found = {}
+    for (name, (column, unit, more)), (low, high) in zip(
+        measured.items(), mean_intervals(values, generator), strict=True
+    ):
+        better: Literal["higher", "lower"] = "higher" if more else "lower"
+        found[name] = Metric(float(column.mean()), unit, better, len(values), float(low), float(high))
+    return found

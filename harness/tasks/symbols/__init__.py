@@ -1,0 +1,1 @@
+"""Tasks on streams of symbols; scored by cross-entropy beyond the exact Bayes predictor."""

@@ -1,0 +1,170 @@
+"""Symbol prediction: the next symbol of streams with Dirichlet statistics (UCL, Deep Learning, homework 4, part 2).
+
+Streams of 100 symbols over {1, 2, 3, RESET}: p ~ Dirichlet(α), T − 1 letters from p, RESET, and again. The coursework
+trains four models, M1 to M4: α = (10, 1, 1) with T = 5 and 20, then α = (1.3, 1.3, 1.3) with T = 5 and 20; and tests on
+three streams: 1 drawn with (10, 1, 1), 2 with (1.3, 1.3, 1.3), 3 with the constant p = (1, 0, 0). As we read it:
+
+- An entry is one of the four models. Which one, its architecture says (dirichlet-lstm-m1 …) or the end of its part's
+  name (symbols-m1 …).
+- Every model sees all three test streams with its own T, for another T would ask for what it was never shown.
+- The score is the cross-entropy on the stream of its own α, as excess over the Bayes predictor, which knows α and T and
+  counts: no predictor's excess is below 0 on average. On the two other streams that predictor is wrong about α in the
+  same way as the model, and the excess over it, of either sign, only says how alike the two generalise.
+
+Since a symbol to be predicted lies in the input, predictions must not depend on later symbols: streams with a changed
+end are mixed among the others, and a score better than Bayes' by more than chance is no score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evidence.causality import Words, batch_dependence, causality
+from harness.metrics.bootstrap import mean_intervals
+from harness.metrics.categorical_cross_entropy import FLOOR, cross_entropy, divergence, floored
+from harness.tasks.base import Baseline, Context
+from harness.tasks.symbols.baselines import BASELINES
+from harness.tasks.symbols.streams import MODELS, REPEATED, STEPS, SYMBOLS, best_predictions, draw, which_model
+from harness.types import Answer, ArraySpec, Entry, Evidence, Marks, Metric, Question, refuse
+
+WORDS = Words("stream", "symbol")
+ROUNDING = 1e-4
+"""How far from 1 the probabilities of a prediction may sum; up to `TOLERATED` they are normalised with a note."""
+TOLERATED = 0.01
+TOO_GOOD = 1e-4
+"""Nats a step below Bayes that are never told from rounding or from luck with rare symbols."""
+DEVIATIONS = 6
+"""Standard errors below Bayes that are no chance."""
+DECIMALS = 7
+"""Of the metrics: what answers in single precision can tell apart."""
+
+
+class SymbolPrediction:
+    """`next_symbol_probabilities(one_hot (N, 100, 4)) -> (N, 99, 4)`, P(x_{t+1} | x_1 … x_t)."""
+
+    name = "symbol-prediction"
+    title = "Symbol prediction"
+    summary = "predict the next symbol of streams with Dirichlet statistics; nats a step above the Bayes predictor"
+    protocol = 1
+    primary = "excess_cross_entropy"
+    models: tuple[str, ...] = tuple(f"dirichlet-lstm-{which.lower()}" for which in MODELS)
+    gates: tuple[str, ...] = ("batch-dependence",)
+    outputs: Mapping[str, ArraySpec] | None = None
+    baselines: Mapping[str, Baseline] = BASELINES
+
+    def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
+        """All streams in batches of 500, in mixed order; the first scored ones again in batches of 20."""
+        exam = draw(context, which_model(entry))
+        return [
+            Question(
+                "next_symbol_probabilities",
+                {"one_hot": one_hot},
+                {"probabilities": ArraySpec((len(one_hot), STEPS, SYMBOLS))},
+                batch,
+            )
+            for one_hot, batch in ((exam.one_hot, 500), (exam.first, 20))
+        ]
+
+    def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
+        """Cross-entropy on the three test streams and excess over Bayes; causality; dependence on the batch."""
+        which = which_model(entry)
+        exam = draw(context, which)
+        notes: list[str] = []
+        answered, again = (_normalised(answer["probabilities"], notes) for answer in answers)
+        by_stream, changed = exam.split(answered)
+        evidence = _evidence(by_stream[exam.own], again, changed)
+        metrics: dict[str, Metric] = {}
+        examples = []
+        impossible = 0
+        for stream, symbols in exam.symbols.items():
+            said, targets = by_stream[stream], symbols[:, 1:]
+            best = best_predictions(exam.process, symbols)
+            nats, least = cross_entropy(said, targets), cross_entropy(best, targets)
+            impossible += floored(said, targets)
+            examples.append(np.concatenate([said[0], best[0]], axis=1))  # (99, 8)
+            measured = {"excess_cross_entropy": nats - least, "cross_entropy": nats}
+            if stream == exam.own:
+                _refuse_clairvoyance(nats - least)
+                measured |= {"bayes_cross_entropy": least, "divergence": divergence(best, said)}
+            found = _metrics(measured, context.resampler(self.name, which, "intervals", stream))
+            metrics = (found if stream == exam.own else {}) | metrics
+            metrics[f"cross_entropy_stream_{stream}"] = found["cross_entropy"]
+            metrics[f"excess_stream_{stream}"] = found["excess_cross_entropy"]
+        if impossible:
+            notes.append(
+                f"{impossible} symbols came to which the model gave a probability below {FLOOR:g}; they were counted "
+                f"as if it had given {FLOOR:g}."
+            )
+        return Marks(
+            metrics=metrics,
+            primary=self.primary,
+            evidence=evidence,
+            tables={"probabilities over time": np.stack(examples)},
+            gates={e.name: not e.flag for e in evidence},
+        ), notes
+
+
+def _evidence(
+    first: NDArray[np.float64], again: NDArray[np.float64], changed: NDArray[np.float64]
+) -> tuple[Evidence, ...]:
+    """How far predictions move with the batch, and with later symbols; GradingError where they do with the latter."""
+    same = first[:REPEATED]
+    batch = batch_dependence(same, again, WORDS)
+    known = np.arange(STEPS) <= np.arange(REPEATED)[:, None]  # predictions from symbols that were not changed
+    moved = np.abs(same - changed).max(axis=2) * known
+    return batch, causality(moved, np.arange(1, REPEATED + 1), batch, WORDS)
+
+
+def _normalised(probabilities: NDArray[np.float32], notes: list[str]) -> NDArray[np.float64]:
+    """Probabilities that sum to 1 exactly; GradingError where they are none."""
+    values = probabilities.astype(np.float64)
+    low, high = float(values.min()), float(values.max())
+    sums = values.sum(axis=2)
+    if low < -1e-6:
+        hint = " They look like logarithms of probabilities: return their exp()." if high <= ROUNDING else ""
+        hint = hint or " They look like logits: return their softmax over the last axis."
+        message = f"The probabilities lie in [{low:.4g}, {high:.4g}]; allowed is [0, 1].{hint}"
+        raise refuse("answers", "out-of-range", message)
+    worst = float(sums.flat[np.abs(sums - 1).argmax()])
+    if abs(worst - 1) > TOLERATED:
+        message = (
+            f"The four probabilities of a prediction sum to {worst:.4g}; allowed is 1, within {TOLERATED:g}. "
+            "Return a softmax over the last axis."
+        )
+        raise refuse("answers", "not-normalised", message)
+    if abs(worst - 1) > ROUNDING:
+        note = "The four probabilities of a prediction don't sum to 1 exactly; they were divided by their sum."
+        notes += [] if note in notes else [note]
+    normalised: NDArray[np.float64] = values.clip(0) / values.clip(0).sum(axis=2, keepdims=True)
+    return normalised
+
+
+def _refuse_clairvoyance(excess: NDArray[np.float64]) -> None:
+    mean, error = float(excess.mean()), float(excess.std(ddof=1) / len(excess) ** 0.5)
+    if mean < -max(TOO_GOOD, DEVIATIONS * error):
+        message = (
+            f"The predictions are better than the best possible ones, by {-mean:.4g} nats a step where chance allows "
+            f"{max(TOO_GOOD, DEVIATIONS * error):.2g}: they must have been made from the symbols that they predict."
+        )
+        raise refuse("answers", "better-than-bayes", message)
+
+
+def _metrics(measured: Mapping[str, NDArray[np.float64]], generator: np.random.Generator) -> dict[str, Metric]:
+    """Means of per-stream values (n,), with bootstrap intervals where there is more than one stream."""
+    values = np.stack(list(measured.values()), axis=1)  # (n, quantities)
+    n = len(values)
+    means = _rounded(values.mean(axis=0))
+    if n == 1:
+        return {name: Metric(mean, "nats/step", "lower", 1) for name, mean in zip(measured, means, strict=True)}
+    ends = [_rounded(interval) for interval in mean_intervals(values, generator)]
+    return {
+        name: Metric(mean, "nats/step", "lower", n, low, high)
+        for name, mean, (low, high) in zip(measured, means, ends, strict=True)
+    }
+
+
+def _rounded(numbers: NDArray[np.float64]) -> list[float]:
+    return [round(float(number), DECIMALS) + 0.0 for number in numbers]  # + 0.0 makes 0 of −0

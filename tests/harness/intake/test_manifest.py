@@ -1,0 +1,241 @@
+"""submission.toml: what is read, and what each error says."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.intake.manifest import Manifest, read_manifest
+from harness.intake.names import is_id, path_problem, slug
+from harness.text import shown
+from harness.types import Entry, Failure, GradingError, Kind
+
+TASKS = ("conditional-generation", "half-inpainting", "row-inpainting")
+MODELS = {
+    "cvae": {"concat_activation": ("relu", "none"), "z_log": ("std", "variance")},
+    "cgan": {"value_range": ("0,1", "-1,1")},
+}
+
+
+def read(text: str | bytes) -> Manifest:
+    content = text.encode() if isinstance(text, str) else text
+    return read_manifest(content, "submission.toml", tasks=TASKS, models=MODELS)
+
+
+def failure(text: str | bytes) -> Failure:
+    with pytest.raises(GradingError) as caught:
+        read(text)
+    assert caught.value.failure.stage == "manifest" and caught.value.failure.fault == "submission"
+    assert "submission.toml" in caught.value.failure.message
+    return caught.value.failure
+
+
+def entry(lines: str) -> str:
+    return f'[[entry]]\ntask = "conditional-generation"\n{lines}\n'
+
+
+def test_every_way_of_bringing_a_model() -> None:
+    manifest = read(
+        """
+        [submission]
+        name = "Team Gauss"
+        id = "s1234567"
+
+        [[entry]]
+        task = "conditional-generation"
+        model = "cvae"
+        checkpoint = "./vae//best.pt"
+        options = { concat_activation = "none", z_log = "variance" }
+
+        [[entry]]
+        task = "half-inpainting"
+        code = "flow/adapter.py:load"
+        checkpoint = "flow/models/checkpoint_best.pt"
+
+        [[entry]]
+        task = "row-inpainting"
+        code = "ebm.py:load"
+
+        [[entry]]
+        task = "conditional-generation"
+        part = "onnx"
+        onnx = "generator.onnx"
+        options = { value_range = "-1,1" }
+
+        [[entry]]
+        task = "conditional-generation"
+        part = "cgan"
+        outputs = "gan_generated_samples.pt"
+        """
+    )
+    assert (manifest.name, manifest.id, manifest.notes) == ("Team Gauss", "s1234567", ())
+    task = "conditional-generation"
+    options = {"concat_activation": "none", "z_log": "variance"}
+    assert manifest.entries == (
+        Entry(task, Kind.WEIGHTS, "cvae", "cvae", "vae/best.pt", None, options),
+        Entry(
+            "half-inpainting",
+            Kind.CODE,
+            "half-inpainting",
+            None,
+            "flow/models/checkpoint_best.pt",
+            "flow/adapter.py:load",
+        ),
+        Entry("row-inpainting", Kind.CODE, "row-inpainting", None, None, "ebm.py:load"),
+        Entry(task, Kind.ONNX, "onnx", None, "generator.onnx", None, {"value_range": "-1,1"}),
+        Entry(task, Kind.OUTPUTS, "cgan", None, "gan_generated_samples.pt"),
+    )
+
+
+def test_name_and_id_may_be_left_out() -> None:
+    manifest = read(entry('outputs = "a.pt"'))
+    assert manifest.name is None and manifest.id is None
+    assert manifest.entries[0].part == "conditional-generation"
+
+
+def test_a_number_as_id_and_a_byte_order_mark_are_taken() -> None:
+    text = "\ufeff[submission]\nid = 1234567\n" + entry('outputs = "a.pt"')
+    assert read(text).id == "1234567"
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind", "words"),
+    [
+        ('modle = "cvae"\ncheckpoint = "a.pt"', "bad-key", ["Entry 1", '"modle"', 'did you mean "model"', "outputs"]),
+        ('checkpoint = 3\nmodel = "cvae"', "bad-key", ["Entry 1", '"checkpoint"', "number 3", "text in quotes"]),
+        ('outputs = "a.pt"\noptions = { value_range = 1 }', "bad-key", ['"options.value_range"', "number 1"]),
+        ('model = "cvea"\ncheckpoint = "a.pt"', "unknown-model", ['"cvea"', 'did you mean "cvae"', '"cgan"']),
+        ('checkpoint = "a.pt"', "no-model", ["entry 1", "model", "code"]),
+        ('model = "cvae"', "no-way", ["exactly one"]),
+        ('onnx = "a.onnx"\noutputs = "b.pt"', "several-ways", ["onnx and outputs"]),
+        ('model = "cvae"\ncheckpoint = "a.pt"\noutputs = "b.pt"', "several-ways", ["checkpoint and outputs"]),
+        ('model = "cvae"\noutputs = "b.pt"', "model-not-allowed", ['use "part"']),
+        ('model = "cvae"\ncheckpoint = "a.pt"\noptions = { z_logg = "std" }', "unknown-option", ['mean "z_log"']),
+        (
+            'model = "cvae"\ncheckpoint = "a.pt"\noptions = { z_log = "sigma" }',
+            "unknown-value",
+            ['"options.z_log"', '"sigma"', '"std", "variance"'],
+        ),
+        ('model = "cgan"\ncheckpoint = "a.pt"\noptions = { z_log = "std" }', "unknown-option", ['"value_range"']),
+        ('code = "adapter.py"', "bad-code", ["path/to/file.py:function"]),
+        ('code = "adapter.py:lo ad"', "bad-code", ["lo ad"]),
+        ('code = "../adapter.py:load"', "parent-path", ["leads out"]),
+        ('outputs = "a/../../b.pt"', "parent-path", ['"outputs"', "leads out"]),
+        ('outputs = "/etc/passwd"', "absolute-path", ["/etc/passwd", "absolute"]),
+        ('outputs = "C:/a.pt"', "absolute-path", ["drive letter"]),
+        ("outputs = 'vae\\best.pt'", "backslash", ["forward slashes"]),
+        ('outputs = "a\\u0000.pt"', "nul-in-name", ["NUL"]),
+        ('outputs = "a\\u001b[31m.pt"', "control-character", ["control character"]),
+        (f'outputs = "{"é" * 128}"', "long-name", ["256 bytes", "255"]),
+        (f'outputs = "{"d/" * 16}a.pt"', "too-deep", ["17", "16"]),
+        ('outputs = "./."', "empty-path", ["empty"]),
+        ('outputs = "a.pt"\npart = "../x"', "bad-part", ["A-Z"]),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_an_entry_is_said(lines: str, kind: str, words: list[str]) -> None:
+    found = failure(entry(lines))
+    assert found.kind == kind
+    for word in words:
+        assert word in found.message
+    assert "\x1b" not in found.message and "\0" not in found.message
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "words"),
+    [
+        ("[[entry]\n", "not-toml", ["line 1"]),
+        (b"\xff\xfe", "not-utf8", ["UTF-8"]),
+        ("", "bad-key", ["at least one"]),
+        ("entry = []", "no-entry", ["no [[entry]]"]),
+        ('[entry]\ntask = "x"', "bad-key", ['"entry"', "a table", "[[entry]]"]),
+        ('[[entries]]\ntask = "x"', "bad-key", ['"entries"', 'did you mean "entry"']),
+        ("[[entry]]\noutputs = 'a'", "bad-key", ["Entry 1", '"task"', "missing"]),
+        ('[[entry]]\ntask = "half-inpaintin"\noutputs = "a"', "unknown-task", ['"half-inpainting"?']),
+        ('[submission]\nnaem = "x"\n[[entry]]\ntask = "x"', "bad-key", ['"submission.naem"', '"name"?']),
+        ("[submission]\nname = 1979-05-27\n[[entry]]\ntask = 'x'", "bad-key", ["a date", '"submission.name"']),
+        (entry('outputs = "a"') * 51, "too-many-entries", ["51", "50"]),
+        (entry('outputs = "a"') + entry('outputs = "b"'), "equal-parts", ["1 and 2", '"part"']),
+        ("#" * 70_000, "too-large", ["65536"]),
+    ],
+)
+def test_what_is_wrong_with_the_document_is_said(text: str | bytes, kind: str, words: list[str]) -> None:
+    found = failure(text)
+    assert found.kind == kind
+    for word in words:
+        assert word in found.message
+
+
+def test_parts_that_differ_in_case_alone_would_share_a_file_name() -> None:
+    assert failure(entry('outputs = "a"\npart = "A"') + entry('outputs = "b"\npart = "a"')).kind == "equal-parts"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * 60_000,
+        "a = " + "{b=" * 20_000,
+        ".".join("a" * 30_000) + " = 1",
+        "options." + ".".join("a" * 30_000) + " = 1",
+        "[[entry]]\ntask = 'x'\noptions." + ".".join("a" * 20_000) + " = 1",
+        "\n".join(".".join("a" * 60) + f".b{i} = 1" for i in range(500)),
+        "\n".join("[" + ".".join("a" * 60) + f".b{i}]" for i in range(500)),
+        "a = " + "9" * 60_000,
+        "\n".join(f"a{i}=1" for i in range(8_000)),
+    ],
+)
+def test_a_manifest_made_to_exhaust_the_reader_is_refused(text: str) -> None:
+    found = failure(text)
+    assert len(found.message) < 2_000
+
+
+def test_what_stands_in_a_name_can_obey_nobody() -> None:
+    text = '[submission]\nname = "Ga\\u001b[31muss\\u202e <b>\\nTeam"\nid = "../../é 1"\n'
+    manifest = read(text + entry('outputs = "a.pt"'))
+    assert manifest.name == "Gauss <b> Team"
+    assert manifest.id is not None and is_id(manifest.id) and manifest.id == "e-1"
+    assert len(manifest.notes) == 2
+
+
+def test_a_long_name_is_cut_with_a_note() -> None:
+    manifest = read(f'[submission]\nname = "{"x" * 1000}"\n' + entry('outputs = "a.pt"'))
+    assert manifest.name is not None and len(manifest.name) == 200
+    assert "cut" in manifest.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("s123.A_b-c", "s123.A_b-c"),
+        ("Jörg Müller", "Jorg-Muller"),
+        ("..", "submission-5ec1f7e7"),
+        ("-rf", "rf"),
+        ("con", "s-con"),
+        ("LPT1.txt", "s-LPT1.txt"),
+        ("a/../b", "a-..-b"),
+        ("name.", "name"),
+        ("x" * 100, "x" * 64),
+        ("a\x1b[2Jb\u202e", "ab"),
+    ],
+)
+def test_ids_are_safe_as_file_names(text: str, expected: str) -> None:
+    assert slug(text) == expected
+    assert is_id(slug(text))
+
+
+def test_names_without_a_latin_letter_get_ids_of_their_own() -> None:
+    first, second = slug("王小明"), slug("李華")
+    assert first != second and is_id(first) and is_id(second)
+
+
+def test_shown_keeps_what_people_are_called() -> None:
+    assert shown("Zoe\u0308 O’Neil\t李華 می\u200cخواهم") == "Zoë O’Neil 李華 می\u200cخواهم"
+    assert shown("a\ud800b\u2066c\x00d") == "abcd"
+    assert shown("x" * 300, 10) == "x" * 9 + "…"
+    assert shown("\x1b]0;title\x07a\x1b[1;31mb") == "ab"
+
+
+def test_paths_are_bounded_in_bytes() -> None:
+    assert path_problem("a" * 255) is None
+    assert (path_problem("a" * 256) or ("",))[0] == "long-name"
+    assert (path_problem("/".join(["a" * 200] * 6)) or ("",))[0] == "long-name"
+    assert path_problem("ä.pt") is None

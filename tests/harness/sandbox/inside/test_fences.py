@@ -1,0 +1,190 @@
+"""The parts of the fence by themselves: the filter's verdicts, what is hidden, what text becomes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.sandbox.inside import fences, landlock, seccomp
+from harness.sandbox.outside import bubblewrap, exposure, isolation, probe
+from harness.text import plain_text
+
+ALLOW, KILL = 0x7FFF0000, 0x80000000
+EPERM, ENOSYS = 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
+AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+# (name, x86_64, aarch64) as in the kernel's tables, written down apart from the filter's own.
+CALLS = [
+    ("read", 0, 63, ALLOW),
+    ("write", 1, 64, ALLOW),
+    ("mmap", 9, 222, ALLOW),
+    ("futex", 202, 98, ALLOW),
+    ("openat", 257, 56, ALLOW),
+    ("exit_group", 231, 94, ALLOW),
+    ("socket", 41, 198, EPERM),
+    ("execve", 59, 221, EPERM),
+    ("kill", 62, 129, EPERM),
+    ("ptrace", 101, 117, EPERM),
+    ("memfd_create", 319, 279, EPERM),
+    ("unshare", 272, 97, EPERM),
+    ("bpf", 321, 280, EPERM),
+    ("io_uring_setup", 425, 425, EPERM),
+    ("pidfd_getfd", 438, 438, EPERM),
+    ("clone3", 435, 435, ENOSYS),
+]
+
+
+def verdict(program: bytes, architecture: int, number: int, argument: int) -> int:
+    """What the kernel's interpreter of classic BPF would return."""
+    data = struct.pack("<IIQ6Q", number, architecture, 0, argument, 0, 0, 0, 0, 0)
+    at, accumulator = 0, 0
+    while True:
+        code, if_true, if_false, value = struct.unpack_from("<HBBI", program, at * 8)
+        at += 1
+        if code == 0x20:
+            (accumulator,) = struct.unpack_from("<I", data, value)
+        elif code == 0x06:
+            return value
+        else:
+            holds = {0x15: accumulator == value, 0x35: accumulator >= value, 0x45: bool(accumulator & value)}[code]
+            at += if_true if holds else if_false
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_filter_judges_calls_as_intended(machine: str) -> None:
+    program = seccomp.program(machine, own_pid=77)
+    column = 1 if machine == "x86_64" else 2
+    for row in CALLS:
+        assert verdict(program, AUDIT[machine], row[column], 0) == row[3], row[0]
+    clone, tgkill, prlimit = {"x86_64": (56, 234, 302), "aarch64": (220, 131, 261)}[machine]
+    thread_flags, fork_flags = 0x3D0F00, 0x01200011
+    expected = [
+        (clone, thread_flags, ALLOW),
+        (clone, fork_flags, EPERM),
+        (tgkill, 77, ALLOW),
+        (tgkill, 78, EPERM),
+        (prlimit, 0, ALLOW),
+        (prlimit, 77, ALLOW),
+        (prlimit, 1, EPERM),
+    ]
+    for number, argument, wanted in expected:
+        assert verdict(program, AUDIT[machine], number, argument) == wanted, (number, argument)
+    other = AUDIT["aarch64" if machine == "x86_64" else "x86_64"]
+    assert verdict(program, other, 0, 0) == KILL
+    if machine == "x86_64":
+        assert verdict(program, AUDIT[machine], 0x40000000 | 41, 0) == EPERM
+
+
+def test_truth_and_weights_are_hidden_and_neighbours_of_the_packages_never_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADEBENCH_DATA", str(tmp_path))
+    exposure.expose.cache_clear()
+    shown = exposure.expose("fake_architectures", None, True)
+    assert "/gradebench/fake_architectures/weights" in shown.hidden
+    assert any(path.endswith("sklearn/datasets/data") for path in shown.hidden)
+    sources = [Path(source) for source, _ in shown.binds]
+    checkout = Path(exposure.__file__).parents[2]
+    for secret in (tmp_path, Path.home(), checkout, Path("/etc/shadow"), checkout / "tests", Path("/proc")):
+        assert not any(source == secret or source in secret.parents for source in sources), secret
+    read, listing = exposure.readable_paths(exposure.expose("fake_architectures", None, False))
+    for hidden in exposure.expose("fake_architectures", None, False).hidden:
+        assert not any(Path(path) in [Path(hidden), *Path(hidden).parents] for path in read)
+        assert str(Path(hidden).parent) in listing
+    exposure.expose.cache_clear()
+
+
+def test_code_workers_do_not_even_see_the_reference(tmp_path: Path) -> None:
+    shown = exposure.expose(None, str(tmp_path), True)
+    assert [name for name, _ in shown.packages] == ["harness"]
+    assert (str(tmp_path), "/submission") in shown.binds
+
+
+def test_layers_that_are_missing_are_errors_only_where_they_are_required(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> int:
+        raise OSError("the kernel has no Landlock")
+
+    monkeypatch.setattr(fences, "give_up_privileges", lambda: None)
+    monkeypatch.setattr(landlock, "confine", missing)
+    monkeypatch.setattr(seccomp, "confine", missing)
+    paths: dict[str, list[str]] = {"read": [], "list": [], "write": []}
+    assert fences.fence(paths, required=False)["landlock"] == 0
+    assert fences.filter_calls(required=False)["seccomp"] is False
+    with pytest.raises(OSError, match="Landlock"):
+        fences.fence(paths, required=True)
+    with pytest.raises(OSError, match="seccomp"):
+        fences.filter_calls(required=True)
+
+
+def test_probe_falls_back_level_by_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    working = [isolation.Check("x", True, "")]
+    broken = [isolation.Check("y", True, ""), isolation.Check("z", False, "it succeeded")]
+    for results, level in (
+        ({"full": working, "reduced": working}, "full"),
+        ({"full": broken, "reduced": working}, "reduced"),
+        ({"full": broken, "reduced": broken}, "minimal"),
+    ):
+        monkeypatch.setattr(isolation, "_try", results.__getitem__)
+        probe.cache_clear()
+        found = probe()
+        assert found.level == level
+        assert bool(found.notice) == (level != "full")
+    probe.cache_clear()
+
+
+def test_without_bubblewrap_the_check_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation.bubblewrap, "executable", lambda: None)
+    (check,) = isolation._try("full")
+    assert (check.ok, check.detail) == (False, "bwrap is not installed")
+
+
+def test_a_broken_bubblewrap_is_not_taken_for_isolation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    false = tmp_path / "bwrap"
+    false.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
+    false.chmod(0o755)
+    monkeypatch.setattr(isolation.bubblewrap, "executable", lambda: str(false))
+    (check,) = isolation._try("full")
+    assert not check.ok
+    assert "Permission denied" in check.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "expected"),
+    [
+        ("plain\n\ttext é 数", 100, "plain\n\ttext é 数"),
+        ("\x1b[31mred\x1b]0;t\x07\r\x00\x7f\x9b", 100, "\\x1b[31mred\\x1b]0;t\\x07\\r\\x00\\x7f\\x9b"),
+        ("a\u202egnp.exe\u2066\u2028", 100, "a\\u202egnp.exe\\u2066\\u2028"),
+        ("\ud800 alone", 100, "\\ud800 alone"),
+        ("abcdef", 3, "abc […]"),
+        ("ab\x1b", 3, "ab\\ […]"),
+    ],
+)
+def test_text_becomes_plain(text: str, limit: int, expected: str) -> None:
+    assert plain_text(text, limit) == expected
+    plain_text(text, limit).encode()
+
+
+def test_importing_the_package_in_a_child_brings_no_parent_code() -> None:
+    parents = "'harness.sandbox.outside' in sys.modules"
+    code = f"import harness.sandbox.inside.entry, sys; print('torch' in sys.modules, {parents})"
+    import subprocess
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(exposure.__file__).parents[2],
+        env={"PATH": os.environ["PATH"]},
+    )
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_the_place_to_write_covers_no_library_below_it() -> None:
+    shown = exposure.Exposure("/tmp/venv/bin/python", (("/tmp/venv/lib", "/tmp/venv/lib"),), (), (), (), ())
+    arguments = bubblewrap.command(shown, {}, "/", 1 << 20, 3)
+    assert arguments.index("/tmp") < arguments.index("/tmp/venv/lib")

@@ -1,0 +1,167 @@
+"""Attacks from inside a worker that a warm forked: a stated reason, in bounded time, and the next fork is sound."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from harness.sandbox.outside import Limits, Session, WeightsWorkers
+from harness.types import GradingError
+from tests.harness.sandbox.sandbox_asking import PROBES, WEIGHTS, question, works
+
+ENDINGS = {
+    "leave": ("crashed", "exit code 0"),
+    "segfault": ("crashed", "segmentation fault"),
+    "abort": ("crashed", "abort"),
+    "spin": ("timeout", "longer than 1 s"),
+    "nap": ("timeout", "longer than 1 s"),
+    "stop": ("timeout", "longer than 1 s"),
+    "ignore_signals_and_nap": ("timeout", "longer than 1 s"),
+    "forge_slowly": ("timeout", "longer than 1 s"),
+    "forge_twice": ("protocol", "longer than the answer"),
+    "forge_tag": ("protocol", "0x00"),
+    "forge_length": ("protocol", "4,294,967,295"),
+    "forge_error": ("protocol", "can't be read"),
+    "forge_deep_notes": ("protocol", "can't be read"),
+    "forge_part": ("crashed", "exit code 0"),
+    "close_wire": ("protocol", "closed its connection"),
+}
+
+REFUSALS = {
+    "exit_softly": ("worker", "exception", "SystemExit"),
+    "gluttony": ("worker", "memory", "more memory than is allowed"),
+    "torch_gluttony": ("worker", "memory", "more memory than is allowed"),
+    "not_a_number": ("answers", "not-finite", "1 values that are NaN"),
+    "infinite": ("answers", "not-finite", "index (0,)"),
+    "whole_numbers": ("answers", "wrong-dtype", "int64; float32"),
+    "wide": ("answers", "wrong-shape", "(2, 3); (1,)"),
+    "words": ("answers", "wrong-type", "a str"),
+    "objects": ("answers", "wrong-dtype", "object"),
+    "sparse": ("answers", "wrong-dtype", "sparse"),
+    "no_such_method": ("worker", "missing-method", "no method 'no_such_method'"),
+    "unprintable_error": ("worker", "exception", "can't be printed"),
+    "huge_error": ("worker", "exception", "ValueError: xxx"),
+}
+
+
+@pytest.fixture
+def worker(warm: WeightsWorkers) -> Iterator[Session]:
+    with warm.worker(Limits()) as session:
+        session.open_weights("hostile", {}, WEIGHTS, "model.npz")
+        yield session
+
+
+@pytest.mark.parametrize("attack", ENDINGS)
+def test_ending_is_refused_with_its_reason_and_the_next_worker_is_sound(warm: WeightsWorkers, attack: str) -> None:
+    kind, reason = ENDINGS[attack]
+    start = time.monotonic()
+    with warm.worker() as session:
+        session.open_weights("hostile", {}, WEIGHTS, "model.npz")
+        with pytest.raises(GradingError) as caught:
+            session.ask(question(attack), 1.0)
+        failure = caught.value.failure
+        assert (failure.stage, failure.kind, failure.fault) == ("worker", kind, "submission")
+        assert reason in failure.message
+        with pytest.raises(GradingError, match="longer" if kind == "timeout" else None) as again:
+            session.ask(question("echo"))
+        assert again.value.failure == failure
+    assert time.monotonic() - start < 4.0
+    with warm.worker() as session:
+        session.open_weights("hostile", {}, WEIGHTS, "model.npz")
+        assert works(session)
+
+
+@pytest.mark.parametrize("attack", REFUSALS)
+def test_bad_answer_is_refused_and_the_worker_lives_on(worker: Session, attack: str) -> None:
+    stage, kind, reason = REFUSALS[attack]
+    with pytest.raises(GradingError) as caught:
+        worker.ask(question(attack), 10.0)
+    failure = caught.value.failure
+    assert (failure.stage, failure.kind, failure.fault) == (stage, kind, "submission")
+    assert reason in failure.message
+    assert len(failure.message) < 2100
+    assert len(failure.detail) < 8100
+    assert works(worker)
+
+
+@pytest.mark.parametrize("attack", PROBES)
+def test_probe_finds_nothing(worker: Session, attack: str) -> None:
+    assert float(worker.ask(question(attack), 10.0)["y"][0]) == 0.0, worker.log
+    assert works(worker)
+
+
+def test_forged_verdict_is_only_ever_the_submissions_failure(worker: Session) -> None:
+    with pytest.raises(GradingError) as caught:
+        worker.ask(question("forge_verdict"), 5.0)
+    failure = caught.value.failure
+    assert (failure.stage, failure.kind, failure.fault) == ("worker", "error", "submission")
+    assert failure.message == "\\x1b[31mok"
+
+
+def test_answer_sent_before_its_question_is_not_taken(worker: Session) -> None:
+    assert float(worker.ask(question("forge_ahead"), 5.0)["y"][0]) == 42.0
+    time.sleep(0.5)
+    with pytest.raises(GradingError, match="nobody had asked for"):
+        worker.ask(question("echo"), 5.0)
+
+
+def test_json_on_stdout_is_text_and_nothing_else(worker: Session) -> None:
+    assert float(worker.ask(question("forge_json"), 5.0)["y"][0]) == 42.0
+    assert '"accuracy": 1.0' in worker.log
+    assert works(worker)
+
+
+def test_log_of_100_megabytes_is_drained_and_its_end_kept(worker: Session) -> None:
+    assert float(worker.ask(question("flood_log"), 20.0)["y"][0]) == 42.0
+    assert len(worker.log) <= 64 << 10
+    assert worker.log.endswith("x\nthe end")
+
+
+def test_terminal_escapes_and_reversed_text_in_an_error_are_written_out(worker: Session) -> None:
+    with pytest.raises(GradingError) as caught:
+        worker.ask(question("colourful_error"), 5.0)
+    for text in (caught.value.failure.message, caught.value.failure.detail):
+        assert "\\x1b[2J" in text
+        assert "\\u202e" in text
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
+
+
+def test_lying_tensor_subclass_gives_its_real_numbers(worker: Session) -> None:
+    assert float(worker.ask(question("liar"), 5.0)["y"][0]) == 0.25
+
+
+def test_gradients_and_narrow_floats_are_taken_with_a_note(worker: Session) -> None:
+    assert float(worker.ask(question("needs_gradient"), 5.0)["y"][0]) == 0.5
+    assert not [note for note in worker.notes if "needs_gradient" in note]
+    answer = worker.ask(question("narrow"), 5.0)["y"]
+    assert answer.dtype == np.float32
+    assert float(answer[0]) == 0.5
+
+
+def test_flat_images_are_taken_with_a_note_and_other_shapes_are_not(worker: Session) -> None:
+    images = worker.ask(question("flat", (2, 1, 28, 28)), 5.0)["y"]
+    assert images.shape == (2, 1, 28, 28)
+    assert images[1, 0, 2, 3] == 2 * 28 + 3
+    assert any("(2, 784)" in note and "(2, 1, 28, 28)" in note for note in worker.notes)
+    with pytest.raises(GradingError, match=r"\(2, 784\); \(2, 1, 14, 56, 1\)"):
+        worker.ask(question("flat", (2, 1, 14, 56, 1)), 5.0)
+
+
+def test_closing_does_not_wait_for_a_deadlocked_exit(warm: WeightsWorkers) -> None:
+    with warm.worker() as session:
+        session.open_weights("hostile", {}, WEIGHTS, "model.npz")
+        assert float(session.ask(question("deadlock_at_exit"), 5.0)["y"][0]) == 42.0
+        start = time.monotonic()
+    assert time.monotonic() - start < 1.0
+
+
+def test_processor_time_is_limited_too(warm: WeightsWorkers) -> None:
+    with warm.worker(Limits(cpu_seconds=1)) as session:
+        session.open_weights("hostile", {}, WEIGHTS, "model.npz")
+        with pytest.raises(GradingError) as caught:
+            session.ask(question("spin"), 15.0)
+    assert caught.value.failure.kind == "timeout"
+    assert "processor time" in caught.value.failure.message

@@ -1,0 +1,183 @@
+"""Student code in a sandbox of its own, behaving and not."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.sandbox.outside import CODE_LIMITS, Isolation, Limits, Session, Worker
+from harness.types import ArraySpec, GradingError, Question
+from tests.harness.sandbox.sandbox_asking import (
+    PROBES,
+    descendants,
+    hostile_submission,
+    question,
+    student_worker,
+    works,
+)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return hostile_submission(tmp_path_factory.mktemp("hostile"))
+
+
+@pytest.fixture(scope="module", params=["full", "reduced"])
+def patient(request: pytest.FixtureRequest, hostile: Path) -> Iterator[Session]:
+    """One worker that outlives every probe, at each level."""
+    with student_worker(request.getfixturevalue(request.param), hostile) as worker:
+        yield worker
+
+
+@pytest.mark.parametrize("attack", PROBES)
+def test_probe_finds_nothing(patient: Session, hostile: Path, attack: str) -> None:
+    assert float(patient.ask(question(attack), 20.0)["y"][0]) == 0.0, patient.log
+    assert works(patient)
+    assert sorted(path.name for path in hostile.iterdir() if path.name != "__pycache__") == ["adapter.py"]
+
+
+@pytest.mark.parametrize("level", ["full", "reduced"])
+@pytest.mark.parametrize(
+    ("attack", "kind", "reason"),
+    [
+        ("segfault", "crashed", "segmentation fault"),
+        ("leave", "crashed", "exit code 0"),
+        ("stop", "timeout", "longer than 1 s"),
+    ],
+)
+def test_ending_is_refused_and_nothing_is_left(
+    request: pytest.FixtureRequest, hostile: Path, level: str, attack: str, kind: str, reason: str
+) -> None:
+    before = descendants()
+    with student_worker(request.getfixturevalue(level), hostile) as worker:
+        with pytest.raises(GradingError) as caught:
+            worker.ask(question(attack), 1.0)
+        failure = caught.value.failure
+        assert (failure.stage, failure.kind, failure.fault) == ("worker", kind, "submission")
+        assert reason in failure.message
+    assert descendants() <= before
+
+
+def test_memory_disk_and_threads_have_bounds(full: Isolation, hostile: Path) -> None:
+    limits = Limits(memory=2 << 30, tmp_bytes=16 << 20, threads=64)
+    with student_worker(full, hostile, limits=limits) as worker:
+        with pytest.raises(GradingError, match="more memory than is allowed"):
+            worker.ask(question("gluttony"), 20.0)
+        written = float(worker.ask(question("fill_disk"), 20.0)["y"][0])
+        assert 8 << 20 < written <= 17 << 20
+        assert works(worker)
+        start = time.monotonic()
+        with pytest.raises(GradingError) as caught:
+            worker.ask(question("swarm"), 20.0)
+        assert caught.value.failure.fault == "submission"
+        assert caught.value.failure.kind in ("threads", "exception")
+        assert time.monotonic() - start < 5.0
+
+
+def test_a_submissions_own_modules_are_found_and_false_ones_are_not(full: Isolation, tmp_path: Path) -> None:
+    bad = "raise SystemExit('shadowed')\n"
+    for name in ("torch.py", "numpy.py", "sitecustomize.py", "usercustomize.py", "json.py", "harness.py", "_ctypes.py"):
+        (tmp_path / name).write_text(bad)
+    (tmp_path / "flow").mkdir()
+    (tmp_path / "flow" / "sitecustomize.py").write_text(bad)
+    (tmp_path / "flow" / "layers.py").write_text("FACTOR = 3\n")
+    (tmp_path / "common.py").write_text("OFFSET = 1\n")
+    (tmp_path / "flow" / "best.npz").write_bytes(b"payload")
+    (tmp_path / "flow" / "adapter.py").write_text(
+        textwrap.dedent(
+            """
+            import os, sys, torch, json
+            from dataclasses import dataclass
+            from common import OFFSET
+            from layers import FACTOR
+
+            @dataclass
+            class Model:
+                size: int
+                def sample(self, noise, labels):
+                    print(sorted(os.environ), os.getcwd(), sys.argv)
+                    return {"image": noise * FACTOR + OFFSET, "size": torch.full((len(noise),), self.size)}
+
+            def load(path):
+                return Model(len(open(path, "rb").read()))
+            """
+        )
+    )
+    os.environ["GRADEBENCH_TEST_SECRET"] = "do not tell"
+    try:
+        with Worker(full, limits=CODE_LIMITS) as worker:
+            assert worker.open_code(tmp_path, "flow/adapter.py:load", "flow/best.npz") == []
+            noise = np.arange(15, dtype=np.float32).reshape(5, 3)
+            answer = worker.ask(
+                Question(
+                    "sample",
+                    {"noise": noise, "labels": noise},
+                    {"image": ArraySpec((5, 3)), "size": ArraySpec((5,), "int64")},
+                    batch=2,
+                ),
+                20.0,
+            )
+            np.testing.assert_array_equal(answer["image"], noise * 3 + 1)
+            assert answer["size"].tolist() == [7] * 5
+            assert worker.isolation_stamp == "full"
+            assert "SECRET" not in worker.log
+            assert "/submission" in worker.log
+    finally:
+        del os.environ["GRADEBENCH_TEST_SECRET"]
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "kind", "reason"),
+    [
+        ("def load(p): return 1", "adapter.py:make", "missing-function", "no function 'make'"),
+        ("import nothing_like_this", "adapter.py:load", "exception", "No module named 'nothing_like_this'"),
+        ("import os; os.system('true'); open('../data/x')", "adapter.py:load", "exception", "own files exist"),
+    ],
+)
+def test_what_cannot_be_loaded_is_said(
+    full: Isolation, tmp_path: Path, source: str, code: str, kind: str, reason: str
+) -> None:
+    (tmp_path / "adapter.py").write_text(source)
+    with Worker(full) as worker, pytest.raises(GradingError) as caught:
+        worker.open_code(tmp_path, code, None)
+    assert (caught.value.failure.kind, caught.value.failure.fault) == (kind, "submission")
+    assert reason in caught.value.failure.message
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "reason"),
+    [
+        ("other.py:load", "missing-file", "no file other.py"),
+        ("adapter.py", "code", "path/to/file.py:function"),
+        (":load", "code", "path/to/file.py:function"),
+    ],
+)
+def test_a_wrong_code_line_is_said(tmp_path: Path, code: str, kind: str, reason: str) -> None:
+    from harness.sandbox.inside.serve import _Model
+
+    with pytest.raises(GradingError) as caught:
+        _Model({}).open_code({"root": str(tmp_path), "code": code, "checkpoint": None})
+    assert caught.value.failure.kind == kind
+    assert reason in caught.value.failure.message
+
+
+def test_student_code_is_refused_without_isolation_unless_it_is_trusted(hostile: Path) -> None:
+    minimal = Isolation("minimal", (), "")
+    with Worker(minimal) as worker, pytest.raises(GradingError) as caught:
+        worker.open_code(hostile, "adapter.py:load", None)
+    assert (caught.value.failure.kind, caught.value.failure.fault) == ("not-isolated", "harness")
+    with student_worker(minimal, hostile, trust_code=True) as worker:
+        assert worker.isolation_stamp == "NOT ISOLATED"
+        assert works(worker)
+
+
+def test_code_needs_a_worker_of_its_own(full: Isolation, hostile: Path) -> None:
+    with student_worker(full, hostile) as worker, pytest.raises(GradingError) as caught:
+        worker.open_code(hostile, "adapter.py:load", None)
+    assert caught.value.failure.kind == "not-fresh"
