@@ -19,8 +19,15 @@ Answer = Mapping[str, Array]
 STARTER_CODES = ("starter:ebm", "starter:flow")
 """Values of `Entry.code` for repositories in the starter's layout, whose methods the sandbox finds by itself."""
 
-HOUSE = "house-"
-"""How the ids of the reference models begin; no submission's id may."""
+
+class Role(StrEnum):
+    """Says on whose behalf a submission is graded. Only students earn points, are ranked and exported."""
+
+    STUDENT = "student"
+    BASELINE = "baseline"
+    """A trivial answer that every real model should beat; computed by the harness itself."""
+    REFERENCE = "reference"
+    """A shipped reference model, asked and marked like a student's."""
 
 
 class Status(StrEnum):
@@ -120,6 +127,7 @@ class Submission:
     """What intake tolerated or passed over and the student should know."""
     folder_id: str = ""
     """The id that its place gives, where the manifest claims another; on a clash the place's owner keeps an id."""
+    role: Role = Role.STUDENT
 
 
 @dataclass(frozen=True)
@@ -168,6 +176,10 @@ class Metric:
     high: float | None = None
     version: int = 1
     """Of the metric's definition; unequal versions are never ranked together."""
+    title: str = ""
+    """Name as a person writes it, in lower case but for abbreviations: "masked MSE", "cross-entropy over 28 pixels"."""
+    beside: bool = False
+    """Whether compact tables, such as those of MODELS.md, show it beside the primary metric."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +194,61 @@ class Evidence:
     high: float | None
     message: str = ""
     """One sentence for a person: what was measured and what it means."""
+    title: str = ""
+    """Name as a person writes it: "mode collapse"."""
+
+
+FigureKind = Literal["picture", "bars", "matrix", "histogram", "line", "bands", "table"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Something to show on a submission's page; it says itself how it is drawn and what is to be seen in it.
+
+    A task makes it with arrays in `data`; in a record these are lists, and a picture's pixels are a file.
+
+    | kind | data |
+    |---|---|
+    | picture | pixels: uint8 (H, W), bright is ink |
+    | bars | values (N,); optional gate (N,), which each value must exceed, and real (N,), what real data give |
+    | matrix | counts (N, N), rows by truth, columns by judgement |
+    | histogram | counts (B,), edges (B + 1,) |
+    | line | values (N,) by index |
+    | bands | panels (P, steps, K): probabilities over time, panels side by side in pairs |
+    | table | values, one- or two-dimensional |
+    """
+
+    name: str
+    """Kebab-case, unique among the figures of a record; part of a picture's file name."""
+    kind: FigureKind
+    title: str
+    data: Mapping[str, Any]
+    caption: str = ""
+    """What is to be seen, in whole sentences."""
+    columns: tuple[str, ...] = ()
+    """Titles of a picture's or table's columns, of the K bands, or of the P panels."""
+    series: tuple[str, ...] = ()
+    """Titles of the K bands of each panel."""
+    x: str = ""
+    """Title of the horizontal axis."""
+    y: str = ""
+    unit: str = ""
+    """Unit of the values; "share" is shown in percent."""
+    group: str = ""
+    """Pictures of one group stand together under this title, with the first one's caption."""
+    strip: float = 0.0
+    """Share of the picture, from its top, that stands beside an entry on the leaderboard; 0 for none."""
+    file: str = ""
+    """A picture's PNG, relative to the results folder; only in a record."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A condition that a rubric may require."""
+
+    holds: bool
+    title: str = ""
+    """Name as a person writes it."""
 
 
 @dataclass(frozen=True)
@@ -192,12 +259,12 @@ class Marks:
     primary: str
     """The metric that the task is ranked by."""
     evidence: tuple[Evidence, ...] = ()
-    tables: Mapping[str, Array] = field(default_factory=dict)
-    """Small numeric tables to draw: "confusion" (10, 10) counts, "per-class accuracy" (10,) …"""
-    pictures: Mapping[str, Array] = field(default_factory=dict)
-    """Grayscale pictures to show, uint8 (H, W), by name: "samples" …"""
-    gates: Mapping[str, bool] = field(default_factory=dict)
-    """Conditions that a rubric may require, by name: True where it holds."""
+    figures: tuple[Figure, ...] = ()
+    gates: Mapping[str, Gate] = field(default_factory=dict)
+    """Conditions that a rubric may require, by name; evidence is a gate of its own name, which a flag shuts."""
+    scores: Array | None = None
+    """The primary metric question by question, (n,) float64: what entries are compared by. Its order is the same for
+    all entries that were asked the same."""
 
 
 @dataclass(frozen=True)
@@ -247,6 +314,7 @@ class Record:
 
     submission: str
     name: str
+    role: Role
     part: str
     task: str
     kind: str
@@ -260,15 +328,15 @@ class Record:
     primary: str | None
     metrics: Mapping[str, Metric]
     evidence: tuple[Evidence, ...]
-    gates: Mapping[str, bool]
-    tables: Mapping[str, list[Any]]
-    pictures: Mapping[str, str]
-    """File names of PNGs beside the record."""
+    gates: Mapping[str, Gate]
+    figures: tuple[Figure, ...]
     data: str
     """Name of the data: "mnist" or "digits" (scikit-learn's). Records of different data never share a leaderboard."""
     seed: int
+    keys: Mapping[str, str]
+    """By stage (ask, mark, score), the SHA-256 of all that decides its result: equal keys, equal results."""
     digests: Mapping[str, str]
-    """SHA-256 by what it is of: "data", "judge", "checkpoint", "grader", "submission" …"""
+    """SHA-256 by what it is of: "data", "judge", "checkpoint", "questions", "answers", "grader" …"""
     versions: Mapping[str, str]
     """Versions of packages: gradebench, python, torch, numpy …"""
     device: str
@@ -276,6 +344,12 @@ class Record:
     """full, reduced, minimal, or NOT ISOLATED."""
     timings: Mapping[str, float]
     """Seconds by stage; not part of what must repeat."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Options of the model, as the manifest states them."""
+    arrays: str = ""
+    """File of the arrays beside the record, relative to the results folder: per-question scores and the sketch."""
+    answers: str = ""
+    """File of the kept answers, relative to the results folder; empty where they were not kept."""
     notes: tuple[str, ...] = ()
     """What was tolerated, in sentences for the student."""
     epochs: int | None = None
@@ -283,6 +357,11 @@ class Record:
     curve."""
     earlier_of: str = ""
     """The part whose model this is at an earlier time; such a record is on its learning curve, and never ranked."""
+    assignment_title: str = ""
+    part_title: str = ""
+    task_title: str = ""
+    order: int = 0
+    """Place of the part in the assignment, from 0: pages show parts in the sheet's order."""
     graded_at: str = ""
     """UTC, ISO 8601; not part of what must repeat."""
-    schema: int = 1
+    schema: int = 2
