@@ -1,103 +1,179 @@
-"""Records on disk: one JSON file an entry, written whole or not at all, and the PNGs that belong to it.
+"""Reads and writes records: one JSON file an entry, written whole or not at all, and the files that belong to it.
 
-`RESULTS/<submission>/<part>.json`, beside it `<part>.<picture>.png`. The files are the truth that leaderboards are
-derived from; everything in them was computed by the trusted parent.
+`RESULTS/<submission>/<part>.json`; beside it `<part>.<picture>.png`, `<part>.arrays.npz` and, where the answers were
+kept, `<part>.answers.npz` (see `harness.run.kept`). Baselines and reference models lie in `RESULTS/@baseline/` and
+`RESULTS/@reference/`: no submission's id holds that sign. The files are the truth that leaderboards are derived from;
+everything in them was computed by the trusted parent.
 """
 
 from __future__ import annotations
 
 import io
-import os
-import tempfile
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
-from harness.types import Record
+from harness.files import write_atomically
+from harness.types import Figure, Record, Role
 
-SCHEMA = 1
-_ADAPTER = TypeAdapter(Record)
+SCHEMA = 2
 
 
 class RecordError(Exception):
     """A record file can't be read; the message names the file and what is wrong."""
 
 
-def path_of(results: Path, submission: str, part: str) -> Path:
-    """Where the record of a submission's part lies. Ids are safe as file names: intake sees to it."""
-    return results / submission / f"{part}.json"
+@dataclass(frozen=True)
+class Loaded:
+    """The records of a results folder, and sentences about the files that could not be read."""
+
+    records: list[Record]
+    problems: tuple[str, ...]
 
 
-def save(results: Path, record: Record, pictures: Mapping[str, NDArray[np.uint8]]) -> Path:
-    """Write a record and its pictures, pictures first, each to a temporary name that is then renamed.
+def folder_of(results: Path, role: Role, submission: str) -> Path:
+    """Return the folder of a submission's records. Ids are safe as file names: intake sees to it."""
+    return results / submission if role is Role.STUDENT else results / f"@{role.value}" / submission
+
+
+def path_of(results: Path, role: Role, submission: str, part: str) -> Path:
+    """Return the file of the record of a submission's part."""
+    return folder_of(results, role, submission) / f"{part}.json"
+
+
+def beside(record: Record, name: str) -> str:
+    """Return the name of a file that belongs to a record, relative to the results folder: "<part>.<name>"."""
+    return (folder_of(Path(), record.role, record.submission) / f"{record.part}.{name}").as_posix()
+
+
+def save(results: Path, record: Record) -> Record:
+    """Write a record, and as PNGs the pictures among its figures that still hold their pixels; pictures first.
+
+    Returns the record as it lies on disk: its figures name files and hold lists.
 
     Raises
     ------
     ValueError
         for NaN or infinity anywhere: JSON has no such numbers, and no metric may.
     """
-    path = path_of(results, record.submission, record.part)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for name, pixels in pictures.items():
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
-        _write(results / record.pictures[name], buffer.getvalue())
-    plain = _writable(_ADAPTER.dump_python(record), path.name)
-    _write(path, _ADAPTER.dump_json(_ADAPTER.validate_python(plain), indent=2) + b"\n")
-    return path
-
-
-def load(path: Path) -> Record:
-    """Read one record. Raises RecordError for a damaged file or a schema of another version."""
-    try:
-        record = _ADAPTER.validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise RecordError(f"{path}: not a readable record: {str(error).splitlines()[0]}") from error
-    if record.schema != SCHEMA:
-        raise RecordError(f"{path}: record schema {record.schema}; this version reads {SCHEMA}.")
+    path = path_of(results, record.role, record.submission, record.part)
+    record = replace(record, figures=tuple(_with_file(results, record, figure) for figure in record.figures))
+    plain = _writable(_adapter().dump_python(record), path.name)
+    content = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, content.encode() + b"\n")
     return record
 
 
-def load_all(results: Path) -> list[Record]:
-    """All records below a results folder, ordered by submission and part. Raises RecordError for any bad one."""
-    return [load(path) for path in sorted(results.glob("*/*.json"))]
+def load(path: Path) -> Record:
+    """Read one record. Raises RecordError for a damaged file or a record of another version."""
+    try:
+        if not path.is_file():
+            raise RecordError(f"{path}: not a regular file")
+        content = path.read_bytes()
+        record = _adapter().validate_json(content)
+    except OSError as error:
+        raise RecordError(f"{path}: can't be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise RecordError(_unreadable(path, content, error)) from error
+    if record.schema != SCHEMA:
+        raise RecordError(_other_version(path, record.schema))
+    return record
+
+
+def load_all(results: Path) -> Loaded:
+    """Read all records below a results folder, ordered by role, submission and part; none stops the others."""
+    found: list[Record] = []
+    problems = []
+    for path in paths(results):
+        try:
+            found.append(load(path))
+        except RecordError as error:
+            problems.append(str(error))
+    roles = list(Role)
+    found.sort(key=lambda record: (roles.index(record.role), record.submission, record.part))
+    return Loaded(found, tuple(problems))
+
+
+def paths(results: Path) -> Iterator[Path]:
+    """Yield the files of all records below a results folder, in order."""
+    for pattern in ("*/*.json", *(f"@{role.value}/*/*.json" for role in Role if role is not Role.STUDENT)):
+        yield from sorted(path for path in results.glob(pattern) if not path.name.startswith("."))
 
 
 def remove(results: Path, record: Record) -> None:
-    """Delete a record and its pictures."""
-    for picture in record.pictures.values():
-        (results / picture).unlink(missing_ok=True)
-    path_of(results, record.submission, record.part).unlink(missing_ok=True)
+    """Delete a record and the files that belong to it."""
+    for name in files_of(record):
+        (results / name).unlink(missing_ok=True)
+    path_of(results, record.role, record.submission, record.part).unlink(missing_ok=True)
 
 
-def picture_name(submission: str, part: str, picture: str) -> str:
-    """File name of a record's picture, relative to the results folder."""
-    return f"{submission}/{part}.{picture}.png"
+def remove_files(results: Path, former: Record, record: Record) -> None:
+    """Delete the files that belonged to a former record and do not belong to the one in its place."""
+    for name in set(files_of(former)) - set(files_of(record)):
+        (results / name).unlink(missing_ok=True)
+
+
+def files_of(record: Record) -> Iterable[str]:
+    """Return the names of the files that belong to a record, relative to the results folder."""
+    own = f"{record.part}."
+    named = [figure.file for figure in record.figures] + [record.arrays, record.answers]
+    # Records can be edited by hand: nothing outside the submission's own folder is ever named, hence deleted.
+    folder = folder_of(Path(), record.role, record.submission)
+    return [name for name in named if name and Path(name).parent == folder and Path(name).name.startswith(own)]
 
 
 def repeatable(record: Record) -> dict[str, object]:
-    """What of a record must be the same when it is graded again: all but clocks and places."""
-    kept: dict[str, object] = _ADAPTER.dump_python(record, mode="json")
+    """Return what of a record must be the same when it is graded again: all but clocks."""
+    kept: dict[str, object] = _adapter().dump_python(record, mode="json")
     for clock in ("timings", "graded_at"):
         del kept[clock]
     return kept
 
 
-def _write(path: Path, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+@cache
+def _adapter() -> TypeAdapter[Record]:
+    return TypeAdapter(Record)
+
+
+def _with_file(results: Path, record: Record, figure: Figure) -> Figure:
+    """The figure as a record holds it: lists for arrays, and a file for a picture's pixels."""
+    if "pixels" not in figure.data:
+        return replace(figure, data={key: _plain(value) for key, value in figure.data.items()})
+    name = beside(record, f"{figure.name}.png")
+    buffer = io.BytesIO()
+    Image.fromarray(figure.data["pixels"]).save(buffer, "PNG", optimize=True)
+    write_atomically(results / name, buffer.getvalue())
+    return replace(figure, data={}, file=name)
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _unreadable(path: Path, content: bytes, error: ValidationError) -> str:
+    """A sentence about a file that is no record of this version."""
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        schema = json.loads(content)["schema"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        schema = SCHEMA
+    if isinstance(schema, int) and schema != SCHEMA:
+        return _other_version(path, schema)
+    return f"{path}: not a readable record: {str(error).splitlines()[0]}"
+
+
+def _other_version(path: Path, schema: int) -> str:
+    age = "an older" if schema < SCHEMA else "a newer"
+    return (
+        f"{path}: written by {age} version of gradebench (record schema {schema}; this version reads {SCHEMA}); "
+        "grade the submission again"
+    )
 
 
 def _writable(value: Any, where: str) -> Any:

@@ -27,10 +27,7 @@ pass = 0.5
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from importlib import resources
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -144,24 +141,6 @@ class Assignment(BaseModel):
         return named[0] if named else taking[0] if len(taking) == 1 else None
 
 
-def shipped() -> Mapping[str, Assignment]:
-    """The assignments that come with gradebench, by name."""
-    folder = resources.files("harness") / "assignments"
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    found = [parse(f.read_bytes(), f.name) for f in files]
-    return {assignment.name: assignment for assignment in found}
-
-
-def find(name_or_file: str) -> Assignment:
-    """A shipped assignment by name, or one in a TOML file."""
-    if name_or_file in (known := shipped()):
-        return known[name_or_file]
-    path = Path(name_or_file)
-    if path.is_file():
-        return parse(path.read_bytes(), str(path))
-    raise AssignmentError(f"{name_or_file!r} is neither a file nor one of {', '.join(known)}.")
-
-
 def parse(text: bytes, name: str) -> Assignment:
     """An assignment from TOML; AssignmentError where it is malformed."""
     try:
@@ -177,14 +156,14 @@ def parse(text: bytes, name: str) -> Assignment:
 
 
 def score(part: Part, marks: Marks) -> Score:
-    """Points for marks: the share of the best step reached, and none where a gate is shut.
+    """Give points for marks: the share of the best step reached, and none where a gate is shut.
 
     Raises GradingError where the assignment names a metric that the task does not have.
     """
     name = part.metric or marks.primary
     if name not in marks.metrics:
         message = f"The part {part.id} is marked by {name!r}, which {part.task} does not measure; it measures "
-        raise broken("marking", "no-metric", f"{message}{', '.join(marks.metrics)}.")
+        raise broken("scoring", "no-metric", f"{message}{', '.join(marks.metrics)}.")
     metric = marks.metrics[name]
     spoken = name.replace("_", " ").replace("mse", "MSE").replace("cross entropy", "cross-entropy")
 
@@ -195,7 +174,7 @@ def score(part: Part, marks: Marks) -> Score:
 
     if metric.value is None:
         return given(0.0, False, f"{spoken} could not be measured.")
-    if shut := [gate for gate in part.gates if not marks.gates.get(gate, True)]:
+    if shut := [gate for gate in part.gates if gate in marks.gates and not marks.gates[gate].holds]:
         return given(0.0, False, f"The condition {' and '.join(shut)} does not hold: no points.")
     passed = _reaches(metric, part.pass_mark)
     sign = "≥" if metric.better == "higher" else "≤"

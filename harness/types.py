@@ -344,14 +344,18 @@ class Record:
     """full, reduced, minimal, or NOT ISOLATED."""
     timings: Mapping[str, float]
     """Seconds by stage; not part of what must repeat."""
+    entry: str = ""
+    """The entry's own name in the submission (`Entry.part`), where it is not the assignment's part."""
     options: Mapping[str, str] = field(default_factory=dict)
     """Options of the model, as the manifest states them."""
     arrays: str = ""
     """File of the arrays beside the record, relative to the results folder: per-question scores and the sketch."""
     answers: str = ""
     """File of the kept answers, relative to the results folder; empty where they were not kept."""
-    notes: tuple[str, ...] = ()
-    """What was tolerated, in sentences for the student."""
+    stage_notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By stage (intake, ask, mark), what was tolerated, in sentences for the student."""
+    compared: tuple[Evidence, ...] = ()
+    """Evidence from comparing the entry with the others of its class."""
     epochs: int | None = None
     """After how many epochs of training the model was saved; records of one model that have this make a learning
     curve."""
@@ -365,3 +369,8 @@ class Record:
     graded_at: str = ""
     """UTC, ISO 8601; not part of what must repeat."""
     schema: int = 2
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """All notes, in the order of the stages."""
+        return tuple(note for notes in self.stage_notes.values() for note in notes)

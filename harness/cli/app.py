@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import grading, looking, training
+from harness.cli import grading, looking, reporting, training
 from harness.provenance import versions
 from harness.summary import EXIT_NOT_GRADABLE
 
@@ -26,7 +26,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     grading.demo,
     grading.grade,
     grading.check,
-    grading.report,
+    grading.mark,
+    reporting.report,
     looking.inspect,
     looking.tasks,
     looking.models,

@@ -1,16 +1,14 @@
-"""Commands that grade, and that render what was graded."""
+"""Commands that grade, and that mark kept answers again."""
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,25 +16,27 @@ import typer
 from rich.markup import escape
 
 from classifiers.judge import Judge
-from classifiers.weights_file import WeightsError
-from harness import intake, mnist, records, rubric
+from harness import intake, records
 from harness.cli.console import console, fail, print_json, print_reasons, progress, results_table
-from harness.rubric import Assignment, AssignmentError, Part
+from harness.cli.reporting import render, told
+from harness.run import kept
 from harness.run import run as run_module
-from harness.run.run import House, Run
-from harness.sandbox.outside import probe
+from harness.run.plan import plans
+from harness.run.prepare import Request, RequestError, prepare
+from harness.run.questions import Questions
+from harness.run.remark import remark
+from harness.run.settings import Beside, Run
 from harness.summary import EXIT_NOT_GRADABLE, exit_code, summary
-from harness.tasks import TASKS, Context
-from harness.tasks.pixels import official_cases
-from harness.types import HOUSE, GradingError, Record, Submission
-from reference import MODELS
-from reports import csv_export, junit, site
+from harness.types import GradingError, Kind, Record, Role, Submission
 from submissions import examples
 
 DEFAULT_ASSIGNMENT = "tsinghua-hw3"
 
 AssignmentOption = Annotated[
-    str, typer.Option("--assignment", "-a", help="Name (gradebench assignments) or TOML file of the assignment.")
+    str,
+    typer.Option(
+        "--assignment", "-a", help="Name (gradebench assignments), TOML file, or folder with assignment.toml."
+    ),
 ]
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="Folder with the four MNIST IDX files; else see `gradebench data status`.")
@@ -48,13 +48,6 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 TrustOption = Annotated[
     bool, typer.Option("--trust-code", help="Run student code even where it can't be isolated. Stamps NOT ISOLATED.")
 ]
-
-
-class Export(StrEnum):
-    """Formats that `report --export` writes beside the pages."""
-
-    CSV = "csv"
-    JUNIT = "junit"
 
 
 def demo(
@@ -71,10 +64,10 @@ def demo(
         classroom = Path(folder) / "class"
         examples.build(classroom)
         wanted = Request(
-            DEFAULT_ASSIGNMENT, site_folder / "records", data, seed=0, jobs=jobs, fresh=True, house="baselines"
+            DEFAULT_ASSIGNMENT, site_folder / "records", data, seed=0, jobs=jobs, fresh=True, beside="baselines"
         )
-        run, graded, house, seconds = _grade([classroom], wanted)
-    index = _render(graded + house, site_folder / "records", site_folder)
+        run, graded, beside, seconds = _grade([classroom], wanted)
+    index = render(graded + beside, site_folder / "records", site_folder)
     _conclude(run, graded, seconds, as_json, index)
     # The class holds broken submissions on purpose: that they are refused is the demonstration's success.
 
@@ -91,9 +84,18 @@ def grade(
     only: Annotated[list[str] | None, typer.Option("--only", help="Grade this submission id alone.")] = None,
     task: Annotated[list[str] | None, typer.Option("--task", help="Grade this task alone.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Grade again what is graded already.")] = False,
-    house: Annotated[
-        bool, typer.Option("--house/--no-house", help="Grade trivial baselines and reference models, too, unranked.")
+    references: Annotated[
+        bool,
+        typer.Option(
+            "--references/--no-references",
+            "--house/--no-house",
+            help="Grade trivial baselines and reference models, too, unranked.",
+        ),
     ] = True,
+    keep_answers: Annotated[
+        bool,
+        typer.Option("--keep-answers", help="Keep answers of any size, to mark them again (gradebench mark)."),
+    ] = False,
     trust_code: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -106,15 +108,14 @@ def grade(
     for path in paths:
         if not path.exists():
             raise fail(f"{path}: no such file or folder")
-    rows: House = "all" if house else "none"
-    wanted = Request(assignment, results, data, seed, judge, jobs, fresh, trust_code, only or [], task or [], rows)
+    beside: Beside = "all" if references else "none"
+    wanted = Request(
+        assignment, results, data, seed, judge, jobs, fresh, trust_code, only or [], task or [], beside, keep_answers
+    )
     run, graded, _, seconds = _grade(paths, wanted)
     _conclude(run, graded, seconds, as_json, None)
     if site_folder is not None:
-        try:
-            index = _render(records.load_all(results), results, site_folder)
-        except records.RecordError as error:
-            raise fail(f"no pages were written: {error}", EXIT_NOT_GRADABLE) from error
+        index = render(told(records.load_all(results)), results, site_folder)
         console.print(f"pages: {escape(str(index))}", highlight=False, soft_wrap=True)
     raise typer.Exit(exit_code(graded))
 
@@ -139,7 +140,7 @@ def check(
         wanted = Request(assignment, Path(folder), data, seed, judge, trust_code=trust_code)
         run, graded, _, seconds = _grade([path], wanted, single=True)
     if junit_file is not None:
-        junit.write(graded, junit_file)
+        junit.write_file(graded, junit_file)
     _conclude(run, graded, seconds, as_json, None)
     for record in graded:
         for note in record.notes:
@@ -150,85 +151,84 @@ def check(
     raise typer.Exit(exit_code(graded))
 
 
-def report(
+def mark(
     results: Annotated[Path, typer.Argument(help="Folder of records.", show_default=False)],
-    site_folder: Annotated[Path, typer.Option("--site", help="Where the pages go.")] = Path("site"),
-    export: Annotated[list[Export] | None, typer.Option("--export", help="Write this format, too.")] = None,
+    judge: JudgeOption = None,
+    assignment: Annotated[
+        str | None,
+        typer.Option("--assignment", "-a", help="As for grade; else the one that the records name.", show_default=False),
+    ] = None,
+    data: DataOption = None,
+    ask: Annotated[
+        list[Path] | None,
+        typer.Option("--ask", help="Hand-ins: ask these models again where answers were not kept.", show_default=False),
+    ] = None,
+    jobs: JobsOption = 2,
+    as_json: JsonOption = False,
 ) -> None:
-    """Render pages from records; grades nothing.
+    """Mark kept answers again, without a model: with another judge, or after a threshold has changed.
 
-    Example: [bold]gradebench report results --site site --export csv[/]
+    Answers of up to 4 MB an entry are kept by default, larger ones by [bold]grade --keep-answers[/]. Exit code 3: some
+    entries would have to be asked again; they are named, and nothing of theirs has changed.
+
+    Example: [bold]gradebench mark results --judge my-judge/judge.safetensors[/]
     """
     if not results.is_dir():
         raise fail(f"{results}: no such folder")
-    try:
-        known = records.load_all(results)
-    except records.RecordError as error:
-        raise fail(str(error)) from error
+    known = [record for record in told(records.load_all(results)) if record.role is Role.STUDENT]
     if not known:
         raise fail(f"{results}: holds no records; `gradebench grade PATH --results {results}` makes some")
-    index = _render(known, results, site_folder)
-    for wanted in export or []:
-        if wanted is Export.CSV:
-            csv_export.to_csv(known, site_folder / "scores.csv")
-        else:
-            junit.write(known, site_folder / "junit.xml")
-    console.print(f"{len(known)} records; pages: {escape(str(index))}", highlight=False, soft_wrap=True)
+    named = sorted({record.assignment for record in known})
+    if assignment is None and len(named) > 1:
+        raise fail(f"{results}: holds records of {', '.join(named)}; choose one by --assignment")
+    started = time.monotonic()
+    marked, to_ask, run = [], [], None
+    for seed in sorted({record.seed for record in known}):
+        run = _prepared(Request(assignment or named[0], results, data, seed, judge, jobs))
+        with progress("marking") as bar:
+            done, own = 0, [record for record in known if record.seed == seed]
+
+            def on_record(record: Record) -> None:
+                nonlocal done
+                done += 1
+                bar(done, len(own), f"{record.submission} · {record.part}")
+
+            found = remark(own, run, on_record)
+        marked += found.records
+        to_ask += found.to_ask
+        for record in found.elsewhere:
+            console.print(
+                f"[yellow]note:[/] {escape(record.submission)} · {escape(record.part)}: not marked; it is of assignment "
+                f"{escape(record.assignment)}, data {escape(record.data)}, and this is {escape(run.assignment.name)}, "
+                f"{escape(run.context.data.name)}",
+                highlight=False,
+                soft_wrap=True,
+            )
+        console.print(f"{len(found.records)} marked, {found.changed} changed", highlight=False)
+        if found.to_ask and ask:
+            only = tuple({record.submission for record in found.to_ask})
+            with collected(ask, run) as submissions:
+                again = replace(run, only=frozenset(only))
+                marked += [r for r in _with_bar(submissions, again) if r.role is Role.STUDENT]
+            to_ask = [record for record in to_ask if record not in found.to_ask]
+    if run is None:
+        raise AssertionError
+    for record in to_ask:
+        console.print(
+            f"[bold]{escape(record.submission)} · {escape(record.part)}[/]  its answers were not kept: it would have to "
+            "be asked again; give its hand-in by --ask PATH",
+            highlight=False,
+            soft_wrap=True,
+        )
+    _conclude(run, sorted(marked, key=lambda r: (r.submission, r.part)), time.monotonic() - started, as_json, None)
+    raise typer.Exit(EXIT_NOT_GRADABLE if to_ask else exit_code(marked))
 
 
-@dataclass(frozen=True)
-class Request:
-    """What the options of a command say of a run."""
-
-    assignment: str
-    results: Path
-    data: Path | None
-    seed: int
-    judge: Path | None = None
-    jobs: int = 1
-    fresh: bool = False
-    trust_code: bool = False
-    only: Sequence[str] = ()
-    tasks: Sequence[str] = ()
-    house: House = "none"
-
-
-def prepare(request: Request) -> Run:
-    """All that a run needs, or an error that says what is wrong with it."""
-    if unknown := [name for name in request.tasks if name not in TASKS]:
-        raise fail(f"--task {unknown[0]}: no such task; there are {', '.join(TASKS)}")
-    private = request.judge is not None
+def _prepared(request: Request) -> Run:
     try:
-        chosen: Assignment = rubric.find(request.assignment)
-        digits = mnist.load(request.data)
-        official = official_cases.read(request.data or Path(os.environ.get(mnist.VARIABLE) or mnist.cache()))
-        public = Judge.shipped()
-        referee = Judge.read(request.judge) if request.judge is not None else public
-    except (AssignmentError, WeightsError) as error:
+        return prepare(request)
+    except RequestError as error:
         raise fail(str(error)) from error
-    except GradingError as error:
-        raise fail(error.failure.message) from error
-    trained_on(referee)
-    if unknown := [part.task for part in chosen.part if part.task not in TASKS]:
-        raise fail(f"assignment {chosen.name}: no such task: {unknown[0]}; there are {', '.join(TASKS)}")
-    for part in chosen.part:
-        _check_part(chosen, part)
-    try:
-        request.results.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise fail(f"--results {request.results}: {error.strerror}") from error
-    return Run(
-        Context(digits, referee, request.seed, public if private else None, official),
-        chosen,
-        request.results,
-        probe(),
-        request.jobs,
-        request.fresh,
-        request.trust_code,
-        only=frozenset(request.only),
-        tasks=frozenset(request.tasks),
-        house=request.house,
-    )
 
 
 def trained_on(referee: Judge) -> None:
@@ -241,23 +241,13 @@ def trained_on(referee: Judge) -> None:
         )
 
 
-def _check_part(assignment: Assignment, part: Part) -> None:
-    """An error that names what a part asks for and its task does not have."""
-    task = TASKS[part.task]
-    for kind, named, allowed in (("gate", part.gates, task.gates), ("model", part.models, task.models)):
-        if unknown := [name for name in named if name not in allowed]:
-            known = ", ".join(allowed)
-            raise fail(f"assignment {assignment.name}: part {part.id}: no {kind} {unknown[0]!r}; there are {known}")
-
-
 @contextmanager
-def collected(paths: Sequence[Path], single: bool = False) -> Iterator[list[Submission]]:
-    """The submissions below `paths`; archives are unpacked into a folder that is removed afterwards."""
+def collected(paths: Sequence[Path], run: Run, single: bool = False) -> Iterator[list[Submission]]:
+    """Yield the submissions below `paths`; archives are unpacked into a folder that is removed afterwards."""
     work = Path(tempfile.mkdtemp(prefix="gradebench-intake-"))
     try:
-        allowed = {name: architecture.options for name, architecture in MODELS.items()}
         try:
-            found = intake.collect(paths, work, tasks=TASKS, models=allowed)
+            found = intake.collect(paths, work, tasks=run.coursework.tasks, models=run.coursework.models)
         except GradingError as error:
             raise fail(error.failure.message) from error
         if single and len(found) != 1:
@@ -270,38 +260,64 @@ def collected(paths: Sequence[Path], single: bool = False) -> Iterator[list[Subm
 def _grade(
     paths: Sequence[Path], request: Request, single: bool = False
 ) -> tuple[Run, list[Record], list[Record], float]:
-    """The run, the records of the submissions, those of the house rows, and the seconds that it took."""
+    """The run, the records of the submissions, those of baselines and reference models, and the seconds it took."""
     started = time.monotonic()
-    run = prepare(request)
-    if run.context.data.name != "mnist":
-        console.print(f"[yellow]note:[/] {escape(run.context.data.source)}", highlight=False, soft_wrap=True)
-    if run.isolation.notice:
-        console.print(f"[yellow]note:[/] {escape(run.isolation.notice)}", highlight=False, soft_wrap=True)
-    with collected(paths, single) as submissions:
+    run = _prepared(request)
+    if isinstance(run.context.judge, Judge):
+        trained_on(run.context.judge)
+    for note in (run.context.data.source if run.context.data.name != "mnist" else "", run.isolation.notice):
+        if note:
+            console.print(f"[yellow]note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+    with collected(paths, run, single) as submissions:
         if unknown := sorted(run.only - {s.id for s in submissions}):
             raise fail(f"--only {unknown[0]}: no such submission; there are {', '.join(s.id for s in submissions)}")
-        total = run_module.count(submissions, run)
-        if total == 0:
+        if run_module.count(submissions, run) == 0:
             named = ", ".join(shlex.quote(str(path)) for path in paths)
             raise fail(f"{named}: nothing to grade for the assignment {run.assignment.name}")
-        with progress("grading") as bar:
-            bar(0, total, "")
-            done = 0
-
-            def on_record(record: Record, known: bool) -> None:
-                nonlocal done
-                done += 1
-                bar(done, total, f"{record.submission} · {record.part}{' (known)' if known else ''}")
-
-            graded = run_module.grade(submissions, run, on_record)
-    own = [record for record in graded if not record.submission.startswith(HOUSE)]
-    house = [record for record in graded if record.submission.startswith(HOUSE)]
-    return run, own, house, time.monotonic() - started
+        if run.keep_answers:
+            _tell_size(submissions, run)
+        graded = _with_bar(submissions, run)
+    own = [record for record in graded if record.role is Role.STUDENT]
+    beside = [record for record in graded if record.role is not Role.STUDENT]
+    return run, own, beside, time.monotonic() - started
 
 
-def _render(known: list[Record], results: Path, folder: Path) -> Path:
-    with progress("pages") as bar:
-        return site.render(known, results, folder, lambda done, total: bar(done, total, ""))
+def _with_bar(submissions: Sequence[Submission], run: Run) -> list[Record]:
+    """Grade with a progress bar."""
+    with progress("grading") as bar:
+        total, done = run_module.count(submissions, run), 0
+        bar(0, total, "")
+
+        def on_record(record: Record, known: bool) -> None:
+            nonlocal done
+            done += 1
+            bar(done, total, f"{record.submission} · {record.part}{' (known)' if known else ''}")
+
+        return run_module.grade(submissions, run, on_record)
+
+
+def _tell_size(submissions: Sequence[Submission], run: Run) -> None:
+    """Say how much room the answers will take at most."""
+    questions, sizes, total, entries = Questions(run), dict[str, int](), 0, 0
+    for plan in plans(submissions, run):
+        for planned in plan:
+            if planned.failure is not None:
+                continue
+            task = run.coursework.task(planned.entry.task)
+            if planned.entry.kind is Kind.OUTPUTS:
+                size = sum(spec.nbytes for spec in (task.outputs or {}).values())
+            else:
+                key = f"{task.name}/{planned.entry.part}"
+                if key not in sizes:
+                    sizes[key] = kept.asked_bytes(questions.of(task, planned.entry))
+                size = sizes[key]
+            total, entries = total + size, entries + 1
+    console.print(
+        f"keeping the answers of {entries} entries: up to {total / 1e6:,.0f} MB in {escape(str(run.results))}, "
+        "before compression",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _conclude(run: Run, graded: list[Record], seconds: float, as_json: bool, index: Path | None) -> None:

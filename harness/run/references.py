@@ -1,24 +1,24 @@
-"""The reference models as submissions: graded like any other."""
+"""Offers the shipped reference models as submissions, which are asked and marked like any other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.types import HOUSE, Entry, Kind, Submission
-from reference import MODELS, Architecture, shipped
+import reference
+from harness.types import Entry, Kind, Role, Submission
+from reference import shipped
+from reference.architecture import Architecture
 from reference.seeding import generator_for
 from reference.shipped import WEIGHTS, facts
 
-__all__ = ["facts", "sampler", "submissions"]
-
 
 def submissions(folder: Path = WEIGHTS) -> list[Submission]:
-    """One submission for each weight file that is shipped, and for each other set of options that its header names.
+    """Return one submission for each weight file, and one for each other set of options that its header names.
 
     `folder` may be another one that `gradebench reference train` wrote to.
     """
@@ -26,27 +26,35 @@ def submissions(folder: Path = WEIGHTS) -> list[Submission]:
     for path in sorted(folder.glob("*.safetensors")):
         said = facts(path.stem, folder)
         model = said["model"]
+        architecture = reference.architecture(model)
         for name, options in {path.stem: said["options"], **said.get("variants", {})}.items():
-            title = said.get("title", MODELS[model].title)
+            title = said.get("title", architecture.title)
             if name != path.stem:
                 title += f", {', '.join(f'{key} = {value}' for key, value in options.items())}"
             # The names of weights that were saved on the way say when.
             epochs = said["epochs"] if name == f"{model}-{said['epochs']}" else None
             entries = [
                 Entry(task, Kind.WEIGHTS, part, model, path.name, options=dict(options), epochs=epochs)
-                for task, part in _parts(name, MODELS[model]).items()
+                for task, part in _parts(name, architecture).items()
             ]
-            found.append(Submission(f"{HOUSE}{name}", f"Reference {title}", folder, tuple(entries)))
+            found.append(Submission(name, f"Reference {title}", folder, tuple(entries), role=Role.REFERENCE))
     return found
 
 
+def samplers(task: str) -> Mapping[str, Callable[[int, int], NDArray[np.float32]]]:
+    """Return, for each shipped model of a task that samples by label, a function of (n, seed) that draws n images.
+
+    Images are (n, 1, 28, 28), their labels cycle 0 … 9.
+    """
+    return {entry.part: _sampler(entry.part) for s in submissions() for entry in s.entries[:1] if entry.task == task}
+
+
 def _parts(name: str, architecture: Architecture) -> dict[str, str]:
-    """What an entry of shipped weights is called, by the tasks that they answer, their own first."""
+    """The names of the entries of shipped weights, by the tasks that they answer, their own first."""
     return {architecture.task: name} | {task: f"{name}-{task}" for task in architecture.also}
 
 
-def sampler(model: str) -> Callable[[int, int], NDArray[np.float32]]:
-    """A function of (n, seed) that draws n images (n, 1, 28, 28), labels cycling, from a shipped model."""
+def _sampler(model: str) -> Callable[[int, int], NDArray[np.float32]]:
     sample = shipped.sampler(model)
 
     def draw(n: int, seed: int) -> NDArray[np.float32]:

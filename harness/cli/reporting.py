@@ -1,0 +1,54 @@
+"""Commands that render what was graded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from harness import records
+from harness.cli.console import console, fail, progress
+from harness.records import Loaded
+from harness.types import Record
+from reports import site
+from reports.exports import EXPORTS, exporter
+
+
+def report(
+    results: Annotated[Path, typer.Argument(help="Folder of records.", show_default=False)],
+    site_folder: Annotated[Path, typer.Option("--site", help="Where the pages go.")] = Path("site"),
+    export: Annotated[
+        list[str] | None,
+        typer.Option("--export", help=f"Write this format, too: {', '.join(EXPORTS)}.", show_default=False),
+    ] = None,
+) -> None:
+    """Render pages from records; grades nothing.
+
+    Example: [bold]gradebench report results --site site --export csv[/]
+    """
+    if unknown := [name for name in export or [] if name not in EXPORTS]:
+        raise fail(f"--export {unknown[0]}: no such format; there are {', '.join(EXPORTS)}")
+    if not results.is_dir():
+        raise fail(f"{results}: no such folder")
+    known = told(records.load_all(results))
+    if not known:
+        raise fail(f"{results}: holds no records; `gradebench grade PATH --results {results}` makes some")
+    index = render(known, results, site_folder)
+    for wanted in export or []:
+        exporter(wanted)(known, site_folder)
+    console.print(f"{len(known)} records; pages: {escape(str(index))}", highlight=False, soft_wrap=True)
+
+
+def told(loaded: Loaded) -> list[Record]:
+    """Return the records that could be read, and say which could not."""
+    for problem in loaded.problems:
+        console.print(f"[yellow]note:[/] passed over: {escape(problem)}", highlight=False, soft_wrap=True)
+    return loaded.records
+
+
+def render(known: list[Record], results: Path, folder: Path) -> Path:
+    """Write the pages with a progress bar; the path of the index."""
+    with progress("pages") as bar:
+        return site.render(known, results, folder, lambda done, total: bar(done, total, ""))

@@ -1,0 +1,102 @@
+"""Asks: an entry's model gets its task's questions and gives answers, in the sandbox."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.run.plan import Planned
+from harness.run.settings import Run
+from harness.sandbox.outside import Session, WeightsWorkers, Worker
+from harness.tasks.base import Task
+from harness.text import shown
+from harness.types import Answer, ArraySpec, Failure, GradingError, Kind, Question, refuse
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The result of asking an entry."""
+
+    answers: Sequence[Answer] | None
+    """None where the entry failed, or where they are known by their digest alone."""
+    failure: Failure | None
+    isolation: str
+    """The isolation that held: a level, or NOT ISOLATED."""
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    digest: str = ""
+    """SHA-256 of the answers; empty where there are none."""
+
+
+def ask(
+    planned: Planned, run: Run, task: Task, questions: Sequence[Question], warm: WeightsWorkers, content: bytes
+) -> Asked:
+    """Ask an entry all of its task's questions. `content` is the entry's file, empty where it has none.
+
+    Never raises: what goes wrong is the result's failure, and this entry's alone.
+    """
+    started = time.perf_counter()
+    try:
+        answers, notes, isolation = _answers(planned, run, task, questions, warm, content)
+    except GradingError as error:
+        return Asked(None, error.failure, run.isolation.level, (), time.perf_counter() - started)
+    except Exception as error:
+        return Asked(None, harness_failure(error), run.isolation.level, (), time.perf_counter() - started)
+    return Asked(answers, None, isolation, tuple(notes), time.perf_counter() - started)
+
+
+def harness_failure(error: Exception) -> Failure:
+    """Return the failure of an entry on which the harness itself broke."""
+    message = f"The harness failed: {type(error).__name__}: {error}. This is not the submission's fault."
+    return Failure("marking", "harness-error", message, "harness", traceback.format_exc())
+
+
+def _answers(
+    planned: Planned, run: Run, task: Task, questions: Sequence[Question], warm: WeightsWorkers, content: bytes
+) -> tuple[list[Answer], list[str], str]:
+    """The answers, notes, and the isolation that held."""
+    entry = planned.entry
+    name = shown(entry.file or entry.code or entry.part)
+    if planned.baseline is not None:
+        return list(planned.baseline.answer(run.context, questions)), [], run.isolation.level
+    if entry.kind is Kind.OUTPUTS:
+        wanted = task.outputs or {}
+        with warm.worker(run.limits) as worker:
+            answer = worker.read_outputs(content, name, wanted)
+            _refuse_out_of_bounds(answer, wanted, name)
+            return [answer], list(worker.notes), worker.isolation_stamp
+    if entry.kind is Kind.WEIGHTS:
+        with warm.worker(run.limits) as worker:
+            worker.open_weights(entry.model or "", entry.options, content, name)
+            answers, missed = _asked(worker, questions, run)
+            return answers, [*worker.notes, *missed], worker.isolation_stamp
+    with Worker(run.isolation, limits=run.code_limits, trust_code=run.trust_code) as worker:
+        worker.open_code(planned.submission.root, entry.code or "", entry.file)
+        answers, missed = _asked(worker, questions, run)
+        return answers, [*worker.notes, *missed], worker.isolation_stamp
+
+
+def _asked(worker: Session, questions: Sequence[Question], run: Run) -> tuple[list[Answer], list[str]]:
+    """The answers to all questions, empty where an optional one was not answered, and notes on these."""
+    answers: list[Answer] = []
+    notes = []
+    for question in questions:
+        try:
+            answers.append(worker.ask(question, question.deadline or run.limits.wall_seconds))
+        except GradingError as error:
+            if not question.optional or error.failure.fault == "harness":
+                raise
+            answers.append({})
+            notes.append(f"An optional question was not answered: {error.failure.message}")
+    return answers, notes
+
+
+def _refuse_out_of_bounds(answer: Answer, wanted: Mapping[str, ArraySpec], name: str) -> None:
+    """Hold arrays that a file brought against the bounds that their specs state."""
+    for key, spec in wanted.items():
+        low, high = answer[key].min(initial=0), answer[key].max(initial=0)
+        if (spec.low is not None and low < spec.low) or (spec.high is not None and high > spec.high):
+            message = f"{name}: the values of {key!r} lie in [{low}, {high}]; allowed is [{spec.low:g}, {spec.high:g}]."
+            raise refuse("answers", "out-of-range", message)

@@ -1,0 +1,121 @@
+"""Keeps what belongs to a record beside it: answers, per-question scores, and a sketch of the answers.
+
+All of it is written by the parent from arrays that it has checked, and read back as plain arrays: nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import records
+from harness.files import write_atomically
+from harness.types import Answer, Array, Question, Record
+
+SKETCH = 256
+"""Numbers in a sketch."""
+_SKETCHED = 1 << 20
+"""Numbers of an answer that enter its sketch, evenly spaced."""
+_LEVEL = 1
+"""Of zlib: floats hardly compress further, at many times the cost."""
+
+
+def answers_digest(answers: Sequence[Answer]) -> str:
+    """Calculate the SHA-256 over the names, types, shapes and values of answers."""
+    digest = hashlib.sha256()
+    for answer in answers:
+        digest.update(json.dumps([[name, a.dtype.str, list(a.shape)] for name, a in answer.items()]).encode())
+        for array in answer.values():
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def answers_bytes(answers: Sequence[Answer]) -> int:
+    """Return the size of answers in bytes, before compression."""
+    return sum(array.nbytes for answer in answers for array in answer.values())
+
+
+def asked_bytes(questions: Sequence[Question]) -> int:
+    """Return the size in bytes that the answers to questions will have, before compression."""
+    return sum(spec.nbytes for question in questions for spec in question.answers.values())
+
+
+def save_answers(results: Path, record: Record, answers: Sequence[Answer]) -> str:
+    """Write an entry's answers beside its record; the file's name relative to the results folder."""
+    named = {f"{number}/{name}": array for number, answer in enumerate(answers) for name, array in answer.items()}
+    # An optional question that was not answered has no array; its place is kept by the number of answers.
+    named["count"] = np.array(len(answers))
+    return _save(results, record, "answers.npz", named)
+
+
+def load_answers(results: Path, record: Record) -> list[Answer] | None:
+    """Read back the answers that were kept with a record; None where they were not, or are no longer the same."""
+    arrays = _load(results, record, record.answers)
+    if "count" not in arrays or not 0 <= int(arrays["count"]) <= 1000:
+        return None
+    answers: list[dict[str, Array]] = [{} for _ in range(int(arrays.pop("count")))]
+    for name, array in arrays.items():
+        number, _, key = name.partition("/")
+        if not number.isdecimal() or int(number) >= len(answers):
+            return None
+        answers[int(number)][key] = array
+    return list(answers) if answers_digest(answers) == record.digests.get("answers") else None
+
+
+def save_arrays(results: Path, record: Record, scores: Array | None, drawn: Array | None) -> str:
+    """Write the per-question scores and the sketch beside a record; the file's name, empty where there is neither."""
+    named = {name: array.astype(np.float32) for name, array in (("scores", scores), ("sketch", drawn)) if array is not None}
+    return _save(results, record, "arrays.npz", named) if named else ""
+
+
+def load_arrays(results: Path, record: Record) -> Mapping[str, Array]:
+    """Read back "scores" (n,) and "sketch" (256,), float32; empty where they are absent or damaged."""
+    return _load(results, record, record.arrays)
+
+
+def sketch(answers: Sequence[Answer]) -> NDArray[np.float32] | None:
+    """Reduce the first answer to 256 numbers whose distances approximate those between whole answers.
+
+    A count sketch (Charikar, Chen and Farach-Colton 2002): each value, with a random sign, is added to a random one of
+    the 256; signs and places are the same for all answers of one size, so sketches of equal questions can be compared.
+    """
+    first = next((array for answer in answers[:1] for array in answer.values() if array.dtype.kind == "f"), None)
+    if first is None or not first.size:
+        return None
+    flat = np.ascontiguousarray(first).reshape(-1)
+    values = flat[:: -(-flat.size // _SKETCHED)].astype(np.float64)
+    generator = np.random.default_rng([SKETCH, values.size])
+    places = generator.integers(SKETCH, size=values.size)
+    signs = generator.integers(2, size=values.size) * 2.0 - 1.0
+    return np.bincount(places, weights=signs * values, minlength=SKETCH).astype(np.float32)
+
+
+def _save(results: Path, record: Record, suffix: str, arrays: Mapping[str, Array]) -> str:
+    name = records.beside(record, suffix)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
+        for key, array in arrays.items():
+            # A fixed date: equal arrays give equal files.
+            member = zipfile.ZipInfo(f"{key}.npy", (1980, 1, 1, 0, 0, 0))
+            member.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(member, "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+    write_atomically(results / name, buffer.getvalue())
+    return name
+
+
+def _load(results: Path, record: Record, name: str) -> dict[str, Array]:
+    if not name or name not in records.files_of(record) or not (results / name).is_file():
+        return {}
+    try:
+        with np.load(results / name, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return {}

@@ -1,0 +1,129 @@
+"""Calculates the keys of the stages: digests of exactly what decides a stage's result.
+
+Equal keys, equal results; so a stage whose key has not changed is not run again. The table of what enters each key is in
+CONTRIBUTING.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness import intake, provenance
+from harness.run.plan import Planned
+from harness.run.questions import Questions, sources_of
+from harness.run.settings import Run
+from harness.types import Kind
+
+_INSIDE = ("harness.sandbox.inside.entry",)
+
+
+def of_asking(planned: Planned, run: Run, questions: Questions, digests: dict[str, str]) -> str:
+    """Return the key of asking an entry; what it finds out on the way is added to `digests`.
+
+    `digests` may hold "checkpoint" or "outputs", the SHA-256 of the entry's file, already.
+    """
+    if planned.failure is not None:
+        return _digest({"failure": [planned.failure.stage, planned.failure.kind, planned.failure.message]})
+    entry, task = planned.entry, run.coursework.task(planned.entry.task)
+    decides: dict[str, Any] = {"kind": entry.kind.value}
+    if entry.kind is Kind.OUTPUTS:
+        specs = {name: [list(s.shape), s.dtype, s.low, s.high] for name, s in (task.outputs or {}).items()}
+        decides["outputs"] = specs
+    else:
+        digests["questions"] = questions.digest(task, entry)
+    if planned.baseline is not None:
+        # A baseline answers in the parent, from the training data, by code that belongs to its task.
+        decides |= {"baseline": planned.submission.id, "data": run.context.data.digest, "seed": run.context.seed}
+        digests["sandbox sources"] = sources_of(run, task)
+    else:
+        digests["sandbox sources"] = _inside_digest(planned, run)
+        decides |= {"file": entry.file, "isolation": run.isolation.level, "trusted": run.trust_code}
+    if entry.kind is Kind.WEIGHTS:
+        decides |= {"model": entry.model, "options": dict(entry.options)}
+    if entry.kind is Kind.CODE:
+        digests["code"] = intake.tree_digest(planned.submission)
+        decides["code"] = entry.code
+    own = ("questions", "sandbox sources", "checkpoint", "outputs", "code")
+    decides |= {"digests": {name: digests[name] for name in own if name in digests}}
+    decides |= {"versions": {name: provenance.versions()[name] for name in ("python", "torch", "numpy")}}
+    return _digest(decides)
+
+
+def of_marking(planned: Planned, run: Run, digests: dict[str, str]) -> str:
+    """Return the key of marking answers, whose SHA-256 is digests["answers"]; adds what else decides it to `digests`."""
+    entry, context = planned.entry, run.context
+    task = run.coursework.task(entry.task)
+    digests |= {"data": context.data.digest, "judge": context.judge.digest, "marking sources": sources_of(run, task)}
+    if context.second is not None:
+        digests["public judge"] = context.second.digest
+    if task.name in context.official:
+        digests["official cases"] = context.official[task.name].digest
+    own = ("answers", "data", "judge", "public judge", "official cases", "marking sources")
+    return _digest(
+        {
+            "task": [task.name, task.protocol],
+            "entry": [entry.kind.value, entry.part, entry.model, dict(entry.options)],
+            "seed": context.seed,
+            "digests": {name: digests[name] for name in own if name in digests},
+            "versions": dict(provenance.versions()) | {"gradebench": ""},
+        }
+    )
+
+
+def of_scoring(planned: Planned, run: Run, asking: str, marking: str, compared: Any) -> str:
+    """Return the key of the record itself: the marks, the rubric's part, titles and names, the class's comparison."""
+    submission, assignment = planned.submission, run.assignment
+    return _digest(
+        {
+            "stages": [asking, marking],
+            "part": planned.part.model_dump(mode="json"),
+            "assignment": [assignment.name, assignment.title, [part.id for part in assignment.part]],
+            "task": run.coursework.task(planned.part.task).title,
+            "submission": [submission.id, submission.name, submission.role.value, list(planned.notes)],
+            "compared": compared,
+        }
+    )
+
+
+def grader_digest(digests: dict[str, str]) -> str:
+    """Return one SHA-256 for all sources that had a part in a result: those inside the sandbox and those that mark."""
+    return _digest([digests.get("sandbox sources", ""), digests.get("marking sources", "")])
+
+
+def _inside_digest(planned: Planned, run: Run) -> str:
+    """The digest of the sources that run inside the sandbox for an entry, a coursework's own architectures included."""
+    entry, coursework = planned.entry, run.coursework
+    modules: tuple[str, ...] = _INSIDE
+    files: tuple[Path, ...] = ()
+    if entry.kind is Kind.WEIGHTS and entry.model is not None:
+        if entry.model in coursework.own_architectures and coursework.architectures_file is not None:
+            files = (coursework.architectures_file,)
+        else:
+            modules = (*modules, _module_of(entry.model))
+    if entry.kind is Kind.CODE:
+        modules = (*modules, *_openings())
+    return provenance.sources_digest(modules, files)
+
+
+@cache
+def _module_of(model: str) -> str:
+    """The module of a shipped architecture, where one is named so; a submission may name another."""
+    from reference import MODELS
+
+    return MODELS[model][0].partition(":")[0] if model in MODELS else "reference"
+
+
+@cache
+def _openings() -> tuple[str, ...]:
+    """The modules that open starter layouts in the worker; they are named by strings alone."""
+    from harness.starters import STARTERS, starter
+
+    return tuple(starter(name).opening.partition(":")[0] for name in STARTERS)
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,55 @@
+"""Marks the kept answers of a results folder again: with another judge, after a change of the marking, or of a TOML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from harness.run.run import again, remembered
+from harness.run.settings import Run
+from harness.types import Record, Role
+
+
+@dataclass(frozen=True)
+class Remarked:
+    """The outcome of marking a results folder again."""
+
+    records: list[Record]
+    """Records as they are now; those that could not be brought up to date are left out."""
+    changed: int
+    """Number of records that were written anew."""
+    to_ask: list[Record]
+    """Records whose models would have to be asked again, since their answers were not kept."""
+    elsewhere: list[Record]
+    """Records that this run can't mark: of another assignment, seed or data, or of a part that is no longer asked."""
+
+
+def remark(records: Sequence[Record], run: Run, on_record: Callable[[Record], None] | None = None) -> Remarked:
+    """Mark and score the records of a run's assignment, seed and data again, without asking any model.
+
+    Baselines and reference models are left to `grade`, which has their answers anew within minutes.
+    """
+    result = Remarked([], 0, [], [])
+    changed = 0
+    for record in records:
+        if record.role is not Role.STUDENT:
+            continue
+        planned = remembered(record, run) if _is_of(record, run) else None
+        if planned is None:
+            result.elsewhere.append(record)
+            continue
+        now = again(record, planned, run)
+        if now is None:
+            result.to_ask.append(record)
+            continue
+        changed += now is not record
+        result.records.append(now)
+        if on_record is not None:
+            on_record(now)
+    return Remarked(result.records, changed, result.to_ask, result.elsewhere)
+
+
+def _is_of(record: Record, run: Run) -> bool:
+    """Whether a record was graded for the run's assignment, with its seed, on its data."""
+    of = (record.assignment, record.seed, record.digests.get("data", run.context.data.digest))
+    return of == (run.assignment.name, run.context.seed, run.context.data.digest)

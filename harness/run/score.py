@@ -1,0 +1,152 @@
+"""Scores: the rubric turns marks into points, and everything known of an entry into its record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from pydantic import TypeAdapter
+
+from harness import provenance, records, rubric
+from harness.run import keys, kept
+from harness.run.ask import Asked
+from harness.run.mark import Marked
+from harness.run.plan import Planned
+from harness.run.settings import KEPT_BYTES, Run
+from harness.types import Entry, Evidence, Failure, GradingError, Marks, Record, Role, Score, Status
+
+_EVIDENCE = TypeAdapter(tuple[Evidence, ...])
+
+
+def record_of(
+    planned: Planned,
+    run: Run,
+    asked: Asked,
+    marked: Marked,
+    digests: dict[str, str],
+    stage_keys: tuple[str, str],
+    former: Record | None = None,
+    save: bool = True,
+) -> Record:
+    """Build the record of an entry, and save it unless told otherwise.
+
+    `stage_keys` are those of asking and marking. `former` is the record that holds what was kept of earlier stages: the
+    files beside it stay, and it is returned unchanged where nothing that decides a record has changed.
+    """
+    asking, marking = stage_keys
+    compared = former.compared if former is not None else ()
+    scoring = keys.of_scoring(planned, run, asking, marking, _EVIDENCE.dump_python(compared, mode="json"))
+    if former is not None and former.keys == {"ask": asking, "mark": marking, "score": scoring}:
+        return former
+    failure = asked.failure or marked.failure
+    points: Score | None = None
+    if failure is None and marked.marks is not None:
+        try:
+            points = rubric.score(planned.part, marked.marks)
+        except GradingError as error:
+            failure = error.failure
+    record = _described(planned, run, asked, marked, failure, points, former)
+    record = replace(
+        record,
+        keys={"ask": asking, "mark": marking, "score": scoring},
+        digests=digests | {"grader": keys.grader_digest(digests)},
+        compared=compared,
+    )
+    if not save:
+        return replace(record, figures=())
+    if former is None or former.keys.get("mark") != marking:
+        record = _with_arrays(record, run, asked, marked)
+    return records.save(run.results, record)
+
+
+def marked_of(record: Record) -> Marked:
+    """Return the result of marking that a record keeps."""
+    seconds = record.timings.get("marking", 0.0)
+    notes = record.stage_notes.get("mark", ())
+    if record.primary is None:
+        return Marked(None, record.failure, notes, seconds)
+    marks = Marks(record.metrics, record.primary, record.evidence, record.figures, record.gates)
+    return Marked(marks, None, notes, seconds)
+
+
+def asked_of(record: Record) -> Asked:
+    """Return the result of asking that a record keeps, without the answers."""
+    digest = record.digests.get("answers", "")
+    return Asked(
+        None,
+        None if digest else record.failure,
+        record.isolation,
+        record.stage_notes.get("ask", ()),
+        record.timings.get("answers", 0.0),
+        digest,
+    )
+
+
+def _described(
+    planned: Planned,
+    run: Run,
+    asked: Asked,
+    marked: Marked,
+    failure: Failure | None,
+    points: Score | None,
+    former: Record | None,
+) -> Record:
+    submission, entry, part = planned.submission, planned.entry, planned.part
+    task = run.coursework.task(part.task)
+    marks = marked.marks or Marks({}, "")
+    notes = {"intake": planned.notes, "ask": asked.notes, "mark": marked.notes}
+    return Record(
+        submission=submission.id,
+        name=submission.name,
+        role=submission.role,
+        part=part.id,
+        task=entry.task,
+        kind=entry.kind.value,
+        model=entry.model,
+        assignment=run.assignment.name,
+        protocol=task.protocol,
+        status=failure.status if failure is not None else Status.SCORED,
+        failure=failure,
+        score=points,
+        primary=marks.primary or None,
+        metrics=marks.metrics,
+        evidence=marks.evidence,
+        gates=marks.gates,
+        figures=marks.figures,
+        data=run.context.data.name,
+        seed=run.context.seed,
+        keys={},
+        digests={},
+        versions=provenance.versions() if former is None else former.versions,
+        device="cpu",
+        isolation=asked.isolation,
+        timings={"answers": asked.seconds, "marking": marked.seconds} if asked.digest else {},
+        entry=entry.part if entry.part != part.id else "",
+        options=dict(entry.options),
+        arrays=former.arrays if former is not None else "",
+        answers=former.answers if former is not None else "",
+        stage_notes={stage: said for stage, said in notes.items() if said},
+        epochs=_epochs(planned.submission.role, entry, part),
+        earlier_of=part.earlier_of,
+        assignment_title=run.assignment.title,
+        part_title=part.title,
+        task_title=task.title,
+        order=[each.id for each in run.assignment.part].index(part.id),
+        graded_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _epochs(role: Role, entry: Entry, part: rubric.Part) -> int | None:
+    return entry.epochs if role is Role.REFERENCE else part.epochs
+
+
+def _with_arrays(record: Record, run: Run, asked: Asked, marked: Marked) -> Record:
+    """The record with the files of what was asked and marked just now."""
+    if asked.answers is None:
+        return record
+    scores = marked.marks.scores if marked.marks is not None else None
+    arrays = kept.save_arrays(run.results, record, scores, kept.sketch(asked.answers))
+    answers = record.answers
+    if not answers and (run.keep_answers or kept.answers_bytes(asked.answers) <= KEPT_BYTES):
+        answers = kept.save_answers(run.results, record, asked.answers)
+    return replace(record, arrays=arrays, answers=answers)

@@ -1,0 +1,50 @@
+"""Defines a run: the settings that all of its entries share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from harness.assignments.coursework import Coursework
+from harness.rubric import Assignment
+from harness.sandbox.outside import CODE_LIMITS, Isolation, Limits
+from harness.tasks.base import Context
+
+CHECKPOINT_LIMIT = 512 << 20
+"""Bytes of the largest checkpoint or answers file that is read."""
+KEPT_BYTES = 4 << 20
+"""Answers of an entry up to this size are kept without being asked for."""
+
+Beside = Literal["none", "baselines", "all"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Settings that all entries of a run share."""
+
+    context: Context
+    coursework: Coursework
+    results: Path
+    isolation: Isolation
+    jobs: int = 1
+    """Submissions that are graded side by side."""
+    fresh: bool = False
+    """Grade again what is recorded already."""
+    trust_code: bool = False
+    """Run student code without isolation, where isolation can't be had."""
+    limits: Limits = field(default_factory=Limits)
+    code_limits: Limits = CODE_LIMITS
+    only: frozenset[str] = frozenset()
+    """Submission ids; all if empty."""
+    tasks: frozenset[str] = frozenset()
+    """Task names; all if empty."""
+    beside: Beside = "none"
+    """Which baselines and reference models are graded beside the class; "all" means both."""
+    keep_answers: bool = False
+    """Keep answers of any size, so that they can be marked again without a model."""
+
+    @property
+    def assignment(self) -> Assignment:
+        """The assignment whose parts are graded."""
+        return self.coursework.assignment
