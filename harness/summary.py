@@ -55,6 +55,13 @@ def exit_code(records: Sequence[Record]) -> int:
     return EXIT_BELOW
 
 
+def exit_code_unmarked(records: Sequence[Record]) -> int:
+    """0 everything was scored, whatever the pass mark · 1 something failed · 3 something could not be graded."""
+    if not records or any(record.status is Status.NOT_GRADABLE for record in records):
+        return EXIT_NOT_GRADABLE
+    return EXIT_BELOW if any(record.status is Status.FAILED for record in records) else EXIT_PASSED
+
+
 def _submission(records: Sequence[Record], assignment: Assignment) -> dict[str, Any]:
     return {
         "id": records[0].submission,
@@ -77,7 +84,7 @@ def _entry(record: Record) -> dict[str, Any]:
         "evidence": [
             {"name": e.name, "flag": e.flag, "value": e.value, "low": e.low, "high": e.high} for e in record.evidence
         ],
-        "gates": dict(record.gates),
+        "gates": {name: gate.holds for name, gate in record.gates.items()},
         "notes": list(record.notes),
     }
 

@@ -55,7 +55,9 @@ class Coursework:
     @property
     def own_tasks(self) -> Mapping[str, Task]:
         """The coursework's own tasks by name. Raises AssignmentError where tasks.py can't be used."""
-        return self._loaded(TASKS, "TASKS", shipped_tasks.TASKS, lambda value: value() if isinstance(value, type) else value)
+        return self._loaded(
+            TASKS, "TASKS", shipped_tasks.TASKS, lambda value: value() if isinstance(value, type) else value
+        )
 
     @property
     def own_architectures(self) -> Mapping[str, Architecture]:
@@ -96,7 +98,9 @@ class Coursework:
             for kind, named, allowed in (("gate", part.gates, task.gates), ("model", part.models, task.models)):
                 if unknown := [name for name in named if name not in allowed]:
                     known = ", ".join(allowed) or "none"
-                    raise AssignmentError(f"{where}: there is no {kind} {unknown[0]!r} for {part.task}; there are {known}.")
+                    raise AssignmentError(
+                        f"{where}: there is no {kind} {unknown[0]!r} for {part.task}; there are {known}."
+                    )
 
     def _file(self, name: str) -> Path | None:
         path = None if self.folder is None else self.folder / name
@@ -114,7 +118,9 @@ class Coursework:
             if not isinstance(found, Mapping):
                 raise AssignmentError(f"{path}: {attribute} has to be a dictionary by name; found {found!r:.80}.")
             if clash := sorted(set(found) & set(shipped)):
-                raise AssignmentError(f"{path}: {attribute} names {clash[0]!r}, which gradebench ships; choose another name.")
+                raise AssignmentError(
+                    f"{path}: {attribute} names {clash[0]!r}, which gradebench ships; choose another name."
+                )
             self._own[file] = {name: made(value) for name, value in found.items()}
         return cast("Mapping[str, _T]", self._own[file])
 

@@ -156,7 +156,9 @@ def mark(
     judge: JudgeOption = None,
     assignment: Annotated[
         str | None,
-        typer.Option("--assignment", "-a", help="As for grade; else the one that the records name.", show_default=False),
+        typer.Option(
+            "--assignment", "-a", help="As for grade; else the one that the records name.", show_default=False
+        ),
     ] = None,
     data: DataOption = None,
     ask: Annotated[
@@ -184,7 +186,7 @@ def mark(
     started = time.monotonic()
     marked, to_ask, run = [], [], None
     for seed in sorted({record.seed for record in known}):
-        run = _prepared(Request(assignment or named[0], results, data, seed, judge, jobs))
+        run = prepared(Request(assignment or named[0], results, data, seed, judge, jobs))
         with progress("marking") as bar:
             done, own = 0, [record for record in known if record.seed == seed]
 
@@ -224,7 +226,8 @@ def mark(
     raise typer.Exit(EXIT_NOT_GRADABLE if to_ask else exit_code(marked))
 
 
-def _prepared(request: Request) -> Run:
+def prepared(request: Request) -> Run:
+    """Prepare a run, or end the command with what is wrong."""
     try:
         return prepare(request)
     except RequestError as error:
@@ -262,7 +265,7 @@ def _grade(
 ) -> tuple[Run, list[Record], list[Record], float]:
     """The run, the records of the submissions, those of baselines and reference models, and the seconds it took."""
     started = time.monotonic()
-    run = _prepared(request)
+    run = prepared(request)
     if isinstance(run.context.judge, Judge):
         trained_on(run.context.judge)
     for note in (run.context.data.source if run.context.data.name != "mnist" else "", run.isolation.notice):

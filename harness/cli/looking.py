@@ -11,18 +11,19 @@ import torch
 import typer
 from rich.markup import escape
 
-from harness import mnist, rubric
+from harness import mnist
+from harness.assignments import coursework
 from harness.cli.console import console, fail, listing, print_json, progress
-from harness.run.run import CHECKPOINT_LIMIT
+from harness.run.settings import CHECKPOINT_LIMIT
 from harness.sandbox.outside import Limits, WeightsWorkers, probe
-from harness.tasks import TASKS
+from harness.tasks import TASKS, task
 from harness.types import GradingError
-from reference import MODELS
+from reference import MODELS, architecture
 from reference.options import Number, Values, described
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 
-OPTIONAL = {"onnxruntime": "gradebench[onnx]", "distributed": "gradebench[cluster]"}
+OPTIONAL = {"distributed": "gradebench[cluster]"}
 
 data = typer.Typer(help="Where the digits come from.", no_args_is_help=True)
 
@@ -63,24 +64,26 @@ def inspect(
 def tasks(as_json: JsonOption = False) -> None:
     """List the tasks. Example: [bold]gradebench tasks[/]"""
     if as_json:
-        print_json({n: {"summary": t.summary, "primary": t.primary, "protocol": t.protocol} for n, t in TASKS.items()})
+        found = {name: task(name) for name in TASKS}
+        print_json({n: {"summary": t.summary, "primary": t.primary, "protocol": t.protocol} for n, t in found.items()})
         return
-    console.print(listing(("task", "ranked by", "what"), [(n, t.primary, t.summary) for n, t in TASKS.items()]))
+    console.print(listing(("task", "what"), [(name, summary) for name, (_, summary) in TASKS.items()]))
 
 
 def models(as_json: JsonOption = False) -> None:
     """List the architectures that can be submitted as weights. Example: [bold]gradebench models[/]"""
+    found = {name: architecture(name) for name in MODELS}
     if as_json:
         print_json(
             {
                 name: {"title": a.title, "task": a.task, "options": {o: _values(v) for o, v in a.options.items()}}
-                for name, a in MODELS.items()
+                for name, a in found.items()
             }
         )
         return
     rows = [
         (name, a.title, a.task, "; ".join(f"{o} = {described(v)}" for o, v in a.options.items()))
-        for name, a in MODELS.items()
+        for name, a in found.items()
     ]
     console.print(listing(("model", "what", "task", "options (default first)"), rows))
 
@@ -91,7 +94,7 @@ def _values(values: Values) -> object:
 
 def assignments(as_json: JsonOption = False) -> None:
     """List the assignments and their parts. Example: [bold]gradebench assignments[/]"""
-    known = rubric.shipped()
+    known = {name: found.assignment for name, found in coursework.shipped().items()}
     if as_json:
         print_json({name: assignment.model_dump(by_alias=True) for name, assignment in known.items()})
         return

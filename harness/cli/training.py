@@ -24,15 +24,17 @@ from classifiers.train import COMMITTEE, Training, logits_of, split
 from classifiers.weights_file import Facts, MemberFacts, WeightsError
 from harness import mnist
 from harness.cli.console import console, fail, listing, print_json, print_reasons, progress
-from harness.cli.grading import DEFAULT_ASSIGNMENT, DataOption, JsonOption, Request, SeedOption, prepare, trained_on
+from harness.cli.grading import DEFAULT_ASSIGNMENT, DataOption, JsonOption, SeedOption, prepared, trained_on
 from harness.evidence.mode_collapse import feature_spread
 from harness.rubric import AssignmentError
-from harness.run import reference_table, references
+from harness.run import reference_assignment, references
 from harness.run import run as run_module
-from harness.summary import summary
+from harness.run.prepare import Request
+from harness.summary import exit_code_unmarked, summary
 from harness.types import GradingError, Record
-from reference import MODELS, TRAININGS
+from reference import architecture, trainings
 from reference.train import CheckpointError, Epoch, fit
+from reports import models_table
 
 reference = typer.Typer(help="Train and evaluate the reference models.", no_args_is_help=True)
 judge = typer.Typer(help="Train and evaluate judges.", no_args_is_help=True)
@@ -53,28 +55,29 @@ def train_reference(
 
     Example: [bold]gradebench reference train cvae --out trained[/]
     """
-    if unknown := [name for name in model if name not in TRAININGS]:
-        raise fail(f"no recipe for {unknown[0]!r}; there are {', '.join(TRAININGS)}")
+    recipes = trainings()
+    if unknown := [name for name in model if name not in recipes]:
+        raise fail(f"no recipe for {unknown[0]!r}; there are {', '.join(recipes)}")
     images, labels, name = _training_data(data)
     for wanted in model:
-        training = TRAININGS[wanted](seed)
+        training = recipes[wanted](seed)
         if epochs is not None:
             training.epochs = epochs
         _fit(training, images, labels, out / f"{wanted}.checkpoint", wanted)
         result = training.result()
         tensors = {key: value.contiguous() for key, value in result.state_dict().items()}
         # Several recipes may train one architecture, so a recipe says which, unless it goes by that name itself.
-        architecture = getattr(training, "architecture", wanted)
-        facts = {"model": architecture, "seed": seed, "epochs": training.epochs}
+        of_model = getattr(training, "architecture", wanted)
+        facts = {"model": of_model, "seed": seed, "epochs": training.epochs}
         facts |= {"data": getattr(training, "data", name)}
         facts |= {"variants": training.variants} if hasattr(training, "variants") else {}
-        facts |= {"options": dict(training.options), "title": getattr(training, "title", MODELS[architecture].title)}
+        facts |= {"options": dict(training.options), "title": getattr(training, "title", architecture(of_model).title)}
         save_file(
             {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()},
             out / f"{wanted}.safetensors",
             metadata={"gradebench": json.dumps(facts, sort_keys=True)},
         )
-        torch.save({MODELS[architecture].checkpoint_key: tensors}, out / f"{wanted}.pt")
+        torch.save({architecture(of_model).checkpoint_key: tensors}, out / f"{wanted}.pt")
         console.print(f"{wanted}: {escape(str(out / wanted))}.safetensors and .pt", highlight=False, soft_wrap=True)
 
 
@@ -101,13 +104,13 @@ def evaluate_reference(
         raise fail(f"--also {also}: no *.safetensors there; gradebench reference train writes them")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gradebench-reference-") as folder:
-        run = prepare(Request(DEFAULT_ASSIGNMENT, Path(folder), data, seed))
+        run = prepared(Request(DEFAULT_ASSIGNMENT, Path(folder), data, seed))
         entries = references.submissions()
         if also is not None:
             shipped = {submission.id for submission in entries}
             entries += [submission for submission in references.submissions(also) if submission.id not in shipped]
         try:
-            run = replace(run, assignment=reference_table.assignment(entries))
+            run = replace(run, coursework=reference_assignment.of_models(entries))
         except AssignmentError as error:
             raise fail(str(error)) from error
         with progress("reference models") as bar:
@@ -122,13 +125,13 @@ def evaluate_reference(
     # In the summary a model goes by its own name.
     graded = [replace(record, submission=record.part) for record in graded]
     columns = ("model", "task", "score", "95 % interval", "answered in")
-    console.print(listing(columns, reference_table.rows(graded)))
+    console.print(listing(columns, models_table.rows(graded)))
     print_reasons([record for record in graded if record.failure is not None])
     if write is not None:
-        reference_table.write_table(write, graded, run.context.data.name)
+        models_table.write_table(write, graded, run.context.data.name)
     if as_json:
         print_json(summary(graded, run.assignment, run.context.data, run.isolation.level, time.monotonic() - started))
-    raise typer.Exit(reference_table.exit_code(graded))
+    raise typer.Exit(exit_code_unmarked(graded))
 
 
 @judge.command("train")
@@ -257,11 +260,10 @@ def evaluate_command(
 def _agreement(referee: Judge, n: int) -> dict[str, Any]:
     """How often the judge's labels of n samples of the reference models equal the whole committee's."""
     equal = asked = 0
-    names = [s.entries[0].part for s in references.submissions() if s.entries[0].task == "conditional-generation"]
-    share = max(n // len(names), 1)
+    samplers = references.samplers("conditional-generation")
+    share = max(n // len(samplers), 1)
     with progress("samples") as bar:
-        for name in names:
-            sampler = references.sampler(name)
+        for name, sampler in samplers.items():
             for start in range(0, share, 1000):
                 images = sampler(min(1000, share - start), start)
                 equal += int((referee.labels(images) == referee.committee(images).argmax(1)).sum())

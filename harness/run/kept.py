@@ -71,7 +71,9 @@ def load_answers(results: Path, record: Record) -> list[Answer] | None:
 
 def save_arrays(results: Path, record: Record, scores: Array | None, drawn: Array | None) -> str:
     """Write the per-question scores and the sketch beside a record; the file's name, empty where there is neither."""
-    named = {name: array.astype(np.float32) for name, array in (("scores", scores), ("sketch", drawn)) if array is not None}
+    named = {
+        name: array.astype(np.float32) for name, array in (("scores", scores), ("sketch", drawn)) if array is not None
+    }
     return _save(results, record, "arrays.npz", named) if named else ""
 
 

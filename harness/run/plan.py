@@ -58,7 +58,14 @@ def _of_submission(submission: Submission, run: Run) -> Plan:
     notes = (*submission.notes, *unanswering)
     if answering and submission.failure is None:
         plan = [
-            Planned(submission, answering[part.id][0], part, _refused(part, answering[part.id], submission, run), None, notes)
+            Planned(
+                submission,
+                answering[part.id][0],
+                part,
+                _refused(part, answering[part.id], submission, run),
+                None,
+                notes,
+            )
             for part in parts
             if part.id in answering
         ]

@@ -92,7 +92,14 @@ def remembered(record: Record, run: Run) -> Planned | None:
     if part is None or part.task != record.task or record.role is Role.BASELINE:
         return None
     entry = Entry(
-        record.task, Kind(record.kind), record.entry or record.part, record.model, None, None, record.options, record.epochs
+        record.task,
+        Kind(record.kind),
+        record.entry or record.part,
+        record.model,
+        None,
+        None,
+        record.options,
+        record.epochs,
     )
     submission = Submission(record.submission, record.name, run.results, (entry,), role=record.role)
     return Planned(submission, entry, part, notes=tuple(record.stage_notes.get("intake", ())))
@@ -178,7 +185,9 @@ def _former(planned: Planned, run: Run) -> Record | None:
 
 def _is_verdict(record: Record) -> bool:
     """Whether a record's answers, or its failure, count: not where the harness failed before it scored."""
-    return record.status is not Status.NOT_GRADABLE or (record.failure is not None and record.failure.stage == "scoring")
+    return record.status is not Status.NOT_GRADABLE or (
+        record.failure is not None and record.failure.stage == "scoring"
+    )
 
 
 def _file_digest(planned: Planned) -> dict[str, str]:
