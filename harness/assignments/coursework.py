@@ -24,8 +24,9 @@ from harness import tasks as shipped_tasks
 from harness.rubric import Assignment, AssignmentError, parse
 
 if TYPE_CHECKING:
-    from harness.tasks.base import Task
     from reference.architecture import Architecture
+
+    from harness.tasks.base import Task
     from reference.options import Values
 
 ASSIGNMENT, ARCHITECTURES, TASKS = "assignment.toml", "architectures.py", "tasks.py"
@@ -87,6 +88,11 @@ class Coursework:
         own = self.own_architectures
         return own[name] if name in own else reference.architecture(name)
 
+    def answering(self, task: Task) -> tuple[str, ...]:
+        """Return the names of the architectures whose weights a task takes: those that say so, and the task's own."""
+        named = [name for name in self.models if task.name in _answered(self.architecture(name))]
+        return tuple(dict.fromkeys((*named, *task.models)))
+
     def check(self) -> None:
         """Raise AssignmentError where a part names a task, gate or model that there is not, with those that there are."""
         for part in self.assignment.part:
@@ -95,7 +101,7 @@ class Coursework:
                 task = self.task(part.task)
             except AssignmentError as error:
                 raise AssignmentError(f"{where}: {error}") from error
-            for kind, named, allowed in (("gate", part.gates, task.gates), ("model", part.models, task.models)):
+            for kind, named, allowed in (("gate", part.gates, task.gates), ("model", part.models, self.answering(task))):
                 if unknown := [name for name in named if name not in allowed]:
                     known = ", ".join(allowed) or "none"
                     raise AssignmentError(
@@ -123,6 +129,10 @@ class Coursework:
                 )
             self._own[file] = {name: made(value) for name, value in found.items()}
         return cast("Mapping[str, _T]", self._own[file])
+
+
+def _answered(architecture: Architecture) -> tuple[str, ...]:
+    return (architecture.task, *architecture.also)
 
 
 class _Options(Mapping[str, "Mapping[str, Values]"]):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from reports.exports import EXPORTS, exporter
 from rich.markup import escape
 
 from harness import records
@@ -13,7 +14,6 @@ from harness.cli.console import console, fail, progress
 from harness.records import Loaded
 from harness.types import Record
 from reports import site
-from reports.exports import EXPORTS, exporter
 
 
 def report(

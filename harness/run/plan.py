@@ -87,7 +87,7 @@ def _refused(part: Part, entries: Sequence[Entry], submission: Submission, run: 
     entry, task = entries[0], run.coursework.task(part.task)
     if entry.kind is Kind.OUTPUTS and task.outputs is None:
         return Failure("manifest", "outputs", f"{task.name} takes no answers-only files.")
-    allowed = part.models or task.models
+    allowed = part.models or run.coursework.answering(task)
     if entry.kind is Kind.WEIGHTS and submission.role is Role.STUDENT and entry.model not in allowed:
         known = ", ".join(allowed) or "none"
         message = f"The part {part.id} takes no architecture {entry.model!r}; it takes {known}."

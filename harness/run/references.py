@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from reference.architecture import Architecture
 
 import reference
 from harness.types import Entry, Kind, Role, Submission
 from reference import shipped
-from reference.architecture import Architecture
 from reference.seeding import generator_for
 from reference.shipped import WEIGHTS, facts
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from harness import intake, records
-from harness.run import keys, kept
+from harness.run import kept, keys
 from harness.run.ask import Asked, ask, harness_failure
 from harness.run.compare import compare, identity
 from harness.run.executors import in_threads

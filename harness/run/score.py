@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pydantic import TypeAdapter
 
 from harness import provenance, records, rubric
-from harness.run import keys, kept
+from harness.run import kept, keys
 from harness.run.ask import Asked
 from harness.run.mark import Marked
 from harness.run.plan import Planned
