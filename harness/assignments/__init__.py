@@ -1,1 +1,1 @@
-"""Assignments: a folder for each, with assignment.toml and, where a coursework has its own, architectures.py, tasks.py."""
+"""Assignments: a folder for each, with assignment.toml and, where wanted, architectures.py and tasks.py."""

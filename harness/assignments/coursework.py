@@ -5,8 +5,8 @@ A coursework is a folder with `assignment.toml` (format in `harness.rubric`) and
     architectures.py    ARCHITECTURES = {"my-model": reference.architecture.Architecture(...)}
     tasks.py            TASKS = {"my-task": MyTask}            (see `harness.tasks.base.Task`)
 
-The shipped ones are such folders below `harness/assignments`; an instructor's own may lie anywhere. Both Python files are
-the instructor's and trusted as such: the parent imports them. Workers get architectures.py alone.
+The shipped ones are such folders below `harness/assignments`; an instructor's own may lie anywhere. Both Python files
+are the instructor's and trusted as such: the parent imports them. Workers get architectures.py alone.
 """
 
 from __future__ import annotations
@@ -94,14 +94,15 @@ class Coursework:
         return tuple(dict.fromkeys((*named, *task.models)))
 
     def check(self) -> None:
-        """Raise AssignmentError where a part names a task, gate or model that there is not, with those that there are."""
+        """Raise AssignmentError where a part names an unknown task, gate or model, with the known ones."""
         for part in self.assignment.part:
             where = f"{self.assignment.name}: part {part.id}"
             try:
                 task = self.task(part.task)
             except AssignmentError as error:
                 raise AssignmentError(f"{where}: {error}") from error
-            for kind, named, allowed in (("gate", part.gates, task.gates), ("model", part.models, self.answering(task))):
+            models = self.answering(task) if part.models else ()
+            for kind, named, allowed in (("gate", part.gates, task.gates), ("model", part.models, models)):
                 if unknown := [name for name in named if name not in allowed]:
                     known = ", ".join(allowed) or "none"
                     raise AssignmentError(

@@ -188,21 +188,15 @@ def mark(
     for seed in sorted({record.seed for record in known}):
         run = prepared(Request(assignment or named[0], results, data, seed, judge, jobs))
         with progress("marking") as bar:
-            done, own = 0, [record for record in known if record.seed == seed]
-
-            def on_record(record: Record) -> None:
-                nonlocal done
-                done += 1
-                bar(done, len(own), f"{record.submission} · {record.part}")
-
-            found = remark(own, run, on_record)
+            own = [record for record in known if record.seed == seed]
+            found = remark(own, run, lambda done, record: bar(done, len(own), f"{record.submission} · {record.part}"))
         marked += found.records
         to_ask += found.to_ask
         for record in found.elsewhere:
             console.print(
-                f"[yellow]note:[/] {escape(record.submission)} · {escape(record.part)}: not marked; it is of assignment "
-                f"{escape(record.assignment)}, data {escape(record.data)}, and this is {escape(run.assignment.name)}, "
-                f"{escape(run.context.data.name)}",
+                f"[yellow]note:[/] {escape(record.submission)} · {escape(record.part)}: not marked; it is of the "
+                f"assignment {escape(record.assignment)} and data {escape(record.data)}, and this marks "
+                f"{escape(run.assignment.name)} on {escape(run.context.data.name)}",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -217,8 +211,8 @@ def mark(
         raise AssertionError
     for record in to_ask:
         console.print(
-            f"[bold]{escape(record.submission)} · {escape(record.part)}[/]  its answers were not kept: it would have to "
-            "be asked again; give its hand-in by --ask PATH",
+            f"[bold]{escape(record.submission)} · {escape(record.part)}[/]  its answers were not kept: it would have "
+            "to be asked again; give its hand-in by --ask PATH",
             highlight=False,
             soft_wrap=True,
         )

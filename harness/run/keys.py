@@ -1,7 +1,7 @@
 """Calculates the keys of the stages: digests of exactly what decides a stage's result.
 
-Equal keys, equal results; so a stage whose key has not changed is not run again. The table of what enters each key is in
-CONTRIBUTING.md.
+Equal keys, equal results; so a stage whose key has not changed is not run again. CONTRIBUTING.md has a table of what
+enters each key.
 """
 
 from __future__ import annotations
@@ -54,7 +54,10 @@ def of_asking(planned: Planned, run: Run, questions: Questions, digests: dict[st
 
 
 def of_marking(planned: Planned, run: Run, digests: dict[str, str]) -> str:
-    """Return the key of marking answers, whose SHA-256 is digests["answers"]; adds what else decides it to `digests`."""
+    """Return the key of marking the answers whose SHA-256 is digests["answers"].
+
+    What else decides it is added to `digests`.
+    """
     entry, context = planned.entry, run.context
     task = run.coursework.task(entry.task)
     digests |= {"data": context.data.digest, "judge": context.judge.digest, "marking sources": sources_of(run, task)}

@@ -24,7 +24,7 @@ class Remarked:
     """Records that this run can't mark: of another assignment, seed or data, or of a part that is no longer asked."""
 
 
-def remark(records: Sequence[Record], run: Run, on_record: Callable[[Record], None] | None = None) -> Remarked:
+def remark(records: Sequence[Record], run: Run, on_record: Callable[[int, Record], None] | None = None) -> Remarked:
     """Mark and score the records of a run's assignment, seed and data again, without asking any model.
 
     Baselines and reference models are left to `grade`, which has their answers anew within minutes.
@@ -45,7 +45,7 @@ def remark(records: Sequence[Record], run: Run, on_record: Callable[[Record], No
         changed += now is not record
         result.records.append(now)
         if on_record is not None:
-            on_record(now)
+            on_record(len(result.records), now)
     return Remarked(result.records, changed, result.to_ask, result.elsewhere)
 
 

@@ -114,7 +114,7 @@ class _Entries:
         self._marked: dict[str, Marked] = {}
 
     def graded(self, planned: Planned) -> tuple[Record, bool]:
-        """The entry's record, and whether it is the one that an earlier run left; whatever goes wrong is in the record."""
+        """The entry's record, and whether an earlier run left it; whatever goes wrong is in the record."""
         try:
             return self._graded(planned)
         except Exception as error:  # one entry's trouble is never another's
