@@ -66,7 +66,7 @@ class Channel:
         return bytes(self._kept[-LOG_LIMIT:])
 
     def send(self, header: Mapping[str, Any], parts: Sequence[Array | bytes], deadline: float) -> None:
-        """Sends a request. WireError when `deadline`, an instant of `time.monotonic()`, passes or the worker is gone."""
+        """Sends a request. WireError when `deadline`, a time of `time.monotonic()`, passes or the worker is gone."""
         text = json.dumps(header, allow_nan=False).encode()
         buffers = [memoryview(_LENGTH.pack(len(text)) + text)]
         for part in parts:
