@@ -1,5 +1,5 @@
-"""The border between the trusted parent and the untrusted worker.
+"""Runs untrusted submissions in worker processes, apart from the trusted parent.
 
-`outside` is the parent's side: it starts, asks, limits and kills workers. `inside` is the worker's side: it puts up
-fences around itself, opens a model and answers. `wire` is the protocol that both speak.
+`outside` is the parent's side: it starts, asks, limits and kills workers. `inside` is the worker's side: it confines
+itself, opens a model and answers questions. `wire` is the protocol between the two.
 """

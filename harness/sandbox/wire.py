@@ -1,9 +1,9 @@
-"""Frames between the trusted parent and an untrusted worker, over two pipes.
+"""The protocol between the trusted parent and an untrusted worker: frames over two pipes.
 
-Parent to worker: u32 length · JSON header · the raw arrays and bytes that the header lists.
-Worker to parent: one tag · u32 length · JSON text · for tag `A` the raw arrays, whose number, type and size the
-parent knows beforehand. Nothing that the worker sends decides how much the parent reads: text has a cap, arrays
-have the size of the question's specification, and every read and write has a deadline.
+Parent to worker: u32 length, JSON header, the raw arrays and bytes that the header lists.
+Worker to parent: one tag byte, u32 length, JSON text, and for tag `A` the raw arrays, whose number, type and size the
+parent knows beforehand. Nothing that the worker sends decides how much the parent reads: text has a maximum length,
+arrays have the size that the question specifies, and every read and write has a deadline.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ TAG_TEXT = b"T"
 TAG_ERROR = b"E"
 
 TEXT_LIMIT = 64 << 10
-"""Longest JSON text of an error or of notes, in bytes."""
+"""Maximum length of the JSON text of an error or of notes, in bytes."""
 LOG_LIMIT = 64 << 10
-"""How much of a worker's stdout and stderr is kept, in bytes: the end of it."""
+"""Number of bytes kept of a worker's stdout and stderr: the last ones."""
 
 _CHUNK = 1 << 20
 _WATCH_SECONDS = 0.05
@@ -36,7 +36,7 @@ _LENGTH = struct.Struct("<I")
 
 
 class WireError(Exception):
-    """The conversation with a worker is over; `kind` says why."""
+    """Raised when the exchange with a worker has failed for good; `kind` says why."""
 
     def __init__(self, kind: Literal["timeout", "closed", "protocol", "threads"], message: str) -> None:
         super().__init__(message)
@@ -44,9 +44,10 @@ class WireError(Exception):
 
 
 class Channel:
-    """The parent's end: never blocks beyond a deadline, drains the worker's log meanwhile.
+    """The parent's end of the pipes: never blocks beyond a deadline, and drains the worker's log while it waits.
 
-    `watch` is called about twenty times a second while waiting; it may raise `WireError`.
+    `watch` is called about twenty times a second while waiting; it may raise `WireError`. The channel owns the three
+    descriptors, which it closes.
     """
 
     def __init__(self, send: int, receive: int, log: int, watch: Callable[[], None] | None = None) -> None:
@@ -61,11 +62,11 @@ class Channel:
 
     @property
     def log(self) -> bytes:
-        """The end of what the worker printed, at most `LOG_LIMIT` bytes."""
+        """The last bytes that the worker printed, at most `LOG_LIMIT`."""
         return bytes(self._kept[-LOG_LIMIT:])
 
     def send(self, header: Mapping[str, Any], parts: Sequence[Array | bytes], deadline: float) -> None:
-        """Sends one request. `deadline` is an instant of `time.monotonic()`."""
+        """Sends a request. WireError when `deadline`, a time of `time.monotonic()`, passes or the worker is gone."""
         text = json.dumps(header, allow_nan=False).encode()
         buffers = [memoryview(_LENGTH.pack(len(text)) + text)]
         for part in parts:
@@ -84,13 +85,14 @@ class Channel:
     def receive(
         self, wanted: Mapping[str, ArraySpec] | None, deadline: float, text_limit: int = TEXT_LIMIT
     ) -> tuple[bytes, bytes, dict[str, Array]]:
-        """One reply: its tag, its text, and its arrays (empty unless the tag is `A`).
+        """Receives one reply: its tag, its text, and its arrays (empty unless the tag is `A`).
 
-        An `A` reply is only accepted where arrays are `wanted`, a `T` reply only where they aren't.
+        An `A` reply is accepted only where arrays are `wanted`, a `T` reply only where they aren't, and an `E` reply
+        always. WireError when the deadline passes, the worker is gone, or the reply breaks the protocol.
         """
         tag = bytes(self._exactly(memoryview(bytearray(1)), deadline))
         if tag not in (TAG_ERROR, TAG_TEXT if wanted is None else TAG_ARRAYS):
-            raise WireError("protocol", f"a reply began with the byte 0x{tag.hex()}, which no reply begins with")
+            raise WireError("protocol", f"a reply began with the byte 0x{tag.hex()}, which is not a tag allowed here")
         (length,) = _LENGTH.unpack(self._exactly(memoryview(bytearray(_LENGTH.size)), deadline))
         allowed = TEXT_LIMIT if tag == TAG_ERROR else text_limit
         if length > allowed:
@@ -107,19 +109,19 @@ class Channel:
         return tag, text, arrays
 
     def pending(self) -> bool:
-        """Whether bytes lie in the pipe that nobody has asked for."""
+        """Whether the pipe holds bytes now; between two requests, they are ones that nobody asked for."""
         poller = select.poll()
         poller.register(self._receive, select.POLLIN)
         return any(event & select.POLLIN for _, event in poller.poll(0))
 
     def drain(self, most: int = 4 << 20) -> None:
-        """Takes what the log holds now, at most about `most` bytes, without waiting."""
+        """Reads what the log holds now, at most about `most` bytes, without waiting."""
         end = self.log_bytes + most
         while self._log_open and self.log_bytes < end and self._take_log():
             pass
 
     def close(self) -> None:
-        """Closes all three descriptors; may be called twice."""
+        """Closes all three descriptors. May be called twice."""
         for descriptor in (self._send, self._receive, self._log):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -127,6 +129,7 @@ class Channel:
         self._log_open = False
 
     def _exactly(self, view: memoryview, deadline: float) -> memoryview:
+        """Fills `view` from the worker, and returns it."""
         filled = 0
         while filled < len(view):
             self._wait(self._receive, select.POLLIN, deadline)
@@ -140,7 +143,7 @@ class Channel:
         return view
 
     def _wait(self, descriptor: int, event: int, deadline: float) -> None:
-        """Returns when `descriptor` is ready or its other end is gone."""
+        """Waits until `descriptor` is ready or its other end is gone; WireError when the deadline passes."""
         while True:
             now = time.monotonic()
             if now >= deadline:
@@ -160,7 +163,7 @@ class Channel:
                 return
 
     def _take_log(self) -> bool:
-        """Reads once from the log; False when there is nothing more for now."""
+        """Reads once from the log; False when it holds nothing more for now."""
         try:
             data = os.read(self._log, 1 << 16)
         except BlockingIOError:
@@ -176,13 +179,13 @@ class Channel:
 
 
 class WorkerEnd:
-    """The worker's end. It trusts the parent, so it simply blocks."""
+    """The worker's end of the pipes. It trusts the parent, so it blocks without deadlines."""
 
     def __init__(self, receive: int, send: int) -> None:
         self._receive, self._send = receive, send
 
     def request(self) -> tuple[dict[str, Any], dict[str, Array], bytes]:
-        """The next request: its header, its arrays by name, and its file's bytes. EOFError when the parent left."""
+        """Receives the next request: header, arrays by name, and the file's bytes. EOFError when the parent is gone."""
         (length,) = _LENGTH.unpack(self._read(_LENGTH.size))
         header: dict[str, Any] = json.loads(self._read(length))
         arrays: dict[str, Array] = {}
@@ -193,15 +196,15 @@ class WorkerEnd:
         return header, arrays, bytes(self._read(header.get("file_bytes", 0)))
 
     def reply_text(self, value: Any) -> None:
-        """Any JSON value."""
+        """Sends any JSON value."""
         self._reply(TAG_TEXT, value, ())
 
     def reply_arrays(self, notes: Sequence[str], arrays: Iterable[Array]) -> None:
-        """Notes, and the arrays that were asked for, in order."""
+        """Sends notes, and the arrays that were asked for, in order."""
         self._reply(TAG_ARRAYS, list(notes), arrays)
 
     def reply_error(self, stage: str, kind: str, message: str, detail: str) -> None:
-        """Cut so that it always fits: JSON writes a character as at most twelve bytes."""
+        """Sends an error, shortened so that it always fits: JSON writes a character as at most twelve bytes."""
         report = {"stage": stage, "kind": kind, "message": message[:1500], "detail": detail[-3000:]}
         self._reply(TAG_ERROR, report, ())
 
@@ -230,7 +233,7 @@ class WorkerEnd:
 
 
 def widen(descriptor: int) -> None:
-    """Gives a pipe a buffer of a mebibyte where the system allows it: fewer turns for large arrays."""
+    """Enlarges the buffer of a pipe to 1 MiB where the system allows it, so that large arrays take fewer turns."""
     import fcntl
 
     with contextlib.suppress(OSError):

@@ -1,1 +1,6 @@
-"""Derives completions and posteriors of missing values from models that predict one step of a sequence at a time."""
+"""Derives answers from models that predict binary pixels one at a time: whole sequences, completions, posteriors.
+
+`derived` chooses the method that a model gets. `stepwise` and `whole` adapt the two kinds of model, `branches` computes
+exact posteriors by branching at missing pixels, `states` picks rows out of a model's state, and `probabilities` checks
+what a model returned.
+"""

@@ -1,8 +1,9 @@
-"""Picks rows out of a model's state, whatever it is made of: tensors, arrays, tuples, lists, dictionaries, numbers.
+"""Picks rows out of a model's state, which may nest tensors, arrays, tuples, lists, dictionaries and numbers.
 
-Which dimension of a tensor counts the sequences is found by comparing a state of 3 with one of 5. Where the state has
-grown other tensors since, the first dimension is taken if it has the right size, else the second, as in torch's
-(layers, N, H). What has no such dimension belongs to all sequences alike: a position, a table.
+The dimension of each tensor that counts the sequences is found by comparing the states of two different numbers of
+sequences. Where the state has gained other tensors since, the first dimension is taken if it has the right size, else
+the second, as in torch's (layers, N, H). A tensor without such a dimension is shared by all sequences: a position, a
+table.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Shape = tuple[int, ...]
 
 
 class NoLayoutError(Exception):
-    """A state's rows can't be told; the message says why and what to do."""
+    """Raised where the rows of a state can't be told apart; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +29,18 @@ class Layout:
     """The dimension that counts the sequences, or None, of each tensor of a state, in order."""
 
     dimensions: tuple[tuple[int, int | None], ...]
-    """Number of dimensions, and which of them."""
+    """For each tensor: its number of dimensions, and the index of the one that counts the sequences."""
 
     @classmethod
     def of(cls, one: Any, n: int, other: Any, m: int) -> Layout:
-        """The layout that a state of n sequences and one of m show, n ≠ m."""
+        """Finds the layout by comparing `one`, a state of n sequences, with `other`, a state of m ≠ n."""
         first, second = _shapes(one), _shapes(other)
         if len(first) != len(second):
             return cls(())
         return cls(tuple((len(a), _differing(a, n, b, m)) for a, b in zip(first, second, strict=True)))
 
     def select(self, state: Any, rows: torch.Tensor, n: int) -> Any:
-        """The state of `rows` (R,) of a state of n sequences. NoLayoutError where that can't be told."""
+        """The state of the sequences `rows` (R,) out of a state of n; NoLayoutError where they can't be told apart."""
         known = self.dimensions if len(self.dimensions) == len(_shapes(state)) else ()
         at = 0
 
@@ -52,8 +53,10 @@ class Layout:
             if dimension is None:
                 return leaf
             if leaf.shape[dimension] != n:
-                message = f"a tensor of the state has shape {tuple(leaf.shape)}; dimension {dimension} should be {n}"
-                raise NoLayoutError(f"{message}, the number of sequences.")
+                raise NoLayoutError(
+                    f"a tensor of the state has shape {tuple(leaf.shape)}; its dimension {dimension} must be {n}, the "
+                    "number of sequences."
+                )
             if isinstance(leaf, np.ndarray):
                 return np.take(leaf, rows.numpy(), axis=dimension)
             return leaf.index_select(dimension, rows)
@@ -76,12 +79,13 @@ def _mapped(state: Any, change: Callable[[Leaf], Any]) -> Any:
         return type(state)(*values) if hasattr(state, "_fields") else tuple(values)
     kind = type(state).__name__[:80]
     raise NoLayoutError(
-        f"the state holds a {kind}; give it as tensors in tuples, lists or dictionaries, or offer "
+        f"the state holds a {kind}; return tensors in tuples, lists or dictionaries, or offer "
         "select(state, rows) -> state."
     )
 
 
 def _shapes(state: Any) -> list[Shape]:
+    """The shapes of the state's tensors and arrays, in order; none where it holds something else."""
     found: list[Shape] = []
 
     def note(leaf: Leaf) -> Leaf:
@@ -90,16 +94,18 @@ def _shapes(state: Any) -> list[Shape]:
 
     try:
         _mapped(state, note)
-    except NoLayoutError:  # told when rows are to be picked, which a model with `select` does itself
+    except NoLayoutError:  # raised again when rows are picked, which a model with `select` does itself
         return []
     return found
 
 
 def _differing(a: Shape, n: int, b: Shape, m: int) -> int | None:
+    """The first dimension that is n in shape `a` and m in shape `b`, if there is one."""
     if len(a) != len(b):
         return None
     return next((at for at, sizes in enumerate(zip(a, b, strict=True)) if sizes == (n, m)), None)
 
 
 def _conventional(shape: Shape, n: int) -> int | None:
+    """The first dimension, else the second, that has size n; None where neither does."""
     return next((at for at in range(min(2, len(shape))) if shape[at] == n), None)

@@ -1,1 +1,4 @@
-"""Opens a student's Python inside the worker: imports, stand-ins for absent packages, CPU only, discarded writes."""
+"""Opens a student's Python inside the worker.
+
+Imports the student's modules, replaces absent packages by stand-ins, keeps everything on the CPU, and discards writes.
+"""

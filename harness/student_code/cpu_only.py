@@ -1,8 +1,8 @@
-"""Lets code that asks for a GPU run without one: the untrusted worker's own PyTorch, never the parent's.
+"""Runs code that asks for a GPU on the CPU, by changing PyTorch in the untrusted worker.
 
-Coursework is trained on CUDA and says so in many places. Here every device named cuda is the CPU, and a checkpoint is
-loaded as PyTorch loaded it before 2.6, whole modules included: the student's code runs in this process already, and
-could ask for that itself.
+Coursework is trained on CUDA and names it in many places. Here every device named cuda is the CPU, and checkpoints are
+loaded as PyTorch loaded them before 2.6, whole modules included: the student's code already runs in this process, and
+could request that itself.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from harness.student_code.tolerated import tolerate
 
 _CUDA = re.compile(r"cuda(:[0-9]+)?")
 _CUDA_TYPE = re.compile(r"torch\.cuda\.([A-Z][A-Za-z]*Tensor)")
-_FOR_GOOD = ExitStack()
+_ENTERED = ExitStack()
 _TYPES = ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
 
 
 class CpuOnly(TorchFunctionMode):
-    """Takes the CPU wherever an operation names a CUDA device."""
+    """Replaces CUDA devices by the CPU in the arguments of every PyTorch function."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -32,7 +32,7 @@ class CpuOnly(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if name in ("cuda", "pin_memory") and args and isinstance(args[0], torch.Tensor):
             if name == "cuda":
-                _say()
+                _report()
             return args[0]
         named = dict(kwargs or {})
         if any(isinstance(one, str | torch.device) for one in (*args, *named.values())):
@@ -42,20 +42,20 @@ class CpuOnly(TorchFunctionMode):
 
 
 def allow_whole_modules() -> None:
-    """Has `torch.load` read pickled modules unless it is told not to, and put everything on the CPU."""
+    """Makes `torch.load` read pickled modules unless it is told not to, and put everything on the CPU."""
     load = torch.load
 
     def load_here(f: Any, map_location: Any = None, *args: Any, weights_only: bool | None = None, **named: Any) -> Any:
         if map_location is not None and _CUDA.match(str(map_location)):
-            _say()
+            _report()
         return load(f, "cpu", *args, weights_only=bool(weights_only), **named)
 
     torch.load = load_here
 
 
 def keep_on_cpu() -> None:
-    """From now on, in this thread and for good, what is asked of a CUDA device happens on the CPU."""
-    _FOR_GOOD.enter_context(CpuOnly())
+    """Makes PyTorch use the CPU for everything asked of a CUDA device: from now on, in this thread, for good."""
+    _ENTERED.enter_context(CpuOnly())
     for name, value in {
         "set_device": None,
         "synchronize": None,
@@ -70,20 +70,21 @@ def keep_on_cpu() -> None:
 
 
 def _on_cpu(value: Any) -> Any:
+    """The CPU, as a value of the same kind, for a CUDA device or the name of a CUDA tensor type; else `value`."""
     if isinstance(value, torch.device):
         if value.type != "cuda":
             return value
-        _say()
+        _report()
         return torch.device("cpu")
     if isinstance(value, str):
         if _CUDA.fullmatch(value):
-            _say()
+            _report()
             return "cpu"
         if found := _CUDA_TYPE.fullmatch(value):
-            _say()
+            _report()
             return f"torch.{found[1]}"
     return value
 
 
-def _say() -> None:
-    tolerate("The code asks for a CUDA device; there is none here, and everything was kept on the CPU.")
+def _report() -> None:
+    tolerate("The code asks for a CUDA device; there is none here, so everything was kept on the CPU.")

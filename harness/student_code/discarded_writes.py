@@ -1,4 +1,4 @@
-"""For what can't be written to, be it the submission or everything: what students save goes nowhere, and they go on."""
+"""Redirects writes to /dev/null on read-only file systems, so that student code that saves files keeps running."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def can_write() -> bool:
-    """Whether there is a temporary folder that can be written to."""
+    """Whether there is a temporary folder that files can be written to."""
     try:
         tempfile.TemporaryFile().close()
     except OSError:
@@ -26,14 +26,15 @@ def can_write() -> bool:
 
 
 def name_a_temporary_folder() -> None:
-    """Has `tempfile` name one even so: PyTorch's optimisers import what asks for it, and write nothing there."""
-    tempfile.tempdir = "/tmp"  # noqa: S108 — never written to
+    """Makes `tempfile` name /tmp although it can't be written to, because PyTorch's optimisers import code that asks."""
+    tempfile.tempdir = "/tmp"  # noqa: S108 — only named, never written to
 
 
 def throw_away_writes(sentence: str) -> None:
-    """From now on, files that can't be written are /dev/null, and folders that can't be made count as made.
+    """Makes `open`, `os.mkdir` and `torch.save` discard what can't be written, from now on.
 
-    `sentence` is what the report says where it happens.
+    A file that can't be opened for writing becomes /dev/null, and a folder that can't be created counts as created.
+    The report then holds `sentence`.
     """
     opened, made, saved = io.open, os.mkdir, torch.save
     missing: set[str] = set()
@@ -52,7 +53,7 @@ def throw_away_writes(sentence: str) -> None:
         try:
             made(path, *args, **named)
         except OSError as error:
-            # Not every folder without one above it: pathlib makes that first, when it is told.
+            # A folder whose parent is missing is still an error, so that pathlib creates the parent first when told to.
             if error.errno not in _REFUSED and os.path.dirname(place) not in missing:  # noqa: PTH120
                 raise
             missing.add(place)
@@ -62,7 +63,7 @@ def throw_away_writes(sentence: str) -> None:
         if not isinstance(file, str | os.PathLike):
             saved(value, file, *args, **named)
             return
-        # PyTorch opens paths itself.
+        # PyTorch would open a path itself, without `open_here`.
         with open_here(file, "wb") as stream:
             saved(value, stream, *args, **named)
 

@@ -1,9 +1,9 @@
-"""Where a student's own modules are found, and what is taken of scripts that can't be imported whole.
+"""Imports a student's own modules, and takes the definitions of scripts that can't be imported whole.
 
-A repository of coursework has several folders that are each run from inside, `flow/utils.py` beside `ebm/utils.py`.
-The folder of the entry comes first, then the repository's top, and both before other installed packages, as when the
-script is run in its folder; but never before the standard library or what the worker has loaded, PyTorch and numpy
-among it.
+A repository of coursework has several folders whose scripts are each run from inside, such as `flow/utils.py` and
+`ebm/utils.py`. Modules are searched in the entry's folder, then in the repository's top folder, then in installed
+packages, as when the script is run in its folder. The standard library and what the worker has already loaded, PyTorch
+and numpy among it, always take precedence.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from typing import Any
 from harness.student_code.tolerated import tolerate
 
 _LARGEST = 1 << 20
-"""Bytes of the largest source file that is looked through."""
+"""Maximum size in bytes of a source file that is parsed."""
 _MOST_FILES = 200
 
 
 def find_first_in(folders: Sequence[Path]) -> None:
-    """Has modules of these folders found as the module's docstring says."""
+    """Adds the folders to the import path, with the precedence described above. The last is the repository's top."""
     places = [str(folder) for folder in dict.fromkeys(folders)]
     # At the end too, for folders without __init__.py and for compiled modules.
     sys.path += places
@@ -36,7 +36,7 @@ def find_first_in(folders: Sequence[Path]) -> None:
 
 
 def find_main_in(folders: Sequence[Path]) -> None:
-    """Has what a pickle calls `__main__.Name` found in the scripts of these folders, by the definition of that name."""
+    """Finds names that a pickle calls `__main__.Name` in the scripts of these folders that define them."""
 
     def lookup(name: str) -> Any:
         if not name.startswith("__"):
@@ -52,7 +52,7 @@ def find_main_in(folders: Sequence[Path]) -> None:
 
 
 def sources(folders: Sequence[Path]) -> Iterator[tuple[Path, ast.Module]]:
-    """The Python files that lie directly in the folders, parsed; what can't be parsed is passed over."""
+    """Parses the Python files directly in the folders; files that can't be parsed are skipped."""
     for folder in dict.fromkeys(folders):
         for path in sorted(folder.glob("*.py"))[:_MOST_FILES]:
             try:
@@ -63,14 +63,15 @@ def sources(folders: Sequence[Path]) -> Iterator[tuple[Path, ast.Module]]:
 
 
 def imported(path: Path) -> ModuleType:
-    """The module of a file that lies directly in one of the folders, under the name by which others import it."""
+    """Imports a file that lies directly in one of the folders, under the name by which other files import it."""
     return importlib.import_module(path.stem) if path.stem.isidentifier() else _submitted(path)
 
 
 def definitions(path: Path) -> dict[str, Any]:
-    """What a script defines before it does anything: imports, functions, classes, and names for plain values.
+    """Runs only the definitions of a script: its imports, functions, classes and assignments of plain values.
 
-    Statements that fail are passed over, so that one missing package does not take the rest along.
+    Returns the names that they define. Statements that fail are skipped, so that one missing package does not lose
+    the rest.
     """
     namespace: dict[str, Any] = {"__name__": f"submitted_{path.stem}", "__file__": str(path)}
     _define(ast.parse(path.read_bytes()), namespace)
@@ -78,6 +79,8 @@ def definitions(path: Path) -> dict[str, Any]:
 
 
 class _Finder(MetaPathFinder):
+    """Finds modules in `places`, except those of the standard library and those in `loaded`."""
+
     def __init__(self, places: Sequence[str], loaded: frozenset[str]) -> None:
         self._places, self._loaded = places, loaded
 
@@ -88,12 +91,12 @@ class _Finder(MetaPathFinder):
             spec = PathFinder.find_spec(name, [place])
             if spec is not None and isinstance(spec.loader, SourceFileLoader):
                 spec.loader = _Loader(name, str(spec.origin))
-                self._say_clash(name, Path(place))
+                self._report_clash(name, Path(place))
                 return spec
         return None
 
-    def _say_clash(self, name: str, taken: Path) -> None:
-        """Says which of several files of one name was taken, where another part of the repository has one too."""
+    def _report_clash(self, name: str, taken: Path) -> None:
+        """Notes which of several files of one name was imported, where other folders of the repository have one too."""
         top = Path(self._places[-1])
         folders = [top, *(one for one in sorted(top.iterdir()) if one.is_dir())]
         others = [one for one in folders if one != taken and (one / f"{name}.py").is_file()]
@@ -104,7 +107,7 @@ class _Finder(MetaPathFinder):
 
 
 class _Loader(SourceFileLoader):
-    """Takes a module's definitions where it can't be run to its end: a script that trains, or wants flags."""
+    """Loads a module; a script that can't be run to its end, because it trains or wants flags, by definitions alone."""
 
     def exec_module(self, module: ModuleType) -> None:
         folder = Path(self.path).parent
@@ -119,14 +122,14 @@ class _Loader(SourceFileLoader):
                 raise
             said = "SystemExit" if isinstance(error, SystemExit) else f"{type(error).__name__}: {str(error)[:200]}"
             tolerate(
-                f"{Path(self.path).name} does more than define things and did not run to its end here ({said}); "
+                f"{Path(self.path).name} is a script and did not run to its end here ({said}); "
                 "its definitions alone were taken."
             )
             _define(tree, module.__dict__)
 
 
 def _submitted(path: Path) -> ModuleType:
-    """A file's definitions as a module."""
+    """A module of the definitions in a file."""
     name = f"submitted_{path.stem}"
     if name not in sys.modules:
         module = ModuleType(name)
@@ -136,16 +139,18 @@ def _submitted(path: Path) -> ModuleType:
 
 
 def _is_script(tree: ast.Module) -> bool:
+    """Whether the file does more than define things: it has loops, calls, or assigns results of calls."""
     return any(
-        isinstance(one, ast.For | ast.While | ast.With | ast.Expr) and not _is_text(one) for one in tree.body
+        isinstance(one, ast.For | ast.While | ast.With | ast.Expr) and not _is_docstring(one) for one in tree.body
     ) or any(isinstance(one, ast.Assign) and isinstance(one.value, ast.Call) for one in tree.body)
 
 
-def _is_text(statement: ast.stmt) -> bool:
+def _is_docstring(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def _define(tree: ast.Module, namespace: dict[str, Any]) -> None:
+    """Runs the definitions among the statements in `namespace`; those that fail are skipped."""
     for statement in tree.body:
         if _only_defines(statement):
             try:
@@ -153,7 +158,7 @@ def _define(tree: ast.Module, namespace: dict[str, Any]) -> None:
             except (Exception, SystemExit) as error:
                 if not isinstance(statement, ast.Import | ast.ImportFrom | ast.Try):
                     continue
-                tolerate(f"An import of the submission failed and was passed over: {str(error)[:200]}.")
+                tolerate(f"An import of the submission failed and was skipped: {str(error)[:200]}.")
 
 
 def run(statements: list[ast.stmt], namespace: dict[str, Any]) -> None:
@@ -163,7 +168,7 @@ def run(statements: list[ast.stmt], namespace: dict[str, Any]) -> None:
 
 
 def run_what_works(statements: list[ast.stmt], namespace: dict[str, Any]) -> None:
-    """Runs statements of the submission's own source one by one, and passes over those that fail."""
+    """Runs statements of the submission's own source one by one, and skips those that fail."""
     for one in statements:
         with contextlib.suppress(Exception, SystemExit):
             if isinstance(one, ast.If):
@@ -176,8 +181,9 @@ def run_what_works(statements: list[ast.stmt], namespace: dict[str, Any]) -> Non
 
 
 def _only_defines(statement: ast.stmt) -> bool:
+    """Whether the statement defines or imports something and calls nothing."""
     if isinstance(statement, ast.Assign | ast.AnnAssign):
-        # torch.device("cuda") is the one call that classes lean on.
+        # torch.device("cuda") is the one call whose result classes use.
         calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
         return all(isinstance(call.func, ast.Attribute) and call.func.attr == "device" for call in calls)
     if isinstance(statement, ast.Try):

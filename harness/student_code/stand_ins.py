@@ -1,7 +1,8 @@
-"""Inert stand-ins for the packages that students' files import to prepare, show and log, and that aren't installed.
+"""Replaces packages for drawing, logging and preparing data that students' files import and that aren't installed.
 
-They are importable and do nothing that matters: progress bars iterate, writers write nothing, pictures are not drawn.
-What would have to compute something, and can't, says so when it is used. Nothing installed is ever stood in for.
+The stand-ins can be imported and used without effect: progress bars iterate, writers write nothing, pictures are not
+drawn. A name that would have to compute something raises an error that says so when it is used. Installed packages are
+never replaced.
 """
 
 from __future__ import annotations
@@ -30,25 +31,26 @@ _INERT = [
     "IPython",
     "ipdb",
 ]
-"""Packages that draw, log or debug: whatever is asked of them, nothing happens."""
+"""Packages that draw, log or debug; using their stand-ins has no effect."""
 _WRITING = ("matplotlib",)
-"""Packages that write into a folder of their own when they are imported."""
+"""Packages that write into a folder of their own on import."""
 _TENSORBOARD = "torch.utils.tensorboard"
-"""Lies in PyTorch, but can't be imported without the package tensorboard."""
+"""A part of PyTorch that can't be imported without the package tensorboard."""
 
 
 def install(can_write: bool = True) -> None:
-    """Puts the stand-ins behind everything installed; to be called before the submission's folders are on sys.path.
+    """Makes the stand-ins importable in place of packages that aren't installed.
 
-    Where nothing `can_write`, a package that can't be imported without counts as not installed.
+    Must be called before the submission's folders are on sys.path. Where no file can be written, a package that
+    must write on import counts as not installed.
     """
     sys.meta_path.insert(0, _Finder(tuple(sys.path), () if can_write else _WRITING))
 
 
 class _Finder(MetaPathFinder):
-    """Finds a stand-in where nothing of that name is installed.
+    """Finds a stand-in where no package of that name is installed.
 
-    It looks before sys.path does, because a folder of log files, `wandb/` say, counts as a package there.
+    It must come before the finder of sys.path, for which a folder of log files, such as `wandb/`, is a package.
     """
 
     def __init__(self, folders: Sequence[str], unusable: Sequence[str]) -> None:
@@ -87,11 +89,11 @@ class _Loader(Loader):
         package = module.__name__.partition(".")[0]
         for name, value in _MODULES.get(package, {}).get(module.__name__, {}).items():
             setattr(module, name, value)
-        tolerate(f"{self._why} here; a stand-in took its place, which draws, saves and downloads nothing.")
+        tolerate(f"{self._why} here; a stand-in replaced it, which draws, saves and downloads nothing.")
 
 
 class _Module(ModuleType):
-    """A module that has whatever is asked of it."""
+    """A module that has every attribute."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -105,7 +107,7 @@ class _Module(ModuleType):
 
 
 class Inert:
-    """Stands for any object of a package that draws or logs: every use of it gives another one, or nothing."""
+    """Any object of a package that draws or logs: using it gives an inert object again, or nothing."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -136,12 +138,12 @@ class Inert:
 
 
 def _inert(module: str, name: str) -> Any:
-    # The one call of a drawing package whose result is taken apart.
+    # `figure, axes = plt.subplots()` is the one call whose result is unpacked.
     return (lambda *_, **__: (Inert(), Inert())) if name == "subplots" else Inert()
 
 
 class Progress:
-    """A progress bar that shows nothing: iterates over what it was given and counts what it is told."""
+    """A progress bar that shows nothing: it iterates over its argument and counts updates."""
 
     def __init__(self, iterable: Iterable[Any] | None = None, *_: Any, total: float | None = None, **__: Any) -> None:
         self.iterable, self.n = iterable, 0.0
@@ -156,7 +158,7 @@ class Progress:
         return int(self.total or 0)
 
     def update(self, n: float = 1) -> None:
-        """Counts."""
+        """Adds `n` to the count."""
         self.n += n
 
     def __enter__(self) -> Self:
@@ -171,7 +173,7 @@ class Progress:
 
     @staticmethod
     def write(text: object, *_: Any, **__: Any) -> None:
-        """Prints, which goes to the worker's log."""
+        """Prints to the worker's log."""
         print(text)
 
     @staticmethod
@@ -179,7 +181,7 @@ class Progress:
 
 
 def trange(*bounds: int, **_: Any) -> Progress:
-    """`Progress` over a range."""
+    """A `Progress` over a range."""
     return Progress(range(*bounds))
 
 
@@ -188,7 +190,7 @@ def _torchvision(module: str, name: str) -> Any:
         return vision.unavailable(
             f"{module}.{name}",
             at_once=True,
-            why="no data set is; a model has to load and answer without one.",
+            why="no data set is. A model must load and answer without one.",
         )
     return vision.unavailable(f"{module}.{name}", at_once=False, why="torchvision is not installed.")
 
@@ -210,6 +212,6 @@ _MODULES: dict[str, dict[str, dict[str, Any]]] = {
         "torchvision.utils": {"make_grid": vision.make_grid, "save_image": vision.save_image},
     },
 }
-"""What the stand-ins of a package define, by package and module."""
+"""Names that the stand-ins define, by package and module."""
 _MISSING: dict[str, Callable[[str, str], Any]] = {"torchvision": _torchvision}
-"""What they give for a name that they don't define."""
+"""Functions of (module, name) that make a value for a name that a package's stand-ins don't define."""

@@ -1,20 +1,21 @@
-"""What a student's code was forgiven, in sentences, until the worker's next reply takes them to the report."""
+"""Collects sentences about what was tolerated in a student's code, until the worker's next reply carries them."""
 
 from __future__ import annotations
 
-_said: set[str] = set()
+reported: set[str] = set()
+"""Sentences that this process has noted, each of which is reported once."""
 _waiting: list[str] = []
 
 
 def tolerate(sentence: str) -> None:
-    """Says once, and never again in this process, what was tolerated."""
-    if sentence not in _said:
-        _said.add(sentence)
+    """Notes what was tolerated, unless this process has noted the same sentence before."""
+    if sentence not in reported:
+        reported.add(sentence)
         _waiting.append(sentence)
 
 
 def taken() -> list[str]:
-    """The sentences since the last call."""
+    """Takes the sentences noted since the last call."""
     sentences = list(_waiting)
     _waiting.clear()
     return sentences

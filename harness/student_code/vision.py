@@ -1,7 +1,7 @@
-"""The little of torchvision that coursework uses to prepare and show pictures, for where torchvision isn't installed.
+"""Imitates the few parts of torchvision that coursework uses to prepare and show pictures, where it isn't installed.
 
-Imitates the documented behaviour of `ToTensor`, `Normalize`, `Compose`, `Lambda` and `make_grid`. Nothing is
-downloaded, drawn or saved, and what isn't here may be named and built, but says so when it is used.
+`ToTensor`, `Normalize`, `Compose`, `Lambda` and `make_grid` behave as torchvision documents them. Nothing is
+downloaded, drawn or saved. Other names can be imported, and objects of them built, but using one raises an error.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 def to_tensor(picture: Any) -> Tensor:
-    """A picture as a float tensor (C, H, W), integers of 8 bits divided by 255. Tensors come back as they are.
+    """Converts a picture to a float tensor (C, H, W), 8-bit integers divided by 255. Returns tensors unchanged.
 
     `picture` is an array (H, W) or (H, W, C), or anything that numpy reads as one, such as Pillow's images.
     """
@@ -23,7 +23,7 @@ def to_tensor(picture: Any) -> Tensor:
         return picture
     array = np.array(picture)
     if array.ndim not in (2, 3):
-        raise ValueError(f"to_tensor: a picture has 2 or 3 axes; this one has {array.ndim}.")
+        raise ValueError(f"to_tensor: a picture must have 2 or 3 axes; this one has {array.ndim}.")
     array = array[:, :, None] if array.ndim == 2 else array
     tensor = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
     if tensor.dtype is torch.uint8:
@@ -32,7 +32,7 @@ def to_tensor(picture: Any) -> Tensor:
 
 
 def normalize(tensor: Tensor, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> Tensor:
-    """(tensor − mean) / std, channel by channel, for (…, C, H, W)."""
+    """Computes (tensor − mean) / std, channel by channel, for a tensor (…, C, H, W)."""
     shape = (-1, 1, 1)
     scaled = (tensor - torch.as_tensor(mean, dtype=tensor.dtype).reshape(shape)) / torch.as_tensor(
         std, dtype=tensor.dtype
@@ -41,7 +41,7 @@ def normalize(tensor: Tensor, mean: Sequence[float], std: Sequence[float], inpla
 
 
 class Compose:
-    """One transform after the other."""
+    """Applies transforms one after the other."""
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]]) -> None:
         self.transforms = transforms
@@ -70,7 +70,7 @@ class Normalize:
 
 
 class Lambda:
-    """A function as a transform."""
+    """Wraps a function as a transform."""
 
     def __init__(self, lambd: Callable[[Any], Any]) -> None:
         self.lambd = lambd
@@ -80,7 +80,7 @@ class Lambda:
 
 
 def make_grid(tensor: Any, nrow: int = 8, padding: int = 2, pad_value: float = 0.0, **_: Any) -> Tensor:
-    """Images (N, C, H, W), `nrow` in a row, as one of (3 or C, height, width) with `padding` around each."""
+    """Puts images (N, C, H, W), `nrow` in a row, into one image (3 or C, height, width) with `padding` around each."""
     images = torch.stack(list(tensor)) if isinstance(tensor, list | tuple) else tensor
     images = images.reshape((-1, *(1,) * (3 - images.ndim), *images.shape[-3:])) if images.ndim < 4 else images
     if images.shape[1] == 1:
@@ -99,14 +99,14 @@ def make_grid(tensor: Any, nrow: int = 8, padding: int = 2, pad_value: float = 0
 
 
 def save_image(*_: Any, **__: Any) -> None:
-    """Saves nothing."""
+    """Does nothing, where torchvision saves an image."""
 
 
 def unavailable(name: str, *, at_once: bool, why: str) -> type:
-    """A class of this name that raises RuntimeError: `at_once`, when it is built, or else when it is called."""
+    """A class called `name` whose objects raise RuntimeError: when built if `at_once`, else when called."""
 
     def refuse(*_: Any, **__: Any) -> Any:
-        raise RuntimeError(f"{name} is not to be had in the sandbox: {why}")
+        raise RuntimeError(f"{name} is not available in the sandbox: {why}")
 
     def build(self: Any, *_: Any, **__: Any) -> None:
         return None

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from harness.sequences import derived
+from harness.sequences.probabilities import log_likelihood
 from harness.tasks import TASKS, Context
 from reference.pixel_rnn import PixelRNN
 from tests.data import mnist_digits
@@ -112,7 +113,7 @@ def completions(image: torch.Tensor) -> torch.Tensor:
 
 
 def posterior(rows: torch.Tensor, probabilities: torch.Tensor) -> torch.Tensor:
-    return derived.log_likelihood(probabilities, rows[:, 1:]).sum(1).log_softmax(0)
+    return log_likelihood(probabilities, rows[:, 1:]).sum(1).log_softmax(0)
 
 
 def stepped(model: PixelRNN, rows: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.sandbox.outside import Isolation, WeightsWorkers, probe
+from harness.sandbox.outside.isolation import check_level
 
 sys.path.append(str(Path(__file__).parent / "sandbox"))  # for the registry "fake_architectures:MODELS"
 
@@ -15,6 +16,7 @@ REGISTRY = "fake_architectures:MODELS"
 
 @pytest.fixture(scope="session")
 def full() -> Isolation:
+    """Full isolation; skips the test where this machine has less."""
     found = probe()
     if found.level != "full":
         pytest.skip(f"this machine's isolation is {found.level}: {[c for c in found.checks if not c.ok]}")
@@ -23,14 +25,14 @@ def full() -> Isolation:
 
 @pytest.fixture(scope="session")
 def reduced() -> Isolation:
-    from harness.sandbox.outside import isolation
-
-    if not all(check.ok for check in isolation._try("reduced")):
+    """Isolation without namespaces; skips the test where this machine lacks Landlock or seccomp."""
+    if not all(check.ok for check in check_level("reduced")):
         pytest.skip("this machine has no Landlock or no seccomp")
     return Isolation("reduced", (), "")
 
 
 @pytest.fixture(scope="module")
 def warm(full: Isolation) -> Iterator[WeightsWorkers]:
+    """A fork server with the fake architectures."""
     with WeightsWorkers(full, registry=REGISTRY) as workers:
         yield workers

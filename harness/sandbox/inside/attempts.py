@@ -1,4 +1,4 @@
-"""What a hostile model would try, tried once by code that means no harm: the only proof that a fence stands."""
+"""Attempts harmlessly what a hostile model would attempt, to prove that the confinement works on this machine."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 
-def all_of_them(secret: str) -> list[dict[str, Any]]:
-    """Each attempt as {"name", "blocked", "detail"}. `secret` is a file of the parent's that must stay unread."""
+def run_all(secret: str) -> list[dict[str, Any]]:
+    """Makes every attempt once; the outcome of each as {"name", "blocked", "detail"}.
+
+    `secret` is the path of a file of the parent's that a confined process can't read.
+    """
     parent = os.getppid()
     attempts: list[tuple[str, Callable[[], object]]] = [
         ("read the parent's files", lambda: os.close(os.open(secret, os.O_RDONLY))),
@@ -52,7 +55,7 @@ def _fork() -> None:
 
 
 def _trace() -> None:
-    """Asks to attach to a process that doesn't exist: EPERM where tracing is refused, ESRCH where it isn't."""
+    """Attaches to a process that doesn't exist: PermissionError where the kernel refuses tracing altogether."""
     library = ctypes.CDLL(None, use_errno=True)
     attach, nobody = 16, 0x3FFFFFFF
     if library.ptrace(attach, nobody, None, None) != 0 and ctypes.get_errno() == errno.EPERM:

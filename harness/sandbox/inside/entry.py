@@ -1,7 +1,8 @@
-"""First code of every worker process: puts up the fences, then imports PyTorch, then serves.
+"""Starts every worker process: confines it, then imports PyTorch, then answers requests.
 
-Three modes. `serve` is one worker. `zygote` imports everything and then forks a worker for each request, so that a
-model need not wait for PyTorch. `try` attempts what a hostile model would, and reports what succeeded.
+There are three modes. "serve" is one worker. "fork-server" imports everything and then forks a worker for each request,
+so that no worker waits for PyTorch to be imported. "probe" attempts what a hostile model would, and reports what
+succeeded.
 """
 
 from __future__ import annotations
@@ -18,38 +19,41 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from harness.sandbox.inside import fences
+from harness.sandbox.inside import confinement
 
 _HIGH = 100
-"""The wire's descriptors move to at least this number, out of the way of whatever a model opens and closes."""
+"""Lowest number that the protocol's descriptors are moved to, away from those that a model opens and closes."""
 
 
 def main(config: Mapping[str, Any]) -> None:
-    """Runs a worker as `config` says (see `launch`); returns when the parent has gone."""
+    """Runs the process as `config` says (see `outside.process.Process`); returns when the parent is gone."""
     if config["parent"] is not None:
-        fences.die_with(config["parent"])
-    if config["mode"] == "zygote":
-        _zygote(config)
+        confinement.die_with_parent(config["parent"])
+    if config["mode"] == "fork-server":
+        _serve_forks(config)
         return
     receive, send = _keep_only(config["receive"], config["send"])
-    limits = config["limits"]
-    fences.limit(limits["memory"], limits["cpu_seconds"], limits["tmp_bytes"], limits["threads"])
-    layers = fences.fence(config["paths"], config["required"]["landlock"])
-    if config["mode"] == "try":
+    _limit(config["limits"])
+    layers = confinement.restrict_files(config["paths"], config["required"]["landlock"])
+    if config["mode"] == "probe":
         from harness.sandbox.inside import attempts
 
-        layers |= fences.filter_calls(required=False)
-        os.write(send, json.dumps({"layers": layers, "attempts": attempts.all_of_them(config["secret"])}).encode())
+        layers |= confinement.filter_system_calls(required=False)
+        os.write(send, json.dumps({"layers": layers, "attempts": attempts.run_all(config["secret"])}).encode())
         return
     from harness.sandbox.inside import serve
 
     registry = serve.registry_of(config["registry"])
-    layers |= fences.filter_calls(config["required"]["seccomp"])
+    layers |= confinement.filter_system_calls(config["required"]["seccomp"])
     serve.serve(receive, send, registry, layers)
 
 
+def _limit(limits: Mapping[str, Any]) -> None:
+    confinement.limit_resources(limits["memory"], limits["cpu_seconds"], limits["tmp_bytes"], limits["threads"])
+
+
 def _keep_only(receive: int, send: int) -> tuple[int, int]:
-    """Moves the wire up and closes every other descriptor but stdin, stdout and stderr."""
+    """Moves the protocol's descriptors to `_HIGH` and closes all others but stdin, stdout and stderr."""
     receive = fcntl.fcntl(receive, fcntl.F_DUPFD_CLOEXEC, _HIGH)
     send = fcntl.fcntl(send, fcntl.F_DUPFD_CLOEXEC, _HIGH)
     os.closerange(3, _HIGH)
@@ -57,13 +61,13 @@ def _keep_only(receive: int, send: int) -> tuple[int, int]:
     return receive, send
 
 
-def _zygote(config: Mapping[str, Any]) -> None:
-    """Serves fork requests on a Unix socket: no file, truth or tensor operation ever reaches this process.
+def _serve_forks(config: Mapping[str, Any]) -> None:
+    """Forks a worker for each request on a Unix socket. This process never gets a file or a question.
 
-    A forked child of a process that has run one parallel operation hangs, which is why nothing is computed here.
+    Nothing is computed here, because a fork of a process that has run one parallel tensor operation hangs.
     """
     control = socket.socket(fileno=config["control"])
-    layers = fences.fence(config["paths"], config["required"]["landlock"])
+    layers = confinement.restrict_files(config["paths"], config["required"]["landlock"])
     from harness.sandbox.inside import serve
 
     registry = serve.registry_of(config["registry"])
@@ -80,11 +84,11 @@ def _zygote(config: Mapping[str, Any]) -> None:
             return
         request = json.loads(message)
         if request["op"] == "fork":
-            mother = os.getpid()
+            server = os.getpid()
             child = os.fork()
             if child == 0:
                 control.close()
-                _forked(config, request["limits"], descriptors, mother, registry, layers)
+                _run_fork(config, request["limits"], descriptors, server, registry, layers)
             for descriptor in descriptors:
                 os.close(descriptor)
             control.send(json.dumps({"pid": child}).encode())
@@ -92,15 +96,15 @@ def _zygote(config: Mapping[str, Any]) -> None:
             control.send(json.dumps(_reap(request["pid"], request["grace"])).encode())
 
 
-def _forked(
+def _run_fork(
     config: Mapping[str, Any],
     limits: Mapping[str, Any],
     descriptors: list[int],
-    mother: int,
+    server: int,
     registry: Any,
     layers: dict[str, Any],
 ) -> None:
-    """The life of a forked worker; never returns."""
+    """Confines this fork of the process `server`, and serves its requests; never returns."""
     from harness.sandbox.inside import serve
 
     status = 1
@@ -109,9 +113,9 @@ def _forked(
         os.dup2(log, 1)
         os.dup2(log, 2)
         receive, send = _keep_only(receive, send)
-        fences.die_with(mother)
-        fences.limit(limits["memory"], limits["cpu_seconds"], limits["tmp_bytes"], limits["threads"])
-        done = layers | fences.filter_calls(config["required"]["seccomp"])
+        confinement.die_with_parent(server)
+        _limit(limits)
+        done = layers | confinement.filter_system_calls(config["required"]["seccomp"])
         serve.serve(receive, send, registry, done)
         status = 0
     except BaseException:
@@ -124,7 +128,7 @@ def _forked(
 
 
 def _reap(child: int, grace: float) -> dict[str, Any]:
-    """Waits `grace` seconds for a child to end, then kills it: its wait status, and whether it was killed here."""
+    """Waits `grace` seconds for a fork to end, then kills it; its wait status, and whether it was killed here."""
     end = time.monotonic() + grace
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Landlock: an allow-list of paths that the process puts on itself, with no privilege. Source: landlock(7)."""
+"""Restricts the process to an allow-list of paths with Landlock, which needs no privilege. Source: landlock(7)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _READ_DIR = 1 << 3
 _TRUNCATE = 1 << 14
 _EVERYTHING = (1 << 13) - 1
 _ADDED_BY_VERSION = {2: 1 << 13, 3: _TRUNCATE, 5: 1 << 15}
-"""Rights by the interface version that brought them: moving between folders, truncation, device control."""
+"""Rights by the interface version that added them: moving between folders, truncation, device control."""
 _NETWORK_FROM = 4
 _SCOPE_FROM = 6
 _BIND_AND_CONNECT_TCP = 0b11
@@ -26,7 +26,7 @@ _ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
 _READ = _READ_FILE | _READ_DIR
 _FILE_RIGHTS = _WRITE_FILE | _READ_FILE | _TRUNCATE
 _DEVICES_AND_SOCKETS = (1 << 6) | (1 << 9) | (1 << 10) | (1 << 11)
-"""Making character devices, sockets, FIFOs and block devices: never granted, not even in /tmp."""
+"""Rights to create character devices, sockets, FIFOs and block devices: never granted, not even in /tmp."""
 
 
 class _Ruleset(ctypes.Structure):
@@ -42,7 +42,7 @@ _LIBRARY = ctypes.CDLL(None, use_errno=True)
 
 
 def version() -> int:
-    """The kernel's Landlock interface version; 0 where there is none."""
+    """The version of the kernel's Landlock interface; 0 where it has none."""
     return max(0, int(_LIBRARY.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION_FLAG)))
 
 
@@ -54,12 +54,12 @@ def _check(result: int, what: str) -> int:
 
 
 def confine(read: Sequence[str], listing: Sequence[str], write: Sequence[str]) -> int:
-    """Allows reading beneath `read`, listing names beneath `listing`, all but devices beneath `write`; nothing else.
+    """Allows reading beneath `read`, listing beneath `listing`, reading and writing beneath `write`; nothing else.
 
-    Running a program is never allowed, nor TCP, nor signals and abstract sockets to the outside, as far as the
-    kernel's version knows them. It holds for the calling thread and those that it starts, so it must be called
-    before any library starts threads. Paths that don't exist are passed over. Returns the version used; OSError
-    where Landlock is missing.
+    Creating devices and sockets and running programs is never allowed, nor TCP, nor signals and abstract sockets to
+    other processes, as far as the kernel's version knows these rights. The restriction holds for the calling thread
+    and those that it starts, so this must be called before any library starts threads. Paths that don't exist are
+    skipped. Returns the version used; OSError where Landlock is missing.
     """
     found = version()
     if found == 0:
@@ -75,7 +75,7 @@ def confine(read: Sequence[str], listing: Sequence[str], write: Sequence[str]) -
     )
     size = 24 if found >= _SCOPE_FROM else 16 if found >= _NETWORK_FROM else 8
     ruleset = _check(
-        _LIBRARY.syscall(_CREATE_RULESET, ctypes.byref(attributes), ctypes.c_size_t(size), 0), "making a rule set"
+        _LIBRARY.syscall(_CREATE_RULESET, ctypes.byref(attributes), ctypes.c_size_t(size), 0), "creating a rule set"
     )
     try:
         writing = known & ~1 & ~_DEVICES_AND_SOCKETS
@@ -98,6 +98,8 @@ def _add(ruleset: int, path: str, rights: int) -> None:
             rights &= _FILE_RIGHTS
         if rights:
             rule = _Beneath(rights, target)
-            _check(_LIBRARY.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, ctypes.byref(rule), 0), f"rule for {path}")
+            _check(
+                _LIBRARY.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, ctypes.byref(rule), 0), f"adding a rule for {path}"
+            )
     finally:
         os.close(target)

@@ -1,7 +1,7 @@
-"""A seccomp filter in classic BPF: the system calls that a model has no use for, refused.
+"""A seccomp filter in classic BPF that refuses the system calls a model has no use for.
 
-Written out by hand because libseccomp is not everywhere and the filter is short: check the architecture, then
-compare the call's number with a deny list. Refused calls return EPERM, so that Python raises an ordinary
+It is written by hand because libseccomp is not installed everywhere and the filter is short: check the architecture,
+then compare the call's number with a deny list. Refused calls return EPERM, so that Python raises an ordinary
 PermissionError that can be shown to the student; `clone3` returns ENOSYS, so that the C library falls back to
 `clone`, whose flags a filter can see. References: seccomp(2), linux/seccomp.h, linux/filter.h.
 """
@@ -27,7 +27,7 @@ _ERRNO = 0x00050000
 _OFFSET_NUMBER = 0
 _OFFSET_ARCHITECTURE = 4
 _OFFSET_FIRST_ARGUMENT = 16
-"""Low half of the first argument on a little-endian machine, which both supported architectures are."""
+"""Offset of the low half of the first argument on a little-endian machine, which both architectures are."""
 
 _CLONE_THREAD = 0x00010000
 _X32_BIT = 0x40000000
@@ -39,7 +39,7 @@ _CLONE = {"x86_64": 56, "aarch64": 220}
 _TGKILL = {"x86_64": 234, "aarch64": 131}
 _PRLIMIT64 = {"x86_64": 302, "aarch64": 261}
 
-# Numbers from 424 on are the same on every architecture.
+# System calls from 424 on have the same number on every architecture.
 _DENIED_EVERYWHERE = {
     "pidfd_send_signal": 424,
     "io_uring_setup": 425,
@@ -60,7 +60,7 @@ _DENIED_EVERYWHERE = {
     "process_mrelease": 448,
 }
 
-# name: (x86_64, aarch64); None where the architecture has no such call.
+# Name: numbers on (x86_64, aarch64); None where the architecture has no such call.
 _DENIED: dict[str, tuple[int | None, int | None]] = {
     # Network. A network namespace does not confine AF_VSOCK, so no socket of any kind.
     "socket": (41, 198),
@@ -158,10 +158,10 @@ def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> 
 
 
 def program(machine: str, own_pid: int) -> bytes:
-    """The filter as BPF machine code for `machine` ("x86_64" or "aarch64").
+    """The filter as BPF machine code for `machine`, "x86_64" or "aarch64"; KeyError for another one.
 
-    Signals to one's own process (`tgkill`, which abort() needs) and limits of one's own (`prlimit64`) stay
-    allowed for `own_pid`, the process id as the worker itself sees it. KeyError for another architecture.
+    Signals to the worker's own process (`tgkill`, which abort() needs) and its own limits (`prlimit64`) stay allowed:
+    `own_pid` is its process id as it sees it itself.
     """
     refuse = _instruction(_RETURN, _ERRNO | errno.EPERM)
     allow = _instruction(_RETURN, _ALLOW)
@@ -211,9 +211,9 @@ class _Program(ctypes.Structure):
 
 
 def confine() -> None:
-    """Installs the filter for every thread of this process, for good.
+    """Installs the filter for every thread of this process; it can't be removed again.
 
-    OSError where the kernel has no seccomp, KeyError on an architecture without a table here.
+    OSError where the kernel has no seccomp, KeyError on an architecture that this module has no table for.
     """
     machine = platform.machine()
     code = program(machine, os.getpid())

@@ -1,7 +1,7 @@
-"""The untrusted side: opens a checkpoint or a student's code, answers questions with arrays.
+"""Answers the parent's requests inside the worker: opens a checkpoint or a student's code, and asks the model.
 
-Everything here runs behind the fences of `child`, and nothing that it sends is believed beyond its being numbers of
-the shape that was asked for.
+All of it runs confined (see `confinement`), and the parent trusts nothing that it sends: it accepts numbers of the
+shape that it asked for, and text that it escapes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NOTES_LIMIT = 50
 
 
 def registry_of(name: str | None) -> Mapping[str, Any]:
-    """The architectures of "module:attribute"; none for a worker that is to run student code."""
+    """The mapping of architectures at "module:attribute"; empty where `name` is None, as for student code."""
     if name is None:
         return {}
     module, _, attribute = name.partition(":")
@@ -38,17 +38,17 @@ def registry_of(name: str | None) -> Mapping[str, Any]:
 
 
 def import_readers() -> None:
-    """Imports what opening a checkpoint needs, so that a forked worker finds it there."""
+    """Imports the readers of checkpoints, so that forks of this process need not."""
     importlib.import_module("harness.checkpoint")
 
 
 def serve(receive: int, send: int, registry: Mapping[str, Any], layers: Mapping[str, Any]) -> None:
-    """Says hello with the fences that are up, then answers requests until the parent goes."""
+    """Sends a greeting that lists the `layers` of confinement, then answers requests until the parent is gone."""
     # One thread, so that sums come out the same whatever else the machine does.
     torch.set_num_threads(1)
     wire = WorkerEnd(receive, send)
     wire.reply_text({"layers": dict(layers)})
-    model = _Model(registry)
+    model = OpenedModel(registry)
     operations: dict[str, Callable[[dict[str, Any], dict[str, Array], bytes], None]] = {
         "open_weights": lambda header, _, data: wire.reply_text(model.open_weights(header, data)),
         "open_code": lambda header, *_: wire.reply_text(model.open_code(header)),
@@ -66,12 +66,12 @@ def serve(receive: int, send: int, registry: Mapping[str, Any], layers: Mapping[
         except GradingError as error:
             failure = error.failure
             wire.reply_error(failure.stage, failure.kind, failure.message, failure.detail)
-        except BaseException as error:  # SystemExit and KeyboardInterrupt of a model too are answers of a kind
+        except BaseException as error:  # SystemExit and KeyboardInterrupt of a model too
             wire.reply_error(*_report(header, error))
 
 
-class _Model:
-    """What this worker has opened."""
+class OpenedModel:
+    """The model that this worker has opened, built from a checkpoint or returned by student code."""
 
     def __init__(self, registry: Mapping[str, Any]) -> None:
         self._registry = registry
@@ -80,13 +80,19 @@ class _Model:
         self._name = ""
 
     def open_weights(self, header: Mapping[str, Any], data: bytes) -> list[str]:
+        """Builds the architecture that `header` names, and loads the checkpoint `data` into it; notes for the student.
+
+        GradingError where the architecture, an option or the checkpoint doesn't fit.
+        """
         from harness import checkpoint
 
         name, architecture = header["name"], self._registry.get(header["model"])
         if architecture is None:
-            allowed = ", ".join(sorted(self._registry))
+            known = ", ".join(sorted(self._registry))
             raise refuse(
-                "manifest", "unknown-model", f"There is no architecture {header['model']!r}; there are {allowed}."
+                "manifest",
+                "unknown-model",
+                f"There is no architecture {header['model']!r}; the known architectures are {known}.",
             )
         options = _options(architecture, header["model"], header["options"])
         found = checkpoint.read(data, name)
@@ -96,7 +102,7 @@ class _Model:
                 arrays, sizes, adapted = architecture.adapt(checkpoint.state_arrays(found))
             except ValueError as error:
                 raise refuse("checkpoint", "mismatch", f"{name}: {error}") from None
-            # Under our names now, so what is missing, of the wrong shape or not finite is found and told as ever.
+            # Under the architecture's names now, so `select_state` finds what is missing, misshapen or not finite.
             found, key = replace(found, tree=arrays), None
         module = architecture.build(options, **sizes)
         expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
@@ -106,6 +112,7 @@ class _Model:
         return [*found.notes, *adapted, *notes][:_NOTES_LIMIT]
 
     def open_code(self, header: Mapping[str, Any]) -> list[str]:
+        """Runs the student's code that `header` names, and keeps the object that it returns; notes for the student."""
         # Imported here alone, so that no process that opens weights ever holds it.
         from harness.student_code import opening
 
@@ -115,6 +122,7 @@ class _Model:
         return tolerated.taken()[:_NOTES_LIMIT]
 
     def ask(self, header: Mapping[str, Any], inputs: Mapping[str, Array]) -> tuple[list[str], list[Array]]:
+        """Calls the model's method on the inputs, batch by batch; notes, and the answers in the order asked for."""
         if self._object is None:
             raise refuse("worker", "nothing-opened", "A question was asked before a model was opened.")
         name = header["method"]
@@ -123,7 +131,7 @@ class _Model:
             raise refuse(
                 "worker",
                 "missing-method",
-                f"{self._name}: the {answers.kind_of(self._object)} it gives has no method {name!r}"
+                f"{self._name}: the model that it gives, a {answers.class_name(self._object)}, has no method {name!r}"
                 f"{derived.wanted(name)}.",
             )
         wanted = {key: ArraySpec(tuple(shape), dtype) for key, dtype, shape in header["answers"]}
@@ -144,7 +152,7 @@ class _Model:
 
 
 def _batches(inputs: Mapping[str, Array], batch: int | None) -> list[tuple[int, Any]]:
-    """(first row, row after the last) of each call; (0, None) for one call with everything."""
+    """The rows of each call, (first, one after the last); (0, None) for a single call with everything."""
     rows = [len(array) for array in inputs.values() if array.ndim]
     if batch is None or not rows:
         return [(0, None)]
@@ -156,29 +164,31 @@ def _rows(array: Array, start: int, stop: int | None) -> Array:
 
 
 def _seed() -> None:
-    """The same global random state before each question, for models that draw from it: the same answer every time."""
+    """Resets the global random states, so that a model that draws from them gives the same answer every time."""
     torch.manual_seed(0)
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002
 
 
 def _options(architecture: Any, model: str, given: Mapping[str, str]) -> dict[str, str]:
+    """The options of the manifest, checked against those that the architecture declares."""
     for key, value in given.items():
         if key not in architecture.options:
-            known = ", ".join(sorted(architecture.options)) or "none"
-            raise refuse("manifest", "unknown-option", f"{model} has no option {key!r}; its options are: {known}.")
+            known = ", ".join(sorted(architecture.options))
+            those = f"its options are {known}" if known else "it has no options"
+            raise refuse("manifest", "unknown-option", f"{model} has no option {key!r}; {those}.")
         values = architecture.options[key]
         if isinstance(values, tuple):
             allowed = None if value in values else f"allowed are {', '.join(values)}"
         else:
-            allowed = _outside(values, value)
+            allowed = _number_error(values, value)
         if allowed is not None:
             raise refuse("manifest", "option-value", f"{model}: {key} = {value!r}; {allowed}.")
     return dict(given)
 
 
-def _outside(number: Any, text: str) -> str | None:
-    """What is allowed of an option that is a number, where `text` isn't."""
+def _number_error(number: Any, text: str) -> str | None:
+    """The reason why `text` isn't an allowed value of a numeric option; None where it is."""
     try:
         number.read(text)
     except ValueError as error:
@@ -187,6 +197,7 @@ def _outside(number: Any, text: str) -> str | None:
 
 
 def _read_outputs(header: Mapping[str, Any], data: bytes) -> tuple[list[str], list[Array]]:
+    """The arrays of an answers-only file; notes, and the arrays in the order asked for."""
     from harness import checkpoint
 
     name = header["name"]
@@ -195,7 +206,7 @@ def _read_outputs(header: Mapping[str, Any], data: bytes) -> tuple[list[str], li
     arrays = []
     for key, dtype, shape in header["answers"]:
         if key not in found:
-            held = ", ".join(sorted(found)[:8]) or "nothing"
+            held = ", ".join(sorted(found)[:8]) or "no arrays"
             raise refuse("answers", "missing-answer", f"{name} has no array {key!r}; it holds {held}.")
         arrays.append(answers.to_array(found[key], shape, dtype, f"{name}: {key}", notes))
     return notes, arrays
@@ -207,13 +218,15 @@ def _describe(header: Mapping[str, Any], data: bytes) -> Any:
     description = checkpoint.describe(checkpoint.read(data, header["name"]))
     if len(json.dumps(description)) > DESCRIPTION_LIMIT:
         raise refuse(
-            "checkpoint", "too-much", f"{header['name']} holds too much to describe: over a mebibyte of names."
+            "checkpoint",
+            "too-much",
+            f"{header['name']} holds too many tensors or too long names to describe: over 1 MiB.",
         )
     return description
 
 
 def _report(header: Mapping[str, Any], error: BaseException) -> tuple[str, str, str, str]:
-    """Stage, kind, message and traceback of an exception that a model, or reading it, raised."""
+    """Stage, kind, message and traceback of an exception that the model or the reading of it raised."""
     try:
         said = f"{type(error).__name__}: {error}".strip().rstrip(":")[:600]
         trace = "".join(traceback.format_exception(error))[-TEXT_LIMIT // 8 :]
@@ -223,10 +236,10 @@ def _report(header: Mapping[str, Any], error: BaseException) -> tuple[str, str, 
         header["op"], f"Opening {header.get('name')}"
     )
     if isinstance(error, MemoryError) or "can't allocate memory" in said or "bad_alloc" in said:
-        return "worker", "memory", f"{where} asked for more memory than is allowed ({said}).", trace
+        return "worker", "memory", f"{where} needed more memory than is allowed ({said}).", trace
     hint = ""
     if isinstance(error, PermissionError | BlockingIOError):
-        hint = " The sandbox allows neither processes, nor network, nor writing outside /tmp."
+        hint = " The sandbox allows no new processes, no network, and no writing outside /tmp."
     elif isinstance(error, FileNotFoundError):
         hint = " Only the submission's own files exist in the sandbox."
-    return "worker", "exception", f"{where} ended in {said}.{hint}", trace
+    return "worker", "exception", f"{where} raised {said}.{hint}", trace

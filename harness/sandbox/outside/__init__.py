@@ -1,4 +1,4 @@
-"""The parent's side of the sandbox: starts, asks, limits and kills workers, and finds out what can be confined here."""
+"""The parent's side of the sandbox: starts, asks, limits and kills workers, and probes how well they are confined."""
 
 from harness.sandbox.outside.isolation import Check, Isolation, probe
 from harness.sandbox.outside.limits import CODE_LIMITS, Limits

@@ -1,7 +1,7 @@
-"""Which files a worker sees: the interpreter, its libraries, the harness's code; never truth, weights or results.
+"""Lists the files that a worker may see: the interpreter, its libraries, the harness; never truth, weights or results.
 
-One description serves both ways of confining: bubblewrap binds it into an empty file system, Landlock allows it path
-by path where bubblewrap can't be had.
+The list serves both kinds of isolation: bubblewrap binds it into an empty file system, and Landlock allows it path by
+path where bubblewrap isn't available.
 """
 
 from __future__ import annotations
@@ -29,28 +29,31 @@ _TRUTH_BESIDE_HARNESS = ("reference/weights", "classifiers", "submissions", "tes
 
 @dataclass(frozen=True)
 class Exposure:
-    """What is bound where, what in it is hidden, and how the worker's Python finds its modules."""
+    """The paths that a worker sees, those hidden among them, and where its Python finds modules."""
 
     interpreter: str
     binds: tuple[tuple[str, str], ...]
-    """Read-only: (source, destination), outer folders before inner ones. Every source exists."""
+    """Paths bound read-only, as (source, destination), outer folders before inner ones. Every source exists."""
     links: tuple[tuple[str, str], ...]
-    """Symbolic links of the root, such as /lib: (destination, target)."""
+    """Symbolic links in the root, such as /lib, as (destination, target)."""
     hidden: tuple[str, ...]
-    """Existing folders, as destinations, that look empty from inside."""
+    """Existing folders below the destinations that look empty to the worker."""
     sys_path: tuple[str, ...]
-    """Entries after the standard library's."""
+    """Entries of the worker's sys.path, after those of the standard library."""
     packages: tuple[tuple[str, str], ...]
-    """The trusted packages by name, found apart from sys.path: (name, folder)."""
+    """Trusted packages, as (name, folder), which are imported from there and not by sys.path."""
 
 
 @lru_cache(maxsize=16)
 def expose(registry_package: str | None, submission: str | None, remapped: bool) -> Exposure:
-    """What to show to a worker.
+    """Lists what a worker may see.
 
-    `registry_package` is the top-level package of the architectures, or None for a worker that runs student code;
-    `submission` is a submission's root, or None. `remapped` is True under bubblewrap, where trusted packages and the
-    submission get places of their own, and False where the worker sees the machine's own paths.
+    Parameters
+    ----------
+    registry_package : top-level package of the architectures; None for a worker that runs student code
+    submission : root folder of the submission, or None
+    remapped : True under bubblewrap, where trusted packages and the submission are bound at fixed places; False where
+        the worker sees the machine's own paths
     """
     import harness
 
@@ -68,7 +71,7 @@ def expose(registry_package: str | None, submission: str | None, remapped: bool)
     if submission is not None:
         binds.append((submission, SUBMISSION if remapped else submission))
 
-    # Outer before inner, so that a bind never covers another; the order is otherwise of no meaning.
+    # Outer before inner, so that no bind covers another.
     unique = sorted(dict.fromkeys(binds), key=lambda bind: (len(Path(bind[1]).parts), bind[1]))
     return Exposure(
         interpreter,
@@ -81,10 +84,10 @@ def expose(registry_package: str | None, submission: str | None, remapped: bool)
 
 
 def readable_paths(exposure: Exposure) -> tuple[list[str], list[str]]:
-    """The exposure for Landlock, which can allow but not except.
+    """The exposure as Landlock needs it, which can allow a folder but not except one below it.
 
-    Returns the paths whose content may be read, and the folders that may only be listed because something hidden lies
-    below them.
+    Returns the paths that may be read with everything below them, and the folders that may only be listed because
+    something hidden lies below them.
     """
     hidden = [Path(path) for path in exposure.hidden]
     read: list[str] = []
@@ -106,14 +109,14 @@ def readable_paths(exposure: Exposure) -> tuple[list[str], list[str]]:
 
 
 def _library_folders() -> list[str]:
-    """The folders of sys.path that hold the worker's libraries, wherever they were installed."""
+    """The folders that the worker's libraries are installed in."""
     specs = [importlib.util.find_spec(name) for name in _WORKER_LIBRARIES]
     found = [str(Path(spec.origin).resolve().parents[1]) for spec in specs if spec is not None and spec.origin]
     return list(dict.fromkeys(found))
 
 
 def _interpreter_folders() -> list[str]:
-    """The standard library, and the shared libraries beside it, of the Python that runs."""
+    """The folders of this Python's standard library, and of the shared libraries beside it."""
     base = Path(sys.base_prefix).resolve()
     folders = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
     if str(base) not in ("/", "/usr", "/usr/local"):
@@ -124,12 +127,12 @@ def _interpreter_folders() -> list[str]:
 def _folder_of(package: str) -> str:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(f"No package named {package!r} holds the reference architectures.")
+        raise ModuleNotFoundError(f"There is no package {package!r} to take the architectures from.")
     return str(Path(next(iter(spec.submodule_search_locations))).resolve())
 
 
 def _hidden(binds: list[tuple[str, str]], registries: set[str]) -> list[str]:
-    """Everything below the binds that is truth, weights or somebody's results, as destinations."""
+    """The folders below the binds that hold truth, weights or results, as destinations."""
     data = os.environ.get("GRADEBENCH_DATA")
     hidden: dict[str, None] = {}
     for bound, destination in binds:

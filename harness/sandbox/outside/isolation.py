@@ -1,12 +1,10 @@
-"""How well this machine can confine a worker, found out by trying."""
+"""Finds out how well this machine can isolate a worker, by trying."""
 
 from __future__ import annotations
 
 import json
 import os
-import select
 import tempfile
-import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 from harness.sandbox.outside import bubblewrap
 from harness.sandbox.outside.exposure import expose
 from harness.sandbox.outside.limits import MIB
+from harness.sandbox.outside.pipes import read_in_time
 from harness.sandbox.outside.process import Level, Process, printed
 from harness.types import GradingError
 
@@ -23,16 +22,16 @@ NOT_ISOLATED = "NOT ISOLATED"
 _SECONDS = 20.0
 _NOTICES: dict[Level, str] = {
     "full": "",
-    "reduced": "No namespaces here: workers are confined by Landlock and seccomp alone, and student code can't write "
-    "files, not even in /tmp.",
-    "minimal": "Neither namespaces nor Landlock here: only checkpoints of known architectures and answers-only files "
-    "are graded; student code is refused unless you pass --trust-code.",
+    "reduced": "This machine offers no namespaces: workers are confined by Landlock and seccomp alone, and student "
+    "code can't write files, not even in /tmp.",
+    "minimal": "This machine offers neither namespaces nor Landlock: only checkpoints of known architectures and "
+    "answers-only files are graded; student code is refused unless you pass --trust-code.",
 }
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was tried."""
+    """The outcome of one thing that was tried."""
 
     name: str
     ok: bool
@@ -41,51 +40,59 @@ class Check:
 
 @dataclass(frozen=True)
 class Isolation:
-    """The best level of this machine, and what was tried to find it."""
+    """The best isolation level of this machine, and what was tried to find it."""
 
     level: Level
     checks: tuple[Check, ...]
     notice: str
-    """What the instructor should know; empty where isolation is full."""
+    """A sentence about what is missing, for the instructor; empty where isolation is full."""
 
 
 @lru_cache(maxsize=1)
 def probe() -> Isolation:
-    """The isolation that this machine offers, by having a harmless child attempt what a hostile one would.
+    """Finds the isolation that this machine offers: a harmless child attempts what a hostile one would.
 
     Takes about a tenth of a second the first time, and is remembered for the life of the process. Never raises: where
-    nothing works, the level is minimal and the checks say why.
+    nothing works, the level is "minimal" and the checks say why.
     """
     checks: list[Check] = []
     levels: tuple[Level, ...] = ("full", "reduced")
     for level in levels:
-        found = _try(level)
+        found = check_level(level)
         checks += found
         if all(check.ok for check in found):
             return Isolation(level, tuple(checks), _NOTICES[level])
     return Isolation("minimal", tuple(checks), _NOTICES["minimal"])
 
 
-def _try(level: Level) -> list[Check]:
+def check_level(level: Level) -> list[Check]:
+    """Starts a child at `level`, "full" or "reduced", and checks each layer and each attack; all must be ok.
+
+    Never raises: a child that can't be started is one failed check.
+    """
     if level == "full" and bubblewrap.executable() is None:
         return [Check("full: bubblewrap", False, "bwrap is not installed")]
     try:
         with tempfile.TemporaryDirectory(prefix="gradebench-probe-") as folder:
             secret = Path(folder) / "secret"
             secret.write_text("not for the worker")
-            report = _run(level, str(secret))
+            report = _probe(level, str(secret))
     except (OSError, ValueError) as error:
         return [Check(f"{level}: start", False, str(error))]
     layers = report["layers"]
     landlock = int(layers["landlock"])
     why = str(layers.get("why", ""))
     checks = [
-        Check(f"{level}: start", True, "bubblewrap namespaces" if level == "full" else "a plain child process"),
-        # Under bubblewrap Landlock is a second fence around the first, and kernels without it are no worse than that.
+        Check(
+            f"{level}: start",
+            True,
+            "in namespaces of its own, by bubblewrap" if level == "full" else "as a plain child process",
+        ),
+        # Under bubblewrap Landlock is a second layer, and the namespaces protect without it too.
         Check(
             f"{level}: Landlock",
             landlock > 0 or level == "full",
-            f"version {landlock}" if landlock else f"not available, namespaces alone ({why})",
+            f"version {landlock}" if landlock else f"not available ({why}); namespaces alone protect files",
         ),
         Check(f"{level}: seccomp", bool(layers["seccomp"]), "system calls filtered" if layers["seccomp"] else why),
     ]
@@ -95,15 +102,15 @@ def _try(level: Level) -> list[Check]:
     ]
 
 
-def _run(level: Level, secret: str) -> dict[str, Any]:
-    """The report of a child in mode "try". ValueError where it gives none in time."""
+def _probe(level: Level, secret: str) -> dict[str, Any]:
+    """The report of a child in mode "probe"; ValueError where it sends none in time."""
     receive, send = os.pipe2(os.O_CLOEXEC)
     request, nothing = os.pipe2(os.O_CLOEXEC)
     log_read, log = os.pipe2(os.O_CLOEXEC)
     process = None
     try:
         config = {
-            "mode": "try",
+            "mode": "probe",
             "receive": request,
             "send": send,
             "secret": secret,
@@ -113,7 +120,11 @@ def _run(level: Level, secret: str) -> dict[str, Any]:
         process = Process(level, exposure, config, [request, send], log, MIB)
         os.close(send)
         send = -1
-        return _read_report(receive)
+        text = read_in_time(receive, _SECONDS)
+        if not text:
+            raise ValueError("the trial process ended without a report")
+        report: dict[str, Any] = json.loads(text)
+        return report
     except (GradingError, ValueError) as error:
         raise ValueError(f"{error} {printed(log_read)}".strip()) from error
     finally:
@@ -122,21 +133,3 @@ def _run(level: Level, secret: str) -> dict[str, Any]:
                 os.close(descriptor)
         if process is not None:
             process.kill()
-
-
-def _read_report(receive: int) -> dict[str, Any]:
-    deadline = time.monotonic() + _SECONDS
-    text = b""
-    while True:
-        poller = select.poll()
-        poller.register(receive, select.POLLIN)
-        if not poller.poll(max(0, int((deadline - time.monotonic()) * 1000))):
-            raise ValueError("the trial process gave no report in time")
-        data = os.read(receive, 1 << 16)
-        if not data:
-            break
-        text += data
-    if not text:
-        raise ValueError("the trial process ended without a report")
-    report: dict[str, Any] = json.loads(text)
-    return report

@@ -1,4 +1,4 @@
-"""Starting, watching and killing the process that a worker lives in; parent side."""
+"""Starts, watches and kills the process that a worker runs in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import select
 import signal
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,14 @@ from typing import Any, Literal
 
 from harness.sandbox.outside import bubblewrap
 from harness.sandbox.outside.exposure import Exposure, readable_paths
+from harness.sandbox.outside.pipes import read_in_time
 from harness.text import plain_text
 from harness.types import broken
 
 Level = Literal["full", "reduced", "minimal"]
 
 ENVIRONMENT = {
-    "HOME": "/tmp",  # noqa: S108 — the sandbox's own
+    "HOME": "/tmp",  # noqa: S108 — the worker's own
     "TMPDIR": "/tmp",  # noqa: S108
     "PATH": "",
     "LANG": "C.UTF-8",
@@ -38,10 +38,10 @@ ENVIRONMENT = {
     "MPLBACKEND": "Agg",
     "MPLCONFIGDIR": "/tmp/matplotlib",  # noqa: S108
 }
-"""All that a worker's environment holds; nothing of the instructor's."""
+"""The complete environment of a worker; it inherits nothing of the instructor's."""
 
-# Nothing of sys.path but the standard library (-S -P -s), then exactly what the exposure lists. The trusted packages
-# are found by a finder of their own, because a folder on sys.path would show its neighbours too.
+# sys.path begins with the standard library alone (-S -P -s), followed by exactly what the exposure lists. The trusted
+# packages have a finder of their own, because a folder on sys.path would expose its neighbours too.
 _BOOTSTRAP = """
 import importlib.util, json, sys
 config = json.loads(sys.argv[1])
@@ -63,18 +63,17 @@ _START_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Exit:
-    """How a process ended. `code` and `signal` are None where it didn't end by itself."""
+    """The exit code or signal that a process ended with; both are None where it didn't end by itself."""
 
     code: int | None = None
     signal: int | None = None
 
 
 class Process:
-    """One child process, with everything that it may start.
+    """A child process, and everything that it starts.
 
-    Under bubblewrap it is a process-id namespace, and killing its first process kills all of it. The kernel also
-    kills it when the *thread* that started it ends, so a process must not be handed to another thread that lives
-    longer.
+    Under bubblewrap it is a process-id namespace, and killing its first process kills all of it. The kernel also kills
+    it when the *thread* that started it ends, so it must not be handed to a thread that lives longer.
     """
 
     def __init__(
@@ -88,7 +87,8 @@ class Process:
     ) -> None:
         """Starts `harness.sandbox.inside.entry` with `config`.
 
-        `descriptors` keep their numbers; `log` becomes stdout and stderr; /tmp has `tmp_bytes`, or is not there.
+        `descriptors` keep their numbers in the child; `log` becomes its stdout and stderr; its /tmp has `tmp_bytes`, or
+        does not exist where that is None.
         GradingError with fault "harness" where it can't be started.
         """
         full = level == "full"
@@ -140,7 +140,7 @@ class Process:
         self._inner: int | None = None
 
     def threads(self) -> int:
-        """Threads of the worker now; 0 where that can't be told."""
+        """The worker's current number of threads; 0 where it can't be read."""
         try:
             if self._inner is None:
                 self._inner = self._popen.pid
@@ -154,7 +154,7 @@ class Process:
             return 0
 
     def end(self, grace: float) -> Exit:
-        """Waits `grace` seconds for the process to end by itself, then kills all of it; how it ended."""
+        """Waits `grace` seconds for the process to end by itself, then kills all of it; returns how it ended."""
         try:
             code = self._popen.wait(grace)
         except subprocess.TimeoutExpired:
@@ -169,7 +169,7 @@ class Process:
         return Exit(code=code)
 
     def kill(self) -> None:
-        """Kills the process and all that it started, and waits until it is gone. May be called twice."""
+        """Kills the process and everything that it started, and waits until it is gone. May be called twice."""
         if self._handle is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)
@@ -184,23 +184,13 @@ class Process:
 
 
 def _first_process(status: int) -> int:
-    """The process id that bubblewrap reports, before its deadline. ValueError where it reports none."""
-    deadline = time.monotonic() + _START_SECONDS
-    text = b""
-    while not text.rstrip().endswith(b"}"):
-        poller = select.poll()
-        poller.register(status, select.POLLIN)
-        if not poller.poll(max(0, int((deadline - time.monotonic()) * 1000))):
-            raise ValueError("no answer")
-        data = os.read(status, 4096)
-        if not data:
-            break
-        text += data
-    return int(json.loads(text)["child-pid"])
+    """The process id that bubblewrap reports for the namespace's first process; ValueError where it reports none."""
+    # bubblewrap may keep its end open, so the end of the JSON object is the end of the report.
+    return int(json.loads(read_in_time(status, _START_SECONDS, b"}"))["child-pid"])
 
 
 def printed(log: int) -> str:
-    """The end of what lies in the log of a process that is gone, as plain text."""
+    """The end of what a process that is gone left in its log, as plain text."""
     poller = select.poll()
     poller.register(log, select.POLLIN)
     text = b""

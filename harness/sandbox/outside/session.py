@@ -1,6 +1,6 @@
-"""The parent's side of a conversation with one worker, whatever kind of process that is.
+"""The parent's side of the exchange with one worker, for every kind of worker process.
 
-Whatever a worker does, the parent sees arrays of the shape that it asked for, or a GradingError.
+Whatever a worker does, the parent gets arrays of the shape that it asked for, or a GradingError.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
+from harness.sandbox.outside.closing import Closing
 from harness.sandbox.outside.limits import GIB, Limits
 from harness.sandbox.outside.process import Exit
 from harness.sandbox.wire import LOG_LIMIT, TAG_ERROR, TEXT_LIMIT, Channel, WireError
@@ -21,41 +21,34 @@ from harness.text import plain_text
 from harness.types import Answer, Array, ArraySpec, Failure, GradingError, Question, broken, refuse
 
 _START_SECONDS = 120.0
-"""For Python and PyTorch to be imported from a cold disk."""
+"""Time for Python and PyTorch to be imported from a cold disk."""
 _GRACE_SECONDS = 0.5
 _DESCRIPTION_LIMIT = 1 << 20
 _STAGES = frozenset({"manifest", "checkpoint", "worker", "answers"})
 _NOTES = 50
 
 
-class Session(ABC):
-    """A conversation with one worker; a context manager, not for use by several threads.
+class Session(Closing, ABC):
+    """An exchange with one worker; a context manager, for one thread.
 
-    Every method raises GradingError: fault "submission" for what the worker said or did, fault "harness" where it
-    could not be started. After a timeout, a crash or a broken frame the worker is gone and every call says so.
+    Every method raises GradingError: fault "submission" for what the worker sent or did, fault "harness" where it
+    could not be started. After a timeout, a crash or a broken frame the worker is gone, and every further call raises
+    the same error again.
     """
 
     def __init__(self, limits: Limits, isolation_stamp: str) -> None:
         self.limits = limits
         self.isolation_stamp = isolation_stamp
-        """What a record says about isolation: a level, or NOT ISOLATED."""
+        """The isolation that a record states: a level, or NOT ISOLATED."""
         self.notes: list[str] = []
-        """What was tolerated so far, in sentences for the student."""
+        """Sentences for the student about what was tolerated so far."""
         self._channel: Channel | None = None
         self._over: Failure | None = None
         self._log = ""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     @property
     def log(self) -> str:
-        """The end of what the worker printed on stdout and stderr, at most 64 KiB, control characters escaped."""
+        """The end of what the worker printed on stdout and stderr, at most 64 KiB, with control characters escaped."""
         if self._channel is not None:
             self._channel.drain()
             self._log = _log_text(self._channel)
@@ -64,16 +57,16 @@ class Session(ABC):
     def open_weights(self, model: str, options: Mapping[str, str], checkpoint: bytes, name: str) -> list[str]:
         """Builds architecture `model` with `options` and loads the bytes of a checkpoint into it.
 
-        `name` is the file's, for messages. Returns notes on what was tolerated; they are added to `notes` too.
+        `name` is the file's name in messages. Returns notes on what was tolerated, and adds them to `notes`.
         """
         header = {"op": "open_weights", "model": model, "options": dict(options), "name": name}
         return self._open(header, checkpoint, f"Opening {name}")
 
     def ask(self, question: Question, deadline: float | None = None) -> Answer:
-        """The model's answer: exactly the arrays of `question.answers`, every float in them finite.
+        """Asks the model a question; the arrays of `question.answers`, every floating-point value in them finite.
 
-        `deadline` is in seconds from now; None for `limits.wall_seconds`. Ranges (`low`, `high`) are the caller's to
-        check. What was tolerated is added to `notes`.
+        `deadline` is in seconds from now; None for `limits.wall_seconds`. The ranges `low` and `high` of the answers
+        are not checked. What was tolerated is added to `notes`.
         """
         inputs = {name: np.ascontiguousarray(array) for name, array in question.inputs.items()}
         header = {
@@ -86,15 +79,15 @@ class Session(ABC):
         return self._arrays(header, inputs, b"", question.answers, what, deadline)
 
     def read_outputs(self, data: bytes, name: str, wanted: Mapping[str, ArraySpec]) -> Answer:
-        """The `wanted` arrays of an answers-only file (.pt, .npz, .safetensors), given as its bytes.
+        """Reads the `wanted` arrays of an answers-only file (.pt, .npz, .safetensors), given as its bytes.
 
-        Read without executing anything; dtype and shape must be as specified, and every float finite.
+        Nothing of it is executed; dtype and shape must be as specified, and every floating-point value finite.
         """
         header = {"op": "read_outputs", "name": name, "answers": _wire_specs(wanted)}
         return self._arrays(header, {}, data, wanted, f"Reading {name}", None)
 
     def describe(self, data: bytes, name: str) -> dict[str, Any]:
-        """What a checkpoint holds, as `harness.checkpoint.describe` says it: JSON values, all text escaped."""
+        """Describes a checkpoint as `harness.checkpoint.describe` does: JSON values, with all text escaped."""
         text, _ = self._call(
             {"op": "describe", "name": name}, {}, data, None, f"Reading {name}", None, _DESCRIPTION_LIMIT
         )
@@ -107,13 +100,13 @@ class Session(ABC):
         return value
 
     def close(self) -> None:
-        """Kills the worker and whatever it started; may be called twice."""
+        """Kills the worker and everything that it started. May be called twice."""
         if self._over is None:
             self._over = Failure("worker", "closed", "This worker was closed.", "harness")
         self._kill()
-        self._leave()
+        self._close_channel()
 
-    # What a kind of worker has to bring.
+    # To be implemented by each kind of worker.
 
     @abstractmethod
     def _start(self, header: Mapping[str, Any]) -> Channel:
@@ -121,17 +114,17 @@ class Session(ABC):
 
     @abstractmethod
     def _end(self, grace: float) -> Exit:
-        """Waits up to `grace` seconds for the worker to end, then ends it; how it ended."""
+        """Waits up to `grace` seconds for the worker to end, then kills it; returns how it ended."""
 
     @abstractmethod
     def _kill(self) -> None:
-        """Kills the worker and whatever it started."""
+        """Kills the worker and everything that it started."""
 
-    # The conversation.
+    # The exchange.
 
     def _open(self, header: Mapping[str, Any], data: bytes, what: str) -> list[str]:
         text, _ = self._call(header, {}, data, None, what, None)
-        return self._noted(text)
+        return self._take_notes(text)
 
     def _arrays(
         self,
@@ -143,12 +136,13 @@ class Session(ABC):
         seconds: float | None,
     ) -> Answer:
         text, arrays = self._call(header, inputs, data, wanted, what, seconds)
-        self._noted(text)
+        self._take_notes(text)
         for name, array in arrays.items():
             self._check(name, array)
         return arrays
 
     def _check(self, name: str, array: Array) -> None:
+        """Refuses values that are not finite, and bytes that are no truth values."""
         if array.dtype.kind == "b" and bool((array.view(np.uint8) > 1).any()):
             raise self._protocol(f"The answer {name} holds truth values that are neither true nor false")
         if array.dtype.kind == "f":
@@ -172,7 +166,7 @@ class Session(ABC):
         seconds: float | None,
         text_limit: int = TEXT_LIMIT,
     ) -> tuple[bytes, dict[str, Array]]:
-        """One request and its reply. `what` begins the sentences about what went wrong."""
+        """Sends one request and receives its reply. `what` begins the sentences about what went wrong."""
         if self._over is not None:
             raise GradingError(self._over)
         channel = self._channel = self._channel or self._begin(header)
@@ -187,11 +181,11 @@ class Session(ABC):
         except WireError as error:
             raise self._fail(error, what, seconds) from None
         if tag == TAG_ERROR:
-            raise self._said(text)
+            raise self._reported(text)
         return text, arrays
 
     def _begin(self, header: Mapping[str, Any]) -> Channel:
-        """Starts the worker and waits for its hello, which it sends before it has seen anything of a submission."""
+        """Starts the worker and waits for its greeting, sent before it has seen anything of a submission."""
         channel = self._channel = self._start(header)
         try:
             channel.receive(None, time.monotonic() + _START_SECONDS)
@@ -202,12 +196,12 @@ class Session(ABC):
             message = f"The worker did not start: {error} ({how})."
             failure = broken("worker", "start", message, _log_text(channel)[-4000:])
             self._over = failure.failure
-            self._leave()
+            self._close_channel()
             raise failure from None
         return channel
 
     def _fail(self, error: WireError, what: str, seconds: float) -> GradingError:
-        """Ends the worker after a failed exchange; the error to raise."""
+        """Ends the worker after a failed exchange; returns the error to raise."""
         ended = self._end(_GRACE_SECONDS if error.kind == "closed" else 0.0)
         kind, message = "protocol", f"{what}: {error}; the worker was stopped."
         if error.kind == "timeout":
@@ -219,25 +213,28 @@ class Session(ABC):
         return self._finish(kind, message)
 
     def _protocol(self, message: str) -> GradingError:
+        """Kills a worker that broke the protocol; returns the error to raise."""
         self._kill()
         return self._finish("protocol", message + "; the worker was stopped.")
 
     def _finish(self, kind: str, message: str) -> GradingError:
+        """Closes the channel of a worker that is gone; returns the error that this and all further calls raise."""
         detail = self.log[-4000:]
         error = refuse("worker", kind, message, detail)
         self._over = error.failure
-        self._leave()
+        self._close_channel()
         return error
 
-    def _leave(self) -> None:
+    def _close_channel(self) -> None:
+        """Closes the channel, and keeps the end of the log."""
         if self._channel is not None:
             self._channel.drain()
             self._log = _log_text(self._channel)
             self._channel.close()
             self._channel = None
 
-    def _said(self, text: bytes) -> GradingError:
-        """An error that the worker reported. It can only ever be the submission's, never a score."""
+    def _reported(self, text: bytes) -> GradingError:
+        """The error that the worker reported, always with fault "submission"."""
         try:
             report = json.loads(text)
             stage, kind, message, detail = (report[key] for key in ("stage", "kind", "message", "detail"))
@@ -251,7 +248,8 @@ class Session(ABC):
             kind = "error"
         return refuse(stage, kind, plain_text(message, 2000), plain_text(detail, 8000))
 
-    def _noted(self, text: bytes) -> list[str]:
+    def _take_notes(self, text: bytes) -> list[str]:
+        """The notes in a reply, escaped; new ones are added to `notes`."""
         try:
             found = json.loads(text)
         except (ValueError, RecursionError):
@@ -268,12 +266,12 @@ def _wire_specs(specs: Mapping[str, ArraySpec]) -> list[list[Any]]:
 
 
 def _ending(ended: Exit, what: str, limits: Limits) -> tuple[str, str]:
-    """Kind and sentence for a worker that went away by itself."""
+    """The kind of failure and the sentence for a worker that ended by itself."""
     memory = f"{limits.memory / GIB:.3g} GiB"
     if ended.signal in (9, 24):
         if ended.signal == 24:
             return "timeout", f"{what} used more than {limits.cpu_seconds} s of processor time and was stopped."
-        return "memory", f"{what}: the process was killed, most likely for memory; {memory} are allowed."
+        return "memory", f"{what}: the process was killed, most likely for using too much memory; {memory} are allowed."
     if ended.signal is not None:
         name = {4: "illegal instruction", 6: "abort", 7: "bus error", 8: "arithmetic error", 11: "segmentation fault"}
         found = name.get(ended.signal, "signal")
@@ -288,7 +286,7 @@ def _log_text(channel: Channel) -> str:
     text = plain_text(kept.decode("utf-8", "replace"), 4 * LOG_LIMIT)
     left_out = channel.log_bytes - len(kept)
     if left_out > 0:
-        text = f"[the first {left_out:,} bytes are left out]\n{text}"
+        text = f"[the first {left_out:,} bytes were dropped]\n{text}"
     return text[-LOG_LIMIT:]
 
 

@@ -1,4 +1,4 @@
-"""A warm process that forks a worker in milliseconds, for submissions of which nothing runs."""
+"""Starts workers in milliseconds by forking a warm process, for submissions whose code never runs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 import os
 import socket
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from harness.sandbox.outside.closing import Closing
 from harness.sandbox.outside.exposure import expose
 from harness.sandbox.outside.isolation import Isolation
 from harness.sandbox.outside.limits import Limits
@@ -22,11 +22,11 @@ from harness.types import GradingError, broken
 _START_SECONDS = 120.0
 
 
-class WeightsWorkers:
-    """A process that has PyTorch imported and forks workers; a context manager, for one thread.
+class WeightsWorkers(Closing):
+    """A fork server: a process that has imported PyTorch and forks workers; a context manager, for one thread.
 
-    It is started when the first worker is asked for, and again after it was lost. It has no /proc, no /tmp, no network
-    and sees neither questions nor submissions: these go straight to the forks.
+    It is started with the first worker, and again after it was lost. It has no /proc, no /tmp and no network, and gets
+    neither questions nor submissions: these go directly to its forks.
     """
 
     def __init__(self, isolation: Isolation, *, registry: str = REGISTRY) -> None:
@@ -35,20 +35,12 @@ class WeightsWorkers:
         self._process: Process | None = None
         self._control: socket.socket | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def worker(self, limits: Limits | None = None) -> Session:
-        """A fresh worker for one submission's weights or answers; to be used as a context manager."""
+        """A new worker for the weights or answers of one submission; a context manager."""
         return _ForkedWorker(self, limits or Limits(), self._isolation.level)
 
     def close(self) -> None:
-        """Ends the zygote and all its workers; may be called twice."""
+        """Kills the fork server and all its workers. May be called twice."""
         if self._process is not None:
             self._process.kill()
             self._process = None
@@ -57,7 +49,7 @@ class WeightsWorkers:
             self._control = None
 
     def fork(self, limits: Limits, descriptors: list[int]) -> int:
-        """Forks a worker that gets `descriptors` (requests, replies, log): a number for `reap`."""
+        """Forks a worker that gets `descriptors` (requests, replies, log); its process id, for `reap`."""
         request = {"op": "fork", "limits": sent_limits(limits, own_namespace=False)}
         for attempt in (1, 2):
             try:
@@ -65,11 +57,11 @@ class WeightsWorkers:
             except (OSError, ValueError, KeyError) as error:
                 self.close()
                 if attempt == 2:
-                    raise broken("worker", "start", f"The zygote could not fork a worker: {error}.") from error
+                    raise broken("worker", "start", f"The fork server could not fork a worker: {error}.") from error
         raise AssertionError
 
     def reap(self, child: int, grace: float) -> Exit:
-        """Ends a fork, after waiting `grace` seconds for it to end by itself. Loses the zygote if that fails."""
+        """Waits `grace` seconds for a fork to end by itself, then kills it; kills the fork server where that fails."""
         try:
             if self._control is None:
                 return Exit()
@@ -84,7 +76,7 @@ class WeightsWorkers:
 
     @property
     def generation(self) -> int:
-        """Which process this is now; a fork of an earlier one is gone already."""
+        """A number that identifies the current fork server, 0 for none; the forks of an earlier one are gone."""
         return id(self._process) if self._process is not None else 0
 
     def _exchange(self, request: Mapping[str, Any], descriptors: list[int], seconds: float) -> dict[str, Any]:
@@ -93,7 +85,7 @@ class WeightsWorkers:
         socket.send_fds(control, [json.dumps(request).encode()], descriptors)
         reply = control.recv(1 << 16)
         if not reply:
-            raise OSError("it has ended")
+            raise OSError("the process has ended")
         report: dict[str, Any] = json.loads(reply)
         return report
 
@@ -103,20 +95,20 @@ class WeightsWorkers:
         level = self._isolation.level
         try:
             exposure = expose(package_of(self._registry), None, level == "full")
-            config = {"mode": "zygote", "registry": self._registry, "control": theirs.fileno()}
+            config = {"mode": "fork-server", "registry": self._registry, "control": theirs.fileno()}
             self._process = Process(level, exposure, config, [theirs.fileno()], write, None)
             theirs.close()
             os.close(write)
             write = -1
             ours.settimeout(_START_SECONDS)
             if not ours.recv(1 << 16):
-                raise broken("worker", "start", "The zygote did not start.", printed(read))
+                raise broken("worker", "start", "The fork server did not start.", printed(read))
         except (OSError, GradingError) as error:
             ours.close()
             self.close()
             if isinstance(error, GradingError):
                 raise
-            raise broken("worker", "start", f"The zygote did not start: {error}.", printed(read)) from error
+            raise broken("worker", "start", f"The fork server did not start: {error}.", printed(read)) from error
         finally:
             theirs.close()
             os.close(read)
@@ -127,25 +119,25 @@ class WeightsWorkers:
 
 
 class _ForkedWorker(Session):
-    """A worker that a zygote forked."""
+    """A worker that a fork server forked."""
 
-    def __init__(self, zygote: WeightsWorkers, limits: Limits, isolation_stamp: str) -> None:
+    def __init__(self, server: WeightsWorkers, limits: Limits, isolation_stamp: str) -> None:
         super().__init__(limits, isolation_stamp)
-        self._zygote = zygote
+        self._server = server
         self._child: int | None = None
         self._generation = 0
 
     def _start(self, header: Mapping[str, Any]) -> Channel:
         with Pipes() as pipes:
-            self._child = self._zygote.fork(self.limits, [pipes.request_read, pipes.reply_write, pipes.log_write])
-            self._generation = self._zygote.generation
+            self._child = self._server.fork(self.limits, [pipes.request_read, pipes.reply_write, pipes.log_write])
+            self._generation = self._server.generation
             return pipes.channel(None)
 
     def _end(self, grace: float) -> Exit:
         child, self._child = self._child, None
-        if child is None or self._generation != self._zygote.generation:
+        if child is None or self._generation != self._server.generation:
             return Exit()
-        return self._zygote.reap(child, grace)
+        return self._server.reap(child, grace)
 
     def _kill(self) -> None:
         self._end(0.0)

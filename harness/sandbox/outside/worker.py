@@ -1,4 +1,4 @@
-"""A worker in a process of its own, which may run student code."""
+"""Starts a worker in a process of its own, which may run student code."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from harness.sandbox.wire import Channel, WireError
 from harness.types import GradingError, broken
 
 REGISTRY = "reference:MODELS"
-"""Where a worker finds the architectures: "module:attribute", a mapping of names to `reference.Architecture`."""
+"""Default place of the architectures, "module:attribute": a mapping of names to `reference.Architecture`."""
 
 
 class Worker(Session):
-    """A worker in a process of its own, started when it is first asked to open something.
+    """A worker in a process of its own, started by the first request to open something.
 
     Parameters
     ----------
-    isolation : what `probe()` found
-    trust_code : run student code even where it can't be isolated; records are then stamped NOT ISOLATED
-    registry : "module:attribute" of the architectures; its package must be importable here
+    isolation : the result of `probe()`
+    limits : resources that the worker may use; None for the defaults
+    trust_code : run student code even where it can't be isolated; `isolation_stamp` is then NOT ISOLATED
+    registry : "module:attribute" of the architectures; its package must be importable by the parent
     """
 
     def __init__(
@@ -43,13 +44,21 @@ class Worker(Session):
     def open_code(self, root: Path, code: str, checkpoint: str | None) -> list[str]:
         """Imports "file.py:function" of the submission at `root` and calls function(checkpoint path).
 
-        `root` is bound read-only; it is the working directory. `checkpoint` is relative to it; the function gets
-        an absolute path, or None. The student's modules are found, those in the file's folder first, but never in
-        place of the standard library's, PyTorch's or the harness's. Or `code` is one of `harness.types.STARTER_CODES`:
-        then the starter's own method is looked for and asked. Must be the worker's first request.
+        Parameters
+        ----------
+        root : the submission's folder, read-only for the worker and its working directory
+        code : "path/to/file.py:function", or one of `harness.types.STARTER_CODES`, for which the starter's own method
+            is found and asked. The student's modules are imported from the file's folder first, but never in place of
+            the standard library's, PyTorch's or the harness's.
+        checkpoint : relative to `root`, or None; the function gets an absolute path, or None
+
+        Returns notes on what was tolerated, for the student. GradingError where the code can't be loaded, where it
+        may not run because this machine can't isolate it, and where this isn't the worker's first request.
         """
         if self._channel is not None or self._root is not None:
-            raise broken("worker", "not-fresh", "Student code needs a worker that has opened nothing before.")
+            raise broken(
+                "worker", "not-fresh", "Student code needs a new worker; this one has opened something before."
+            )
         if self._isolation.level == "minimal":
             if not self._trust_code:
                 raise broken(
@@ -86,7 +95,7 @@ class Worker(Session):
             return pipes.channel(self._watch)
 
     def _watch(self) -> None:
-        # As root RLIMIT_NPROC binds nobody, and a thread costs less address space than RLIMIT_AS could count.
+        # RLIMIT_NPROC does not bind root, and a thread takes too little address space for RLIMIT_AS to limit.
         if self._process is not None and self._process.threads() > self.limits.threads:
             raise WireError("threads", "too many threads")
 
@@ -104,9 +113,9 @@ def package_of(registry: str) -> str:
 
 
 def sent_limits(limits: Limits, own_namespace: bool) -> dict[str, Any]:
-    """Limits as the child applies them.
+    """The limits in the form that the worker applies.
 
-    The kernel's bound on threads counts all that a user runs, so it is only for a namespace of its own; it lies above
-    the parent's, which is the one that tells the student.
+    The kernel's limit on threads counts everything that a user runs, so it is set only in a user namespace of the
+    worker's own. It is twice the parent's limit, so that the parent, which can tell the student, acts first.
     """
     return asdict(limits) | {"threads": 2 * limits.threads if own_namespace else None}

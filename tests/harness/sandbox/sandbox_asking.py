@@ -1,4 +1,4 @@
-"""What the sandbox's tests share: weights, questions, and a submission whose code attacks."""
+"""Shared parts of the sandbox's tests: weights, questions, and a submission whose code attacks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PROBES = [
     "mount",
     "privileges",
 ]
-"""Methods of `hostile` that answer 1 where an attack succeeded."""
+"""Methods of `hostile` that return 1 where an attack succeeded."""
 
 
 def npz(**arrays: np.ndarray) -> bytes:
@@ -57,7 +57,7 @@ def question(method: str, shape: tuple[int, ...] = (1,), value: float = 21.0) ->
 
 
 def works(session: Session) -> bool:
-    """Whether a worker answers as it should."""
+    """Whether the worker answers correctly."""
     return float(session.ask(question("echo"), 30)["y"][0]) == 42.0
 
 

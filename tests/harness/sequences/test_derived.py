@@ -1,4 +1,4 @@
-"""Completions and posteriors against brute force over whole sequences of 4 × 4 images."""
+"""Compares completions and posteriors with brute force over whole sequences of 4 × 4 images."""
 
 import itertools
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.sequences import derived
+from harness.sequences import branches, derived
 from harness.types import GradingError
 from reference.pixel_rnn import PixelRNN
 
@@ -16,7 +16,7 @@ LENGTH = SIDE * SIDE
 
 
 class WholeSequences(nn.Module):
-    """P(x_{t+1} | x_1 … x_t) by a GRU of two layers, written for whole sequences alone."""
+    """A GRU of two layers that gives P(x_{t+1} | x_1 … x_t), for whole sequences alone."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class WholeSequences(nn.Module):
 
 
 class LayersFirst(WholeSequences):
-    """The same in steps; the state is torch's (layers, N, H), so that N is its second dimension."""
+    """The same model in steps; its state is torch's (layers, N, H), so that N is the second dimension."""
 
     next_pixel_probabilities = None
 
@@ -45,7 +45,7 @@ class LayersFirst(WholeSequences):
 
 
 class BatchFirst(LayersFirst):
-    """A nested state: a dictionary, a tuple of (N, H) for each layer, a counter, a table of no image's."""
+    """The same with a nested state: a dictionary, a tuple of (N, H) for each layer, a counter, a shared table."""
 
     def start(self, n):
         return {"layers": (torch.zeros(n, 5), torch.zeros(n, 5)), "at": 0, "table": torch.ones(7), "seen": None}
@@ -63,7 +63,7 @@ class BatchFirst(LayersFirst):
 
 
 class RemembersPixels(WholeSequences):
-    """A state that grows, in numpy: all pixels so far, one array each."""
+    """The same with a state that grows: a numpy array for each pixel so far."""
 
     next_pixel_probabilities = None
 
@@ -77,7 +77,7 @@ class RemembersPixels(WholeSequences):
 
 
 class Selects(LayersFirst):
-    """A state of its own kind, which only the model can take apart."""
+    """The same with a state of its own class, which only the model's `select` can take apart."""
 
     class State:
         def __init__(self, hidden):
@@ -95,7 +95,7 @@ class Selects(LayersFirst):
 
 
 class Scans(LayersFirst):
-    """Several steps at once."""
+    """The same with `scan`, which makes several steps at once."""
 
     def scan(self, state, pixels):
         out, state = self.rnn(pixels[:, :, None], state)
@@ -106,7 +106,7 @@ KINDS = [WholeSequences, LayersFirst, BatchFirst, RemembersPixels, Selects, Scan
 
 
 def holes(k, n=12, seed=0):
-    """Random images of which k pixels at random places are −1."""
+    """Random images in which k pixels at random places are −1."""
     generator = torch.Generator().manual_seed(seed)
     images = (torch.rand(n, LENGTH, generator=generator) > 0.6).float()
     for image in images:
@@ -115,7 +115,7 @@ def holes(k, n=12, seed=0):
 
 
 def brute_force(image):
-    """log p of all values of the missing pixels of one image (T,), from whole sequences in double precision."""
+    """Log p of all values of the missing pixels of one image (T,), from whole sequences in double precision."""
     model = WholeSequences().double()
     missing = (image < 0).nonzero()[:, 0]
     found = []
@@ -154,20 +154,20 @@ def test_posterior_does_not_depend_on_companions_or_blocks(kind, monkeypatch):
     together = method(images)
     alone = torch.cat([method(image[None]) for image in images[:6]])
     assert torch.allclose(together[:6], alone, atol=1e-6)
-    monkeypatch.setattr(derived, "ROWS", 8)
+    monkeypatch.setattr(branches, "ROWS", 8)
     assert torch.allclose(method(images), together, atol=1e-6)
 
 
 def test_posteriors_are_the_same_on_any_number_of_threads(monkeypatch):
     images = holes(4, n=150)
     method = derived.method(Scans(), "missing_posterior")
-    monkeypatch.setattr(derived, "_processors", lambda: 1)
+    monkeypatch.setattr(branches, "processors", lambda: 1)
     one = method(images)
-    monkeypatch.setattr(derived, "_processors", lambda: 3)
+    monkeypatch.setattr(branches, "processors", lambda: 3)
     assert torch.equal(method(images), one)
 
 
-def test_a_model_s_own_posterior_is_taken():
+def test_the_models_own_posterior_is_preferred():
     class Own(LayersFirst):
         def missing_posterior(self, images):
             return images.new_full((len(images), 2), 7.0)
@@ -194,21 +194,21 @@ def test_completions_follow_the_given_uniforms(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
-def test_whole_sequences_from_steps(kind):
+def test_whole_sequences_derived_from_steps_are_the_same(kind):
     images = holes(1, n=9).abs()
     found = derived.method(kind(), "next_pixel_probabilities")(images)
     with torch.no_grad():
         assert torch.allclose(found, WholeSequences().next_pixel_probabilities(images), atol=1e-6)
 
 
-def test_a_model_with_nothing_has_no_method():
+def test_nothing_is_derived_for_a_model_without_predictions():
     assert derived.method(object(), "missing_posterior") is None
     assert derived.method(object(), "complete") is None
     assert derived.method(object(), "sample") is None
     assert "start and step" in derived.wanted("missing_posterior")
 
 
-def test_a_memory_outside_the_state_is_refused():
+def test_a_model_that_remembers_outside_its_state_is_refused():
     class Forgetful(LayersFirst):
         def start(self, n):
             self.hidden = torch.zeros(2, n, 5)
@@ -233,7 +233,7 @@ def test_logits_are_refused():
         derived.method(Logits(), "complete")
 
 
-def test_a_state_of_unknown_kind_is_refused():
+def test_a_state_of_an_unknown_class_is_refused():
     class Opaque(Selects):
         select = None
 
@@ -242,7 +242,7 @@ def test_a_state_of_unknown_kind_is_refused():
         method(holes(1))
 
 
-def test_a_sure_model_gives_finite_posteriors():
+def test_posteriors_are_finite_for_probabilities_of_0():
     class Sure(WholeSequences):
         def next_pixel_probabilities(self, binary):
             return torch.zeros(len(binary), binary.shape[1] - 1)
@@ -255,7 +255,7 @@ def test_a_sure_model_gives_finite_posteriors():
 @pytest.mark.parametrize("reset_before", [0, 1])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @pytest.mark.parametrize("activation", ["relu", "none"])
-def test_fast_scan_equals_steps(cell, reset_before, activation):
+def test_reference_scan_equals_steps(cell, reset_before, activation):
     model = PixelRNN(cell, activation, activation, units=6, first=7, second=5, reset_before=reset_before)
     generator = torch.Generator().manual_seed(2)
     for parameter in model.parameters():

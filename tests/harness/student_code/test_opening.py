@@ -159,10 +159,10 @@ def test_what_cannot_be_loaded_is_said(
     ],
 )
 def test_a_wrong_code_line_is_said(tmp_path: Path, code: str, kind: str, reason: str) -> None:
-    from harness.sandbox.inside.serve import _Model
+    from harness.sandbox.inside.serve import OpenedModel
 
     with pytest.raises(GradingError) as caught:
-        _Model({}).open_code({"root": str(tmp_path), "code": code, "checkpoint": None})
+        OpenedModel({}).open_code({"root": str(tmp_path), "code": code, "checkpoint": None})
     assert caught.value.failure.kind == kind
     assert reason in caught.value.failure.message
 

@@ -1,4 +1,4 @@
-"""Stand-ins for what isn't installed, the CPU for CUDA: what student code finds in the sandbox."""
+"""Tests the environment that student code finds: stand-ins for absent packages, and the CPU in place of CUDA."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,14 +25,19 @@ ABSENT = ("torchvision", "tqdm", "tensorboardX", "tensorboard", "wandb")
 
 @pytest.fixture
 def absent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An interpreter in which these packages are not installed, with the stand-ins."""
+    """Makes these packages not installed, and installs the stand-ins."""
     before = dict(sys.modules)
     for name in before:
         if name.partition(".")[0] in ABSENT or name.startswith("torch.utils.tensorboard"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
-    monkeypatch.setattr(stand_ins._Finder, "_is_installed", lambda self, package: package not in ABSENT)
-    monkeypatch.setattr(tolerated, "_said", set())
+    find = PathFinder.find_spec
+
+    def find_present(name: str, path: Any = None, target: Any = None) -> Any:
+        return None if name.partition(".")[0] in ABSENT else find(name, path, target)
+
+    monkeypatch.setattr(PathFinder, "find_spec", find_present)
+    monkeypatch.setattr(tolerated, "reported", set())
     tolerated.taken()
     stand_ins.install()
     yield
@@ -39,7 +47,7 @@ def absent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("absent")
-def test_the_imports_of_coursework_work_and_are_noted_once_each() -> None:
+def test_absent_packages_can_be_imported_and_are_noted_once_each() -> None:
     namespace: dict[str, object] = {}
     source = """
     import torchvision, tensorboardX, wandb
@@ -94,17 +102,17 @@ def test_progress_bars_iterate_and_count() -> None:
 
 
 @pytest.mark.usefixtures("absent")
-def test_nothing_that_is_installed_is_stood_in_for() -> None:
+def test_installed_packages_are_not_replaced() -> None:
     import matplotlib
 
     importlib.reload(matplotlib)
     assert matplotlib.__version__[0].isdigit()
-    assert type(sys.modules["matplotlib"]) is not stand_ins._Module
+    assert type(sys.modules["matplotlib"]) is ModuleType
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("nothing_like_this")
 
 
-def test_transforms_give_what_is_documented() -> None:
+def test_transforms_behave_as_documented() -> None:
     array = np.array([[0, 51], [102, 255]], np.uint8)
     prepare = vision.Compose([vision.ToTensor(), vision.Normalize((0.5,), (0.5,)), vision.Lambda(lambda x: x.view(-1))])
     expected = torch.tensor([-1, -0.6, -0.2, 1.0])
@@ -118,7 +126,7 @@ def test_transforms_give_what_is_documented() -> None:
         vision.to_tensor(np.zeros(3))
 
 
-def test_a_grid_has_each_image_in_its_place() -> None:
+def test_make_grid_puts_each_image_in_its_place() -> None:
     images = torch.arange(1.0, 6.0).reshape(5, 1, 1, 1).expand(5, 1, 2, 3)
     grid = vision.make_grid(images, nrow=3, padding=1, pad_value=9.0)
     assert grid.shape == (3, 2 * 3 + 1, 3 * 4 + 1)
@@ -131,7 +139,7 @@ def test_a_grid_has_each_image_in_its_place() -> None:
 CUDA = """
 import io, sys, torch
 from torch import nn
-from harness.sandbox import cpu_only, tolerated
+from harness.student_code import cpu_only, tolerated
 cpu_only.keep_on_cpu()
 cpu_only.allow_whole_modules()
 if torch.cuda.is_available():
@@ -170,6 +178,6 @@ else:
 """
 
 
-def test_cuda_is_the_cpu_and_whole_modules_load() -> None:
-    # In a process of its own: it is for good, as in the sandbox.
+def test_cuda_means_the_cpu_and_whole_modules_load() -> None:
+    # In a process of its own, because the changes to PyTorch are permanent.
     subprocess.run([sys.executable, "-W", "ignore", "-c", CUDA], check=True, timeout=60, cwd=ROOT)

@@ -1,4 +1,4 @@
-"""Stands in for `reference`: architectures of which one behaves and one attacks."""
+"""A registry of architectures that replaces `reference` in tests: one behaves and one attacks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fake_architectures.hostile import Hostile
 
 
 class Scaler(nn.Module):
-    """An image whose pixel p is weight · noise[p mod 3] + the label's index: every part of the answer is checkable."""
+    """Draws images whose pixel p is weight · noise[p mod 3] + the label's index, so that every value can be checked."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Scaler(nn.Module):
 
 
 class HostileWeights(nn.Module):
-    """The attacks of `hostile`, from inside a worker that a zygote forked."""
+    """The attacks of `hostile`, run in a worker of the fork server."""
 
     def __init__(self) -> None:
         super().__init__()

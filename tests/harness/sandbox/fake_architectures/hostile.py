@@ -1,6 +1,6 @@
-"""A model that attacks. Each method takes one tensor; "probing" ones return [1.] where the attack succeeded, else [0.].
+"""A model that attacks. Each method takes a tensor; those under "Probing" return 1 where the attack succeeded, else 0.
 
-Copied beside a submission it is student code; imported by `fake_architectures` it runs in a zygote's fork.
+Copied into a submission it is student code; imported by `fake_architectures` it runs in a worker of the fork server.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _succeeds(act) -> torch.Tensor:
 
 
 def _wires(writable: bool) -> list[int]:
-    """The descriptors of the connection to the parent, found as any student could."""
+    """The descriptors of the connection to the parent, found as any student's code could find them."""
     import fcntl
 
     found = []
@@ -60,7 +60,7 @@ def _send(data: bytes) -> None:
 
 
 class Liar(torch.Tensor):
-    """Answers every operation with what would please a judge."""
+    """A tensor that answers every operation with a false value."""
 
     @classmethod
     def __torch_function__(cls, function, types, args=(), kwargs=None):
@@ -375,7 +375,7 @@ class Hostile:
         return _succeeds(lambda: open(folder + "/secret.txt").read())
 
     def descriptors(self, x):
-        """How many descriptors are open, besides stdin, stdout, stderr and the two of the wire."""
+        """Counts the open descriptors besides stdin, stdout, stderr and the two of the connection."""
         return torch.tensor([float(len(_wires(writable=False)) - 2)])
 
     def mount(self, x):

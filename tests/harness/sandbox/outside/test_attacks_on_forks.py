@@ -1,4 +1,4 @@
-"""Attacks from inside a worker that a warm forked: a stated reason, in bounded time, and the next fork is sound."""
+"""Attacks from a worker of the fork server: each ends in time, with a stated reason, and the next worker is sound."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def worker(warm: WeightsWorkers) -> Iterator[Session]:
 
 
 @pytest.mark.parametrize("attack", ENDINGS)
-def test_ending_is_refused_with_its_reason_and_the_next_worker_is_sound(warm: WeightsWorkers, attack: str) -> None:
+def test_a_worker_that_ends_or_hangs_is_reported_and_the_next_one_is_sound(warm: WeightsWorkers, attack: str) -> None:
     kind, reason = ENDINGS[attack]
     start = time.monotonic()
     with warm.worker() as session:
@@ -75,7 +75,7 @@ def test_ending_is_refused_with_its_reason_and_the_next_worker_is_sound(warm: We
 
 
 @pytest.mark.parametrize("attack", REFUSALS)
-def test_bad_answer_is_refused_and_the_worker_lives_on(worker: Session, attack: str) -> None:
+def test_a_bad_answer_is_refused_and_the_worker_lives_on(worker: Session, attack: str) -> None:
     stage, kind, reason = REFUSALS[attack]
     with pytest.raises(GradingError) as caught:
         worker.ask(question(attack), 10.0)
@@ -88,12 +88,12 @@ def test_bad_answer_is_refused_and_the_worker_lives_on(worker: Session, attack: 
 
 
 @pytest.mark.parametrize("attack", PROBES)
-def test_probe_finds_nothing(worker: Session, attack: str) -> None:
+def test_no_attack_succeeds(worker: Session, attack: str) -> None:
     assert float(worker.ask(question(attack), 10.0)["y"][0]) == 0.0, worker.log
     assert works(worker)
 
 
-def test_forged_verdict_is_only_ever_the_submissions_failure(worker: Session) -> None:
+def test_a_forged_verdict_counts_as_the_submissions_failure(worker: Session) -> None:
     with pytest.raises(GradingError) as caught:
         worker.ask(question("forge_verdict"), 5.0)
     failure = caught.value.failure
@@ -101,26 +101,26 @@ def test_forged_verdict_is_only_ever_the_submissions_failure(worker: Session) ->
     assert failure.message == "\\x1b[31mok"
 
 
-def test_answer_sent_before_its_question_is_not_taken(worker: Session) -> None:
+def test_an_answer_sent_before_its_question_is_refused(worker: Session) -> None:
     assert float(worker.ask(question("forge_ahead"), 5.0)["y"][0]) == 42.0
     time.sleep(0.5)
     with pytest.raises(GradingError, match="nobody had asked for"):
         worker.ask(question("echo"), 5.0)
 
 
-def test_json_on_stdout_is_text_and_nothing_else(worker: Session) -> None:
+def test_json_on_stdout_is_only_text_in_the_log(worker: Session) -> None:
     assert float(worker.ask(question("forge_json"), 5.0)["y"][0]) == 42.0
     assert '"accuracy": 1.0' in worker.log
     assert works(worker)
 
 
-def test_log_of_100_megabytes_is_drained_and_its_end_kept(worker: Session) -> None:
+def test_a_log_of_100_megabytes_is_drained_and_its_end_kept(worker: Session) -> None:
     assert float(worker.ask(question("flood_log"), 20.0)["y"][0]) == 42.0
     assert len(worker.log) <= 64 << 10
     assert worker.log.endswith("x\nthe end")
 
 
-def test_terminal_escapes_and_reversed_text_in_an_error_are_written_out(worker: Session) -> None:
+def test_terminal_escapes_and_direction_marks_in_an_error_are_escaped(worker: Session) -> None:
     with pytest.raises(GradingError) as caught:
         worker.ask(question("colourful_error"), 5.0)
     for text in (caught.value.failure.message, caught.value.failure.detail):
@@ -129,11 +129,11 @@ def test_terminal_escapes_and_reversed_text_in_an_error_are_written_out(worker: 
         assert not {"\x1b", "\x07", "\u202e"} & set(text)
 
 
-def test_lying_tensor_subclass_gives_its_real_numbers(worker: Session) -> None:
+def test_a_lying_tensor_subclass_gives_its_real_numbers(worker: Session) -> None:
     assert float(worker.ask(question("liar"), 5.0)["y"][0]) == 0.25
 
 
-def test_gradients_and_narrow_floats_are_taken_with_a_note(worker: Session) -> None:
+def test_tensors_with_gradients_and_narrow_floats_are_accepted(worker: Session) -> None:
     assert float(worker.ask(question("needs_gradient"), 5.0)["y"][0]) == 0.5
     assert not [note for note in worker.notes if "needs_gradient" in note]
     answer = worker.ask(question("narrow"), 5.0)["y"]
@@ -141,7 +141,7 @@ def test_gradients_and_narrow_floats_are_taken_with_a_note(worker: Session) -> N
     assert float(answer[0]) == 0.5
 
 
-def test_flat_images_are_taken_with_a_note_and_other_shapes_are_not(worker: Session) -> None:
+def test_flat_images_are_accepted_with_a_note_and_other_shapes_refused(worker: Session) -> None:
     images = worker.ask(question("flat", (2, 1, 28, 28)), 5.0)["y"]
     assert images.shape == (2, 1, 28, 28)
     assert images[1, 0, 2, 3] == 2 * 28 + 3
@@ -158,7 +158,7 @@ def test_closing_does_not_wait_for_a_deadlocked_exit(warm: WeightsWorkers) -> No
     assert time.monotonic() - start < 1.0
 
 
-def test_processor_time_is_limited_too(warm: WeightsWorkers) -> None:
+def test_processor_time_is_limited(warm: WeightsWorkers) -> None:
     with warm.worker(Limits(cpu_seconds=1)) as session:
         session.open_weights("hostile", {}, WEIGHTS, "model.npz")
         with pytest.raises(GradingError) as caught:

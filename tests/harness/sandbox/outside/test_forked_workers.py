@@ -1,4 +1,4 @@
-"""Weights, answers-only files and descriptions through the warm pool, and the pool's own robustness."""
+"""Tests weights, answers-only files and descriptions through the fork server, and the server's own robustness."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def expected() -> np.ndarray:
 
 
 @pytest.mark.parametrize("level", ["full", "reduced", "minimal"])
-def test_answers_are_the_models_in_any_batch_at_every_level(request: pytest.FixtureRequest, level: str) -> None:
+def test_answers_are_right_in_any_batch_size_at_every_level(request: pytest.FixtureRequest, level: str) -> None:
     isolation = Isolation("minimal", (), "") if level == "minimal" else request.getfixturevalue(level)
     with WeightsWorkers(isolation, registry=REGISTRY) as warm:
         for batch in (None, 3, 7, 100):
@@ -38,7 +38,7 @@ def test_answers_are_the_models_in_any_batch_at_every_level(request: pytest.Fixt
                 assert worker.isolation_stamp == level
 
 
-def test_a_fresh_worker_gives_the_same_bits_as_a_fork(full: Isolation, warm: WeightsWorkers) -> None:
+def test_a_new_process_gives_the_same_bits_as_a_fork(full: Isolation, warm: WeightsWorkers) -> None:
     answers = []
     for session in (Worker(full, registry=REGISTRY), warm.worker()):
         with session:
@@ -50,7 +50,7 @@ def test_a_fresh_worker_gives_the_same_bits_as_a_fork(full: Isolation, warm: Wei
 @pytest.mark.parametrize(
     ("model", "options", "data", "kind", "reason"),
     [
-        ("other", {}, WEIGHTS, "unknown-model", "no architecture 'other'; there are hostile, scaler"),
+        ("other", {}, WEIGHTS, "unknown-model", "no architecture 'other'; the known architectures are hostile, scaler"),
         ("scaler", {"kind": "odd"}, WEIGHTS, "option-value", "kind = 'odd'; allowed are plain, fancy"),
         ("scaler", {"size": "1"}, WEIGHTS, "unknown-option", "no option 'size'"),
         ("scaler", {}, npz(weight=np.zeros(4, np.float32)), "mismatch", "model.npz"),
@@ -92,7 +92,7 @@ def test_answers_only_files_are_read_by_key_and_checked(warm: WeightsWorkers) ->
             assert caught.value.failure.stage == "answers"
 
 
-def test_a_pickle_that_would_run_code_runs_none(warm: WeightsWorkers) -> None:
+def test_a_pickle_that_would_run_code_is_read_without_running_it(warm: WeightsWorkers) -> None:
     torch = pytest.importorskip("torch")
 
     class Evil:
@@ -108,7 +108,7 @@ def test_a_pickle_that_would_run_code_runs_none(warm: WeightsWorkers) -> None:
         np.testing.assert_allclose(worker.ask(SAMPLE)["images"], expected(), rtol=1e-6)
 
 
-def test_a_lost_zygote_is_replaced_and_its_forks_are_gone(full: Isolation) -> None:
+def test_a_lost_fork_server_is_replaced_and_its_forks_are_gone(full: Isolation) -> None:
     before = descendants()
     with WeightsWorkers(full, registry=REGISTRY) as warm:
         with warm.worker() as orphan:
@@ -149,7 +149,9 @@ def test_many_workers_leave_no_descriptor_or_process(warm: WeightsWorkers) -> No
 
 
 @pytest.mark.parametrize("kind", [Worker, WeightsWorkers])
-def test_what_cannot_start_is_the_harnesss_fault(full: Isolation, kind: type[Worker] | type[WeightsWorkers]) -> None:
+def test_a_worker_that_cannot_start_is_the_harnesss_fault(
+    full: Isolation, kind: type[Worker] | type[WeightsWorkers]
+) -> None:
     with kind(full, registry="fake_architectures:NOTHING") as opened:
         worker = opened if isinstance(opened, Worker) else opened.worker()
         with pytest.raises(GradingError) as caught:

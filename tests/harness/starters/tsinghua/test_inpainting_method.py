@@ -19,7 +19,7 @@ EBM, FLOW = ("images", "mask"), ("count", "images", "mask", "folder")
 
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
-    monkeypatch.setattr(tolerated, "_said", set())
+    monkeypatch.setattr(tolerated, "reported", set())
     tolerated.taken()
     yield lambda: "\n".join(tolerated.taken())
     tolerated.taken()

@@ -1,4 +1,7 @@
-"""What a worker does to itself before it sees anything of a submission. Standard library only: it runs first."""
+"""Confines the worker's own process before it reads anything of a submission.
+
+Uses the standard library alone, because it runs before anything else is imported.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,11 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _LIBRARY = ctypes.CDLL(None, use_errno=True)
 
 
-def give_up_privileges() -> None:
-    """No capabilities, and none to be had from any program: without this root's limits are not limits."""
+def drop_privileges() -> None:
+    """Gives up all capabilities, and the right to gain any by running a program.
+
+    Root with its capabilities is not bound by resource limits. OSError where the kernel refuses.
+    """
     if _LIBRARY.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "PR_SET_NO_NEW_PRIVS")
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
@@ -28,17 +34,18 @@ def give_up_privileges() -> None:
         raise OSError(ctypes.get_errno(), "capset")
 
 
-def die_with(parent: int) -> None:
-    """Have the kernel kill this process when `parent`, its parent's process id, ends."""
+def die_with_parent(parent: int) -> None:
+    """Has the kernel kill this process when its parent, the process id `parent`, ends."""
     _LIBRARY.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
 
 
-def limit(memory: int, cpu_seconds: int, file_bytes: int, threads: int | None) -> None:
-    """Resource limits of this process, in bytes and seconds.
+def limit_resources(memory: int, cpu_seconds: int, file_bytes: int, threads: int | None) -> None:
+    """Sets the resource limits of this process, in bytes and seconds.
 
-    `threads` only in a user namespace of its own, where the count is not that of everything the instructor runs.
+    `threads` is None except in a user namespace of the worker's own: elsewhere the kernel counts everything that the
+    instructor runs.
     """
     bounds = [
         (resource.RLIMIT_AS, memory, memory),
@@ -57,13 +64,15 @@ def limit(memory: int, cpu_seconds: int, file_bytes: int, threads: int | None) -
         resource.setrlimit(which, (soft, hard))
 
 
-def fence(paths: Mapping[str, Sequence[str]], required: bool) -> dict[str, Any]:
-    """Gives up privileges and applies Landlock; to be called while the process has one thread.
+def restrict_files(paths: Mapping[str, Sequence[str]], required: bool) -> dict[str, Any]:
+    """Drops privileges and applies Landlock. Must be called while the process has one thread.
 
-    Returns what was done, for the parent's check. OSError where something `required` can't be had.
+    `paths` lists those to "read", to "list" and to "write". Returns what was applied, for the parent to check:
+    {"landlock": version}, with 0 and the reason, "why", where it isn't available. OSError instead where it is
+    `required`.
     """
     try:
-        give_up_privileges()
+        drop_privileges()
         done = landlock.confine(paths["read"], paths["list"], paths["write"])
     except OSError as error:
         if required:
@@ -72,8 +81,11 @@ def fence(paths: Mapping[str, Sequence[str]], required: bool) -> dict[str, Any]:
     return {"landlock": done}
 
 
-def filter_calls(required: bool) -> dict[str, Any]:
-    """Applies the seccomp filter. Returns what was done; OSError where it is `required` and can't be had."""
+def filter_system_calls(required: bool) -> dict[str, Any]:
+    """Applies the seccomp filter, and returns what was applied: {"seccomp": True}, or False with the reason, "why".
+
+    OSError instead where it is `required` and isn't available.
+    """
     try:
         seccomp.confine()
     except (OSError, KeyError) as error:

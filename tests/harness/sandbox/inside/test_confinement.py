@@ -1,4 +1,4 @@
-"""The parts of the fence by themselves: the filter's verdicts, what is hidden, what text becomes."""
+"""Tests each layer of the confinement by itself: system calls, visible files, levels, escaped text."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.sandbox.inside import fences, landlock, seccomp
+from harness.sandbox.inside import confinement, landlock, seccomp
 from harness.sandbox.outside import bubblewrap, exposure, isolation, probe
 from harness.text import plain_text
 
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 EPERM, ENOSYS = 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
 AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-# (name, x86_64, aarch64) as in the kernel's tables, written down apart from the filter's own.
+# (name, x86_64, aarch64, verdict), numbered as in the kernel's tables and written down apart from the filter's own.
 CALLS = [
     ("read", 0, 63, ALLOW),
     ("write", 1, 64, ALLOW),
@@ -39,7 +39,7 @@ CALLS = [
 
 
 def verdict(program: bytes, architecture: int, number: int, argument: int) -> int:
-    """What the kernel's interpreter of classic BPF would return."""
+    """Interprets classic BPF as the kernel does; the value that the filter returns for a system call."""
     data = struct.pack("<IIQ6Q", number, architecture, 0, argument, 0, 0, 0, 0, 0)
     at, accumulator = 0, 0
     while True:
@@ -55,7 +55,7 @@ def verdict(program: bytes, architecture: int, number: int, argument: int) -> in
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_filter_judges_calls_as_intended(machine: str) -> None:
+def test_the_filter_refuses_what_it_should_and_nothing_else(machine: str) -> None:
     program = seccomp.program(machine, own_pid=77)
     column = 1 if machine == "x86_64" else 2
     for row in CALLS:
@@ -79,7 +79,7 @@ def test_filter_judges_calls_as_intended(machine: str) -> None:
         assert verdict(program, AUDIT[machine], 0x40000000 | 41, 0) == EPERM
 
 
-def test_truth_and_weights_are_hidden_and_neighbours_of_the_packages_never_shown(
+def test_truth_and_weights_are_hidden_and_neighbouring_folders_not_exposed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADEBENCH_DATA", str(tmp_path))
@@ -88,7 +88,7 @@ def test_truth_and_weights_are_hidden_and_neighbours_of_the_packages_never_shown
     assert "/gradebench/fake_architectures/weights" in shown.hidden
     assert any(path.endswith("sklearn/datasets/data") for path in shown.hidden)
     sources = [Path(source) for source, _ in shown.binds]
-    checkout = Path(exposure.__file__).parents[2]
+    checkout = Path(exposure.__file__).parents[3]
     for secret in (tmp_path, Path.home(), checkout, Path("/etc/shadow"), checkout / "tests", Path("/proc")):
         assert not any(source == secret or source in secret.parents for source in sources), secret
     read, listing = exposure.readable_paths(exposure.expose("fake_architectures", None, False))
@@ -98,26 +98,26 @@ def test_truth_and_weights_are_hidden_and_neighbours_of_the_packages_never_shown
     exposure.expose.cache_clear()
 
 
-def test_code_workers_do_not_even_see_the_reference(tmp_path: Path) -> None:
+def test_workers_for_student_code_do_not_see_the_reference_models(tmp_path: Path) -> None:
     shown = exposure.expose(None, str(tmp_path), True)
     assert [name for name, _ in shown.packages] == ["harness"]
     assert (str(tmp_path), "/submission") in shown.binds
 
 
-def test_layers_that_are_missing_are_errors_only_where_they_are_required(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_layers_are_errors_only_where_they_are_required(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object) -> int:
         raise OSError("the kernel has no Landlock")
 
-    monkeypatch.setattr(fences, "give_up_privileges", lambda: None)
+    monkeypatch.setattr(confinement, "drop_privileges", lambda: None)
     monkeypatch.setattr(landlock, "confine", missing)
     monkeypatch.setattr(seccomp, "confine", missing)
     paths: dict[str, list[str]] = {"read": [], "list": [], "write": []}
-    assert fences.fence(paths, required=False)["landlock"] == 0
-    assert fences.filter_calls(required=False)["seccomp"] is False
+    assert confinement.restrict_files(paths, required=False)["landlock"] == 0
+    assert confinement.filter_system_calls(required=False)["seccomp"] is False
     with pytest.raises(OSError, match="Landlock"):
-        fences.fence(paths, required=True)
+        confinement.restrict_files(paths, required=True)
     with pytest.raises(OSError, match="seccomp"):
-        fences.filter_calls(required=True)
+        confinement.filter_system_calls(required=True)
 
 
 def test_probe_falls_back_level_by_level(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def test_probe_falls_back_level_by_level(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"full": broken, "reduced": working}, "reduced"),
         ({"full": broken, "reduced": broken}, "minimal"),
     ):
-        monkeypatch.setattr(isolation, "_try", results.__getitem__)
+        monkeypatch.setattr(isolation, "check_level", results.__getitem__)
         probe.cache_clear()
         found = probe()
         assert found.level == level
@@ -136,18 +136,18 @@ def test_probe_falls_back_level_by_level(monkeypatch: pytest.MonkeyPatch) -> Non
     probe.cache_clear()
 
 
-def test_without_bubblewrap_the_check_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_says_that_bubblewrap_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolation.bubblewrap, "executable", lambda: None)
-    (check,) = isolation._try("full")
+    (check,) = isolation.check_level("full")
     assert (check.ok, check.detail) == (False, "bwrap is not installed")
 
 
-def test_a_broken_bubblewrap_is_not_taken_for_isolation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_bubblewrap_does_not_count_as_isolation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     false = tmp_path / "bwrap"
     false.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
     false.chmod(0o755)
     monkeypatch.setattr(isolation.bubblewrap, "executable", lambda: str(false))
-    (check,) = isolation._try("full")
+    (check,) = isolation.check_level("full")
     assert not check.ok
     assert "Permission denied" in check.detail
 
@@ -163,12 +163,12 @@ def test_a_broken_bubblewrap_is_not_taken_for_isolation(tmp_path: Path, monkeypa
         ("ab\x1b", 3, "ab\\ […]"),
     ],
 )
-def test_text_becomes_plain(text: str, limit: int, expected: str) -> None:
+def test_control_and_direction_characters_are_escaped(text: str, limit: int, expected: str) -> None:
     assert plain_text(text, limit) == expected
     plain_text(text, limit).encode()
 
 
-def test_importing_the_package_in_a_child_brings_no_parent_code() -> None:
+def test_importing_the_worker_imports_no_code_of_the_parent() -> None:
     parents = "'harness.sandbox.outside' in sys.modules"
     code = f"import harness.sandbox.inside.entry, sys; print('torch' in sys.modules, {parents})"
     import subprocess
@@ -178,13 +178,13 @@ def test_importing_the_package_in_a_child_brings_no_parent_code() -> None:
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(exposure.__file__).parents[2],
+        cwd=Path(exposure.__file__).parents[3],
         env={"PATH": os.environ["PATH"]},
     )
     assert done.stdout.split() == ["False", "False"]
 
 
-def test_the_place_to_write_covers_no_library_below_it() -> None:
+def test_the_mount_of_tmp_does_not_cover_libraries_below_it() -> None:
     shown = exposure.Exposure("/tmp/venv/bin/python", (("/tmp/venv/lib", "/tmp/venv/lib"),), (), (), (), ())
     arguments = bubblewrap.command(shown, {}, "/", 1 << 20, 3)
     assert arguments.index("/tmp") < arguments.index("/tmp/venv/lib")
