@@ -65,7 +65,7 @@ def test_the_share_of_values_out_of_range():
 
 def test_the_largest_difference_between_batches():
     first = np.array([[0.1, 0.2], [0.3, 0.4]])
-    again = first + [[0.0, 0.0], [-0.01, 0.0]]
+    again = first - np.array([[0.0, 0.0], [0.01, 0.0]])
     found = in_smaller_batch(first, again, "same", "changed")
     assert (found.flag, found.value, found.message) == (True, pytest.approx(0.01), "changed")
     same = in_smaller_batch(first, first + 1e-5, "same", "changed")
