@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Answer = Mapping[str, Array]
 """What a model said to one question: arrays by name, already checked against the question's `ArraySpec`s."""
+Images = NDArray[np.float32]
+"""Images (N, 1, 28, 28), gray values in [0, 1]."""
+Mask = NDArray[np.bool_]
+"""(N, 1, 28, 28), True where a pixel of an image is missing or corrupted."""
 
 
 STARTER_CODES = ("starter:ebm", "starter:flow")
@@ -236,8 +240,9 @@ class Figure:
     """Unit of the values; "share" is shown in percent."""
     group: str = ""
     """Pictures of one group stand together under this title, with the first one's caption."""
-    strip: float = 0.0
-    """Share of the picture, from its top, that stands beside an entry on the leaderboard; 0 for none."""
+    strip: tuple[float, float] = (0.0, 0.0)
+    """Where the strip of a picture that stands beside an entry on the leaderboard begins and ends, as shares of the
+    height from the top; equal for none."""
     file: str = ""
     """A picture's PNG, relative to the results folder; only in a record."""
 
@@ -364,6 +369,8 @@ class Record:
     assignment_title: str = ""
     part_title: str = ""
     task_title: str = ""
+    model_title: str = ""
+    """Title of the architecture that `model` names, as `gradebench models` lists it."""
     order: int = 0
     """Place of the part in the assignment, from 0: pages show parts in the sheet's order."""
     graded_at: str = ""

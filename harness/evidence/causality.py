@@ -1,4 +1,8 @@
-"""Whether predictions of a sequence are made from what came before alone, and not from what stands beside it."""
+"""Causality: predictions of a sequence depend only on earlier steps of the same sequence.
+
+The statistic is the largest change of a prediction when only later steps are changed. Honest models in evaluation mode
+give rounding, below 1e-4. A model beyond that has seen what it predicts: it has no score, and the error says so.
+"""
 
 from __future__ import annotations
 
@@ -7,33 +11,30 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.evidence.batch_dependence import SAME, in_smaller_batch
 from harness.types import Evidence, refuse
-
-SAME = 1e-4
-"""Largest difference between two predictions that rounding explains."""
 
 
 class Words(NamedTuple):
-    """What the sequences of a task are called."""
+    """Names of a task's sequences and steps, for messages."""
 
     sequence: str
     step: str
 
 
 def batch_dependence(first: NDArray[np.float64], again: NDArray[np.float64], words: Words) -> Evidence:
-    """Whether answers (n, …) differ from those to the same questions in a smaller batch."""
-    largest = float(np.abs(first - again).max())
-    message = (
+    """Batch dependence of predictions (n, …), told in the words of sequences."""
+    return in_smaller_batch(
+        first,
+        again,
+        f"The same {words.sequence}s got the same predictions in a smaller batch.",
         f"The same {words.sequence}s got other predictions in a smaller batch: a state kept from batch to batch, "
-        "dropout, or batch norm in training mode."
-        if largest > SAME
-        else f"The same {words.sequence}s got the same predictions in a smaller batch."
+        "dropout, or batch norm in training mode.",
     )
-    return Evidence("batch-dependence", largest > SAME, largest, 0.0, SAME, message)
 
 
 def causality(moved: NDArray[np.float64], kept: NDArray[np.int64], batch: Evidence, words: Words) -> Evidence:
-    """That no prediction moved with later steps.
+    """Evidence that no prediction moved with later steps.
 
     Parameters
     ----------
@@ -49,7 +50,8 @@ def causality(moved: NDArray[np.float64], kept: NDArray[np.int64], batch: Eviden
     """
     most, (sequence, step) = float(moved.max()), words
     if most <= SAME:
-        return Evidence("causality", False, most, 0.0, SAME, f"Changing later {step}s changed no earlier prediction.")
+        message = f"Changing later {step}s changed no earlier prediction."
+        return Evidence("causality", False, most, 0.0, SAME, message, "causality")
     row, at = np.unravel_index(moved.argmax(), moved.shape)
     message = (
         f"The prediction of {step} {at + 2} of a sequence changed by {most:.2g} when only {step}s after the first "

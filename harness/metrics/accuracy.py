@@ -30,11 +30,11 @@ def wilson(successes: int, n: int, z: float = Z95) -> tuple[float, float]:
     return min(max(0.0, centre - half), share), max(min(1.0, centre + half), share)
 
 
-def accuracy(asked: NDArray[np.int64], judged: NDArray[np.int64]) -> Metric:
+def accuracy(asked: NDArray[np.int64], judged: NDArray[np.int64], title: str = "accuracy") -> Metric:
     """Share of `judged` labels (N,) that equal the `asked` ones (N,)."""
     hits, n = int((asked == judged).sum()), len(asked)
     low, high = wilson(hits, n)
-    return Metric(hits / n if n else None, "share", "higher", n, low, high)
+    return Metric(hits / n if n else None, "share", "higher", n, low, high, title=title)
 
 
 def confusion(asked: NDArray[np.int64], judged: NDArray[np.int64], classes: int = 10) -> NDArray[np.int64]:

@@ -22,7 +22,7 @@ def cross_entropy(probabilities: NDArray[np.float64], symbols: NDArray[np.int64]
 
 
 def floored(probabilities: NDArray[np.float64], symbols: NDArray[np.int64]) -> int:
-    """How many symbols came whose probability was below `FLOOR`."""
+    """Number of symbols that came although their probability was below `FLOOR`."""
     return int((np.take_along_axis(probabilities, symbols[:, :, None], axis=2) < FLOOR).sum())
 
 

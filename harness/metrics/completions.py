@@ -1,4 +1,4 @@
-"""How well a posterior over the values of missing pixels knows what was there.
+"""Cross-entropy, entropy and marginals of a posterior over the values of missing pixels.
 
 k binary pixels have 2ᵏ completions, numbered with the first missing pixel as the most significant bit.
 """
@@ -36,7 +36,7 @@ def cross_entropy(log_posterior: NDArray[np.float64], truth: NDArray[np.int64]) 
 
 
 def entropy(log_posterior: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How undecided a posterior is, nats a case, (N,)."""
+    """Entropy of a posterior, nats a case, (N,)."""
     nats: NDArray[np.float64] = -(np.exp(log_posterior) * log_posterior).sum(axis=1)
     return nats
 

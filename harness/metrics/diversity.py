@@ -1,4 +1,4 @@
-"""How much the images of one class differ from each other, pixel by pixel.
+"""Diversity: the spread of the images of one class, pixel by pixel.
 
 The measure is the Tsinghua coursework's: the standard deviation over the samples of a class, averaged over the pixels,
 `samples.std(dim=0).mean()` with the unbiased estimate. Identical samples give 0; real test digits .09 to .18.

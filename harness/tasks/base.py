@@ -1,4 +1,4 @@
-"""What every task offers, and what it may use: the digits, the judge and a seed."""
+"""The interface of tasks, and the context that they mark in: digits, judge and seed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ from harness.evidence.mode_collapse import feature_spread
 from harness.metrics.diversity import diversity
 from harness.mnist import Digits
 from harness.tasks.pixels.official_cases import Holes
-from harness.types import Answer, ArraySpec, Entry, Marks, Question
+from harness.types import Answer, ArraySpec, Entry, Evidence, Gate, Marks, Question
 
 
 class Judge(Protocol):
@@ -49,12 +50,12 @@ class Baseline:
     answer: Callable[[Context, Sequence[Question]], Sequence[Answer]]
     """Answers all questions of its task, from their inputs and the training data. Runs in the parent."""
     same_for_parts: bool = False
-    """Whether its task asks and marks the same in every part of an assignment, so that one answer serves them all."""
+    """True where its task asks and marks the same in every part of an assignment: one answer serves them all."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the marking of a run's entries shares. Held by the parent alone."""
+    """Data, judges and seed, shared by the marking of all entries of a run. Held by the parent alone."""
 
     data: Digits
     judge: Judge
@@ -90,13 +91,24 @@ class Context:
         return diversity(self.data.test.images, self.data.test.labels)
 
 
+INK = "On paper and on light screens ink is shown dark; in the data it is bright."
+"""Closes the caption of every picture of digits."""
+TOP_FIFTH = (0.0, 0.2)
+"""Strip of a picture of samples: two rows of a 10 × 10 grid, enough to see a model that repeats itself."""
+
+
+def gates(evidence: Sequence[Evidence], own: Mapping[str, Gate] = MappingProxyType({})) -> dict[str, Gate]:
+    """A task's own gates, and one for each evidence, of its name, which a flag shuts."""
+    return {**own, **{one.name: Gate(not one.flag, one.title) for one in evidence}}
+
+
 class Task(Protocol):
     """An exam: questions from a seed, marks for the answers."""
 
     name: str
     title: str
     summary: str
-    """One line for `gradebench tasks`."""
+    """One line for `gradebench tasks`; the same as in `harness.tasks.TASKS`."""
     protocol: int
     """Version; a change of what is asked or how it is marked bumps it."""
     primary: str

@@ -15,11 +15,12 @@ import torch
 from numpy.typing import NDArray
 
 from harness.evidence import judge_fooling, mode_collapse
+from harness.evidence.batch_dependence import in_smaller_batch
 from harness.metrics import accuracy as accuracy_metric
 from harness.metrics import diversity
 from harness.metrics.pictures import grid
-from harness.tasks.base import Baseline, Context
-from harness.types import Answer, ArraySpec, Entry, Evidence, Kind, Marks, Metric, Question, refuse
+from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, gates
+from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Gate, Kind, Marks, Metric, Question, refuse
 
 SAMPLES = 10_000
 CLASSES = 10
@@ -29,9 +30,7 @@ REPEATED = 200
 DOUBTED = 500
 """Samples, drawn at random, about which all members of the judge are asked."""
 OVERSHOOT = 0.01
-"""How far outside [0, 1] a value may lie: it is clipped and the student is told. Farther is an error."""
-SAME = 1e-4
-"""Largest difference between two answers to one question that rounding explains."""
+"""Largest distance from [0, 1] at which a value is clipped, with a note; farther is an error."""
 
 
 class ConditionalGeneration:
@@ -76,7 +75,15 @@ class ConditionalGeneration:
             _check_labels(labels)
         else:
             images, labels = answers[0]["images"], _cycling_labels(SAMPLES)
-            evidence.append(_batch_dependence(images, answers[1]["images"]))
+            evidence.append(
+                in_smaller_batch(
+                    images[: len(answers[1]["images"])],
+                    answers[1]["images"],
+                    "The same noise and labels gave the same images in a smaller batch.",
+                    "The same noise and labels gave other images in a smaller batch: batch norm in training mode, or "
+                    "noise of the model's own.",
+                )
+            )
         if entry.kind is not Kind.WEIGHTS and entry.options.get("value_range") == "-1,1":
             images = (images + 1) / 2
             notes.append("The samples were mapped from [-1, 1] to [0, 1], as the option value_range says.")
@@ -92,28 +99,23 @@ class ConditionalGeneration:
         drawn = context.resampler(self.name, "doubt").choice(len(labels), DOUBTED, replace=False)
         some = np.sort(drawn[right[drawn]])
         evidence.append(judge_fooling.judge_fooling(context.judge.doubt(images[some]), context.judge.most_doubt))
-        gate = np.array(diversity.GATE)
         metrics = {
             "accuracy": accuracy_metric.accuracy(labels, judged),
-            "diversity": Metric(float(spread.mean()), "gray value", "higher", len(images)),
+            "diversity": Metric(
+                float(spread.mean()), "gray value", "higher", len(images), title="diversity", beside=True
+            ),
         }
         if context.second is not None:
             public = context.second.examine(images)[0].argmax(1)
-            metrics["accuracy_public_judge"] = accuracy_metric.accuracy(labels, public)
-            metrics["judges_agree"] = accuracy_metric.accuracy(judged, public)
+            metrics["accuracy_public_judge"] = accuracy_metric.accuracy(labels, public, "accuracy public judge")
+            metrics["judges_agree"] = accuracy_metric.accuracy(judged, public, "judges agree")
         return Marks(
             metrics=metrics,
             primary=self.primary,
             evidence=tuple(evidence),
-            tables={
-                "confusion": counts,
-                "per-class accuracy": counts.diagonal() / counts.sum(axis=1),
-                "diversity": spread,
-                "diversity gate": gate,
-                "diversity real": context.real_diversity,
-            },
-            pictures={"samples": grid(_columns(images, labels))},
-            gates={"diversity": bool((spread > gate).all())} | {e.name: not e.flag for e in evidence},
+            figures=_figures(images, labels, counts, spread, context.real_diversity),
+            gates=gates(evidence, {"diversity": Gate(bool((spread > diversity.GATE).all()), "diversity")}),
+            scores=right.astype(np.float64),
         ), notes
 
 
@@ -147,16 +149,53 @@ def _in_range(images: NDArray[np.float32], notes: list[str]) -> NDArray[np.float
     return images
 
 
-def _batch_dependence(first: NDArray[np.float32], again: NDArray[np.float32]) -> Evidence:
-    difference = float(np.abs(first[: len(again)].astype(np.float64) - again).max())
-    flag = difference > SAME
-    message = (
-        "The same noise and labels gave other images in a smaller batch: batch norm in training mode, or noise of the "
-        "model's own."
-        if flag
-        else "The same noise and labels gave the same images in a smaller batch."
+def _figures(
+    images: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    spread: NDArray[np.float64],
+    real: NDArray[np.float64],
+) -> tuple[Figure, ...]:
+    digits = tuple(map(str, range(CLASSES)))
+    return (
+        Figure(
+            "samples",
+            "picture",
+            "Samples",
+            {"pixels": grid(_columns(images, labels))},
+            f"One column a digit, as it was asked for. {INK}",
+            columns=digits,
+            strip=TOP_FIFTH,
+        ),
+        Figure(
+            "confusion",
+            "matrix",
+            "Confusion",
+            {"counts": counts},
+            "Rows: what was asked for. Columns: what the judge saw. Shaded by share of the row.",
+            columns=digits,
+            x="judged",
+            y="asked",
+        ),
+        Figure(
+            "per-class-accuracy",
+            "bars",
+            "Per-class accuracy",
+            {"values": counts.diagonal() / counts.sum(axis=1)},
+            "One row a class.",
+            x="class",
+            unit="share",
+        ),
+        Figure(
+            "diversity",
+            "bars",
+            "Diversity",
+            {"values": spread, "gate": np.array(diversity.GATE), "real": real},
+            "One row a class. The value must exceed its gate.",
+            x="class",
+            unit="gray value",
+        ),
     )
-    return Evidence("batch-dependence", flag, difference, 0.0, SAME, message)
 
 
 def _columns(images: NDArray[np.float32], labels: NDArray[np.int64], rows: int = 10) -> NDArray[np.float32]:

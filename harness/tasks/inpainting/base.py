@@ -1,4 +1,4 @@
-"""What the inpainting tasks share: questions about corrupted images, and marks for the recovered ones.
+"""Questions about corrupted images and marks for the recovered ones, shared by the inpainting tasks.
 
 `inpaint(images, mask) -> images`: the mask is True where a pixel is corrupted. The score is a mean squared error in
 units of squared gray values, pixels in [0, 1]. Answers are scored as they come, never clipped or rescaled: the
@@ -9,19 +9,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.evidence import inpainting as evidence_of
+from harness.evidence.batch_dependence import among_companions
+from harness.evidence.copies_input import noise_kept
+from harness.evidence.known_pixels import known_pixels
+from harness.evidence.same_for_all import same_for_all
+from harness.evidence.value_range import value_range
 from harness.metrics import accuracy
 from harness.metrics.bootstrap import mean_intervals
 from harness.metrics.pictures import grid
 from harness.metrics.squared_error import histogram, squared_error
-from harness.tasks.base import Baseline, Context
-from harness.tasks.inpainting.corruption import Corrupted, Images
-from harness.types import Answer, ArraySpec, Entry, Evidence, Kind, Marks, Metric, Question
+from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, gates
+from harness.tasks.inpainting.corruption import Corrupted
+from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Images, Kind, Marks, Metric, Question
 
 UNIT = "squared gray value"
 SHOWN = 5
@@ -42,13 +47,15 @@ class Inpainting(ABC):
     gates: tuple[str, ...] = ("known-pixels", "batch-dependence", "copies-input", "same-for-all", "value-range")
     outputs: Mapping[str, ArraySpec] | None = None
     baselines: Mapping[str, Baseline]
+    beside: tuple[str, ...] = ()
+    """Metrics that compact tables show beside the primary one."""
     images: int | None = None
     """Test images that are asked about, from the first on; None for all."""
     batch: int
     repeated: int
-    """Images that are asked about a second and a third time, an even number of batches of …"""
+    """Images that are asked about a second and a third time, an even multiple of `small_batch`."""
     small_batch: int
-    """… this many."""
+    """Batch size for those questions."""
     deadline: float
     """Seconds for the main question."""
 
@@ -57,14 +64,14 @@ class Inpainting(ABC):
         """Take pixels away from images; the same generator takes the same everywhere."""
 
     def asked(self, context: Context) -> Corrupted:
-        """What the main question is about."""
+        """The images of the main question."""
         originals = context.data.test.images[: self.images]
         return self.corrupt(originals, context.generator(self.name, "corruption"))
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
         """All images; some again in smaller batches; those once more, every other one replaced."""
         case = self.asked(context)
-        again, mixed = self._again(len(case.shown))
+        again, mixed = self.asked_again(len(case.shown))
         return [
             self.ask(case, self.batch),
             self.ask(case[again], self.small_batch),
@@ -90,44 +97,56 @@ class Inpainting(ABC):
         main, again, mixed = given[:3]
         if main is None or again is None or mixed is None:
             raise ValueError("only the questions of one task may be optional")
-        rows, _ = self._again(len(main))
+        rows, _ = self.asked_again(len(main))
         errors = self.errors(main, case)
         evidence = (
-            evidence_of.known_pixels(main, case.shown, case.mask),
-            evidence_of.batch_dependence(
-                main[rows], again, mixed, case.mask[rows], errors[rows], self.errors(again, case[rows])
-            ),
+            known_pixels(main, case.shown, case.mask),
+            among_companions(main[rows], again, mixed, case.mask[rows], errors[rows], self.errors(again, case[rows])),
             self.copies_input(context, main, case, given[3:]),
-            evidence_of.same_for_all(main, case.originals, case.mask),
-            evidence_of.value_range(main, case.shown, case.mask),
+            same_for_all(main, case.originals, case.mask),
+            value_range(main, case.shown, case.mask),
         )
         metrics = self.metrics(context, main, case)
         if evidence[0].flag:
             clamped = squared_error(_clamped(main, case), case.originals)
-            metrics |= intervals({"mse_clamped": clamped}, context, self.name)
+            metrics |= intervals({"mse_clamped": ("MSE clamped", clamped)}, context, self.name)
         metrics |= self.further_metrics(context, given[3:])
         counts, edges = histogram(errors)
         return Marks(
-            metrics=metrics,
+            metrics={name: replace(metric, beside=name in self.beside) for name, metric in metrics.items()},
             primary=self.primary,
             evidence=evidence,
-            tables={"mse counts": counts, "mse edges": edges},
-            pictures=_pictures(main, case, errors),
-            gates={e.name: not e.flag for e in evidence},
+            figures=(
+                *_pictures(main, case, errors),
+                Figure(
+                    "errors",
+                    "histogram",
+                    "Error of single images",
+                    {"counts": counts, "edges": edges},
+                    x="mean squared error of an image",
+                    y="images",
+                    unit=UNIT,
+                ),
+            ),
+            gates=gates(evidence),
+            scores=errors,
         ), notes
 
     def errors(self, images: Images, case: Corrupted) -> NDArray[np.float64]:
-        """What the images are ranked by, the mean squared error of each (N,)."""
+        """Mean squared error of each image (N,), by which entries are ranked."""
         return squared_error(images, case.originals, case.mask)
 
     def metrics(self, context: Context, images: Images, case: Corrupted) -> dict[str, Metric]:
         """Errors over the missing and over all pixels, of the answer and of what was shown."""
         return intervals(
             {
-                "masked_mse": squared_error(images, case.originals, case.mask),
-                "mse": squared_error(images, case.originals),
-                "masked_mse_corrupted": squared_error(case.shown, case.originals, case.mask),
-                "mse_corrupted": squared_error(case.shown, case.originals),
+                "masked_mse": ("masked MSE", squared_error(images, case.originals, case.mask)),
+                "mse": ("MSE", squared_error(images, case.originals)),
+                "masked_mse_corrupted": (
+                    "masked MSE corrupted",
+                    squared_error(case.shown, case.originals, case.mask),
+                ),
+                "mse_corrupted": ("MSE corrupted", squared_error(case.shown, case.originals)),
             },
             context,
             self.name,
@@ -140,10 +159,10 @@ class Inpainting(ABC):
     def copies_input(
         self, context: Context, images: Images, case: Corrupted, answers: Sequence[Images | None]
     ) -> Evidence:
-        """Whether the model hands back what it is shown; `answers` are those to `further_questions`."""
-        return evidence_of.noise_kept(images, case.shown, case.originals, case.mask)
+        """Evidence that the model hands back what it is shown; `answers` are those to `further_questions`."""
+        return noise_kept(images, case.shown, case.originals, case.mask)
 
-    def _again(self, n: int) -> tuple[slice, NDArray[np.int64]]:
+    def asked_again(self, n: int) -> tuple[slice, NDArray[np.int64]]:
         """Rows that are asked about again, and the same with every other one replaced."""
         count = min(self.repeated, n // self.small_batch * self.small_batch)
         mixed = np.arange(count)
@@ -151,14 +170,14 @@ class Inpainting(ABC):
         return slice(0, count), mixed
 
 
-def intervals(errors: Mapping[str, NDArray[np.float64]], context: Context, name: str) -> dict[str, Metric]:
-    """Means of per-image errors (N,), each with its bootstrap interval."""
-    columns = np.stack(list(errors.values()), axis=1)  # (N, M)
+def intervals(errors: Mapping[str, tuple[str, NDArray[np.float64]]], context: Context, name: str) -> dict[str, Metric]:
+    """Means of per-image errors (N,), each with its title and its bootstrap interval."""
+    columns = np.stack([values for _, values in errors.values()], axis=1)  # (N, M)
     ends = mean_intervals(columns, context.resampler(name, "bootstrap"))
     means = columns.mean(axis=0)
     return {
-        key: Metric(float(mean), UNIT, "lower", len(columns), float(low), float(high))
-        for key, mean, (low, high) in zip(errors, means, ends, strict=True)
+        key: Metric(float(mean), UNIT, "lower", len(columns), float(low), float(high), title=title)
+        for (key, (title, _)), mean, (low, high) in zip(errors.items(), means, ends, strict=True)
     }
 
 
@@ -170,7 +189,7 @@ def plausibility(context: Context, images: Images, case: Corrupted) -> Metric:
     first = slice(0, JUDGED)
     completed = _clamped(images[first], case[first]).clip(0, 1)
     judged = context.judge.examine(completed)[0].argmax(1)
-    return accuracy.accuracy(context.data.test.labels[: len(judged)], judged)
+    return accuracy.accuracy(context.data.test.labels[: len(judged)], judged, "plausibility")
 
 
 def _clamped(images: Images, case: Corrupted) -> Images:
@@ -189,15 +208,28 @@ def _mapped(images: Images, entry: Entry, notes: list[str]) -> Images:
     return mapped
 
 
-def _pictures(images: Images, case: Corrupted, errors: NDArray[np.float64]) -> dict[str, NDArray[np.uint8]]:
+def _pictures(images: Images, case: Corrupted, errors: NDArray[np.float64]) -> list[Figure]:
     """The best, median and worst images: a row each with original, corrupted, recovered and absolute error."""
     order = np.argsort(errors, kind="stable")
     shown = min(SHOWN, len(order))
     middle = (len(order) - shown) // 2
     chosen = {"best": order[:shown], "median": order[middle : middle + shown], "worst": order[::-1][:shown]}
-    pictures = {}
+    figures = []
     for name, rows in chosen.items():
         one = case[rows]
         columns = [one.originals, one.shown, images[rows], np.abs(images[rows] - one.originals)]
-        pictures[name] = grid(np.concatenate(columns, axis=1))  # (rows, 4, 28, 28)
-    return pictures
+        figures.append(
+            Figure(
+                name,
+                "picture",
+                name.capitalize(),
+                {"pixels": grid(np.concatenate(columns, axis=1))},  # (rows, 4, 28, 28)
+                "Each row is one image: as it was, as it was shown to the model, as the model recovered it, and the "
+                f"absolute error. {INK}",
+                columns=("original", "corrupted", "recovered", "error"),
+                group="Best, median and worst images",
+                # Neither the best nor the worst images stand for the model.
+                strip=TOP_FIFTH if name == "median" else (0.0, 0.0),
+            )
+        )
+    return figures

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
 from harness.tasks.base import Baseline, Context
-from harness.tasks.inpainting.corruption import Images, Mask, noisy_rows
-from harness.types import Answer, Question
+from harness.tasks.inpainting.corruption import noisy_rows
+from harness.types import Answer, Images, Mask, Question
 
 Fill = Callable[[Images, Mask], Images]
 """Values for all pixels (N, 1, 28, 28), of which the missing ones are taken."""

@@ -1,4 +1,4 @@
-"""What the inpainting tasks take away from an image: a patch, every other row, the bottom half.
+"""Corruption of images for the inpainting tasks: a gray patch, noisy rows, a bottom half of coin flips.
 
 Draws come from a CPU generator and are the same on every machine. Images are float32 (N, 1, 28, 28) in [0, 1].
 """
@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-Images = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+from harness.types import Images, Mask
 
 PATCH = 6
 """Side of a patch."""
@@ -24,7 +23,7 @@ GRAY = 0.5
 NOISE = 0.3
 """Standard deviation of the noise in a row, in gray values."""
 FILL = (1e-4, 0.9999)
-"""What a missing half is filled with: the ends of the range that the coursework's flow can take."""
+"""Values in a missing half: the ends of the range that the coursework's flow can take."""
 
 
 @dataclass(frozen=True)

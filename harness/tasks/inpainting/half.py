@@ -9,8 +9,8 @@ import torch
 from harness.tasks.base import Baseline, Context
 from harness.tasks.inpainting import baselines
 from harness.tasks.inpainting.base import Inpainting, intervals, plausibility
-from harness.tasks.inpainting.corruption import Corrupted, Images, coin_flips
-from harness.types import Metric, Question
+from harness.tasks.inpainting.corruption import Corrupted, coin_flips
+from harness.types import Images, Metric, Question
 
 IMAGES, EXTENDED = 100, 1000
 """Test images that the coursework asks about, and of the longer task with narrower intervals."""
@@ -25,6 +25,7 @@ class HalfInpainting(Inpainting):
     primary = "masked_mse"
     models: tuple[str, ...] = ("realnvp",)
     baselines: Mapping[str, Baseline] = baselines.HALF
+    beside = ("plausibility", "masked_mse_training")
     batch = 100
     # A flow of 40 million parameters takes a minute for 1,000 steps on one small batch.
     repeated = 6
@@ -54,7 +55,7 @@ class HalfInpainting(Inpainting):
         if answers[0] is None:
             return {}
         errors = self.errors(answers[0], self._training(context))
-        return intervals({"masked_mse_training": errors}, context, self.name)
+        return intervals({"masked_mse_training": ("masked MSE training", errors)}, context, self.name)
 
 
 class ExtendedHalfInpainting(HalfInpainting):

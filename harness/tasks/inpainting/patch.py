@@ -10,19 +10,15 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from harness.evidence.copies_input import patch_left_in
 from harness.tasks.base import Baseline, Context
 from harness.tasks.inpainting import baselines
 from harness.tasks.inpainting.base import Inpainting, plausibility
-from harness.tasks.inpainting.corruption import Corrupted, Images, gray_patches
-from harness.types import Evidence, Metric, Question
+from harness.tasks.inpainting.corruption import Corrupted, gray_patches
+from harness.types import Evidence, Images, Metric, Question
 
 PROBED = 200
 """Training images that are shown with the patch left in."""
-LEAST_RATIO = 0.3
-"""Error with the patch left in, over that with the patch grayed out, below which a model copies what it is shown.
-Of generators that were trained right it is .27 to .96, of ones trained on clean images .10 to .27."""
-LEAST_ERROR = 0.5
-"""Share of the gray patch's own error that a copier's exceeds; a generator that was trained right does not."""
 
 
 class PatchInpainting(Inpainting):
@@ -34,6 +30,7 @@ class PatchInpainting(Inpainting):
     primary = "masked_mse"
     models: tuple[str, ...] = ("pca", "ebl")
     baselines: Mapping[str, Baseline] = baselines.PATCH
+    beside = ("masked_mse_coursework", "plausibility")
     batch = 500
     repeated = 200
     small_batch = 40
@@ -60,7 +57,7 @@ class PatchInpainting(Inpainting):
         value, low, high = (None if end is None else 4 * end for end in (ours.value, ours.low, ours.high))
         unit = "squared value in [-1, 1]"
         return metrics | {
-            "masked_mse_coursework": Metric(value, unit, "lower", ours.n, low, high),
+            "masked_mse_coursework": Metric(value, unit, "lower", ours.n, low, high, title="masked MSE coursework"),
             "plausibility": plausibility(context, images, case),
         }
 
@@ -71,16 +68,4 @@ class PatchInpainting(Inpainting):
         probe = self._probe(context)
         if answers[0] is None:
             raise ValueError("the probe is not optional")
-        error = float(self.errors(images, case).mean())
-        left_in = float(self.errors(answers[0], probe).mean())
-        of_gray = float(self.errors(case.shown, case).mean())
-        ratio = left_in / error if error > 0 else 1.0
-        flag = ratio < LEAST_RATIO and error > LEAST_ERROR * of_gray
-        message = f"Shown training images with the patch left in, the model has an error of {left_in:.4f} there"
-        message += f", against {error:.4f} with the patch grayed out"
-        if flag:
-            message += (
-                ": it gives back what it is shown, as a generator does that was trained on clean images, or a "
-                "projection on many components"
-            )
-        return Evidence("copies-input", flag, ratio, LEAST_RATIO, None, message + ".")
+        return patch_left_in(self.errors(images, case), self.errors(answers[0], probe), self.errors(case.shown, case))

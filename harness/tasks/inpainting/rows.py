@@ -15,8 +15,8 @@ from harness.metrics.squared_error import squared_error
 from harness.tasks.base import Baseline, Context
 from harness.tasks.inpainting import baselines
 from harness.tasks.inpainting.base import UNIT, Inpainting
-from harness.tasks.inpainting.corruption import Corrupted, Images, noisy_rows
-from harness.types import Metric
+from harness.tasks.inpainting.corruption import Corrupted, noisy_rows
+from harness.types import Images, Metric
 
 
 class RowInpainting(Inpainting):
@@ -28,6 +28,7 @@ class RowInpainting(Inpainting):
     primary = "mse"
     models: tuple[str, ...] = ("ebm",)
     baselines: Mapping[str, Baseline] = baselines.ROW
+    beside = ("mse_std", "masked_mse")
     batch = 500
     repeated = 200
     small_batch = 40
@@ -44,8 +45,11 @@ class RowInpainting(Inpainting):
     def metrics(self, context: Context, images: Images, case: Corrupted) -> dict[str, Metric]:
         """Beside the errors, the coursework's figures: standard deviation, least and largest error of an image."""
         metrics = super().metrics(context, images, case)
+        spread = {}
         for name, shown in (("mse", images), ("mse_corrupted", case.shown)):
             errors = self.errors(shown, case)
             for statistic, value in (("std", errors.std(ddof=1)), ("min", errors.min()), ("max", errors.max())):
-                metrics[f"{name}_{statistic}"] = Metric(float(value), UNIT, "lower", len(errors))
-        return metrics
+                title = f"{metrics[name].title} {statistic}"
+                spread[f"{name}_{statistic}"] = Metric(float(value), UNIT, "lower", len(errors), title=title)
+        # The primary metric's own figures first.
+        return {"mse": metrics["mse"]} | spread | metrics

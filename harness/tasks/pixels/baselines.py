@@ -1,4 +1,4 @@
-"""What counting gets right about pixels: tables of how often a pixel is lit, given a few pixels before it.
+"""Baselines for pixels: tables of how often a pixel is lit, given a few pixels before it.
 
 Each of the 783 places has a table of its own, but for the copier. Tables answer like any model, through
 `harness.sequences.derived`: their completions are drawn and their posteriors computed by the same code.
@@ -62,7 +62,7 @@ class Table:
 
 
 def seen(images: Tensor, offsets: Offsets, places: Tensor) -> Tensor:
-    """What a table looks at to predict the pixels at `places` (T,), as a number (N, T), for binary images (N, 784)."""
+    """The values that a table predicts the pixels at `places` (T,) from, as a number (N, T), for images (N, 784)."""
     rows, columns = places // SIDE, places % SIDE
     lit = images if images.dtype is torch.bool else images > 0.5
     number = torch.zeros(len(images), len(places), dtype=torch.int32)

@@ -18,16 +18,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.evidence.causality import SAME
+from harness.evidence.steps_agree import steps_agree
 from harness.metrics.binary_cross_entropy import cross_entropy
 from harness.metrics.pictures import grid
-from harness.tasks.base import Baseline, Context
+from harness.tasks.base import INK, Baseline, Context, gates
 from harness.tasks.pixels import baselines
 from harness.tasks.pixels.next_pixel import ask
 from harness.tasks.pixels.sequences import (
     MODELS,
     PIXELS,
     Binary,
+    Measured,
     Mixed,
     batch_dependence,
     binarised,
@@ -36,7 +37,7 @@ from harness.tasks.pixels.sequences import (
     means,
     mixed,
 )
-from harness.types import Answer, ArraySpec, Entry, Evidence, Marks, Question
+from harness.types import Answer, ArraySpec, Entry, Figure, Marks, Question
 
 IMAGES = 100
 KNOWN = 484
@@ -87,23 +88,30 @@ class ImageCompletion:
         evidence = (
             batch,
             causality(case, predicted, changed, batch),
-            _steps_agree(predicted[:, KNOWN - 1 :], drawing, drawn, truth),
+            steps_agree(predicted[:, KNOWN - 1 :], drawing, drawn, truth),
         )
         nats = cross_entropy(predicted[:, KNOWN - 1 :], truth)
         own = cross_entropy(drawing, drawn)
         right = drawn == (truth[:, None] > 0.5)
         measured = {}
         for length in LENGTHS:
-            unit = "nats/pixel"
-            measured[f"cross_entropy_{length}"] = (nats[:, :length].mean(axis=1), unit, False)
-            measured[f"own_cross_entropy_{length}"] = (own[:, :, :length].mean(axis=(1, 2)), unit, False)
-            measured[f"accuracy_{length}"] = (right[:, :, :length].mean(axis=(1, 2)), "share", True)
+            over, unit, beside = f"over {length} pixel{'s' * (length > 1)}", "nats/pixel", length == 1
+            measured[f"cross_entropy_{length}"] = Measured(
+                f"cross-entropy {over}", nats[:, :length].mean(axis=1), unit, "lower", beside
+            )
+            measured[f"own_cross_entropy_{length}"] = Measured(
+                f"own cross-entropy {over}", own[:, :, :length].mean(axis=(1, 2)), unit, "lower", beside
+            )
+            measured[f"accuracy_{length}"] = Measured(
+                f"accuracy {over}", right[:, :, :length].mean(axis=(1, 2)), "share", "higher", beside
+            )
         return Marks(
             metrics=means(measured, context.resampler(self.name, "intervals")),
             primary=self.primary,
             evidence=evidence,
-            pictures=_pictures(case.images, drawn, right.mean(axis=(1, 2))),
-            gates={e.name: not e.flag for e in evidence},
+            figures=_pictures(case.images, drawn, right.mean(axis=(1, 2))),
+            gates=gates(evidence),
+            scores=measured[self.primary].values,
         ), notes
 
     def _case(self, context: Context) -> Mixed:
@@ -117,24 +125,7 @@ class ImageCompletion:
         return uniforms
 
 
-def _steps_agree(
-    predicted: NDArray[np.float64], drawing: NDArray[np.float64], drawn: NDArray[np.bool_], truth: Binary
-) -> Evidence:
-    """Whether a model draws by the predictions that it is scored by: it must, as long as a draw follows the truth."""
-    wrong = drawn != (truth[:, None] > 0.5)
-    follows = np.concatenate([np.zeros_like(wrong[:, :, :1]), wrong[:, :, :-1]], axis=2).cumsum(axis=2) == 0
-    largest = float((np.abs(predicted[:, None] - drawing) * follows).max())
-    flag = largest > SAME
-    message = "start and step predict the same as next_pixel_probabilities, wherever both were asked the same."
-    if flag:
-        message = (
-            f"start and step predict otherwise than next_pixel_probabilities, by up to {largest:.2g}: the completions "
-            "were drawn from another model than the one that is scored."
-        )
-    return Evidence("steps-agree", flag, largest, 0.0, SAME, message)
-
-
-def _pictures(images: Binary, drawn: NDArray[np.bool_], right: NDArray[np.float64]) -> dict[str, NDArray[np.uint8]]:
+def _pictures(images: Binary, drawn: NDArray[np.bool_], right: NDArray[np.float64]) -> tuple[Figure, ...]:
     """Of the images with more than the median of ink to be drawn, the best and the worst; of the others, where the
     samples differ most.
     """
@@ -144,8 +135,23 @@ def _pictures(images: Binary, drawn: NDArray[np.bool_], right: NDArray[np.float6
     lit = drawn.mean(axis=1)
     variance = (lit * (1 - lit)).mean(axis=1)
     variance[[success, failure]] = -1
-    chosen = {"success": success, "failure": failure, "high variance": int(variance.argmax())}
-    return {name: _picture(images[row], drawn[row]) for name, row in chosen.items()}
+    chosen = {"success": success, "high-variance": int(variance.argmax()), "failure": failure}
+    lengths = f"{', '.join(map(str, LENGTHS[:-1]))} and {LENGTHS[-1]}"
+    return tuple(
+        Figure(
+            name,
+            "picture",
+            name.replace("-", " ").capitalize(),
+            {"pixels": _picture(images[row], drawn[row])},
+            f"One image in each picture, continued after its first {KNOWN} pixels by {lengths} pixels, a row each: the "
+            f"whole image, what was given of it, and what the model drew. {INK}",
+            columns=("image", "given", *["drawn"] * DRAWN),
+            group="Completions",
+            # The longest completions.
+            strip=(3 / 4, 1.0) if name == "high-variance" else (0.0, 0.0),
+        )
+        for name, row in chosen.items()
+    )
 
 
 def _picture(image: NDArray[np.float32], drawn: NDArray[np.bool_]) -> NDArray[np.uint8]:

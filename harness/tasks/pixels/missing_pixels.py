@@ -1,4 +1,4 @@
-"""What one-pixel and two-by-two in-painting share: holes in binary images, and marks for posteriors.
+"""Holes in binary images and marks for posteriors, shared by one-pixel and two-by-two in-painting.
 
 `missing_posterior(images (N, 784), −1 where missing) -> (N, 2ᵏ)`: logarithms of the probabilities of all values of
 the k missing pixels, numbered with the first one, in raster order, as the most significant bit. Models of sequences
@@ -24,11 +24,11 @@ from numpy.typing import NDArray
 
 from harness.metrics import completions
 from harness.metrics.pictures import grid
-from harness.tasks.base import Baseline, Context
+from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, gates
 from harness.tasks.pixels import baselines
 from harness.tasks.pixels.official_cases import CASES, Holes
-from harness.tasks.pixels.sequences import MODELS, Binary, batch_dependence, binarised, means, say
-from harness.types import Answer, ArraySpec, Entry, Marks, Question, refuse
+from harness.tasks.pixels.sequences import MODELS, Binary, Measured, batch_dependence, binarised, means, say
+from harness.types import Answer, ArraySpec, Entry, Figure, Marks, Question, refuse
 
 THRESHOLD = 0.3
 MEAN, DEVIATION = 13.0, 3.0
@@ -41,7 +41,7 @@ DEADLINE = 900.0
 SHOWN = 5
 ENLARGED = 3
 NORMALISED = 1e-3
-"""How far the probabilities of a case may sum from 1 without a note."""
+"""Largest distance from 1 of the sum of a case's probabilities without a note."""
 _DARK, _LIT = 0.2, 0.5
 """Gray values of known pixels in a picture; those of the hole go from black to white."""
 
@@ -87,17 +87,20 @@ class PixelInpainting:
         nats = completions.cross_entropy(posterior, number)
         best = posterior.argmax(axis=1)
         measured = {
-            "cross_entropy": (nats, "nats/case", False),
-            "accuracy": ((completions.values_of(best, k) == values).mean(axis=1), "share", True),
-            "whole_cases": ((best == number).astype(np.float64), "share", True),
+            "cross_entropy": Measured("cross-entropy", nats, "nats/case", "lower"),
+            "accuracy": Measured(
+                "accuracy", (completions.values_of(best, k) == values).mean(axis=1), "share", "higher", beside=True
+            ),
+            "whole_cases": Measured("whole cases", (best == number).astype(np.float64), "share", "higher"),
         }
         evidence = batch_dependence(np.exp(posterior[::EVERY]), np.exp(again))
         return Marks(
             metrics=means(measured, context.resampler(self.name, "intervals")),
             primary=self.primary,
             evidence=(evidence,),
-            pictures=_pictures(case, posterior, nats),
-            gates={evidence.name: not evidence.flag},
+            figures=_pictures(case, posterior, nats),
+            gates=gates([evidence]),
+            scores=nats,
         ), notes
 
     def cases(self, context: Context) -> Holes:
@@ -138,14 +141,27 @@ def _checked(log_posterior: NDArray[np.float32], notes: list[str]) -> NDArray[np
     return rows
 
 
-def _pictures(case: Holes, posterior: NDArray[np.float64], nats: NDArray[np.float64]) -> dict[str, NDArray[np.uint8]]:
+def _pictures(case: Holes, posterior: NDArray[np.float64], nats: NDArray[np.float64]) -> tuple[Figure, ...]:
     """Cases that were known best and worst, and the least decided ones: the hole in white, P(lit) of its pixels, the
     most probable values, the truth.
     """
     order = nats.argsort(kind="stable")
     undecided = (-completions.entropy(posterior)).argsort(kind="stable")
-    chosen = {"known best": order, "known worst": order[::-1], "undecided": undecided}
-    return {name: _picture(case, posterior, rows[:SHOWN]) for name, rows in chosen.items()}
+    chosen = {"known-best": order, "undecided": undecided, "known-worst": order[::-1]}
+    return tuple(
+        Figure(
+            name,
+            "picture",
+            name.replace("-", " ").capitalize(),
+            {"pixels": _picture(case, posterior, rows[:SHOWN])},
+            "Each row is one image: where pixels are missing, the probability of each to be lit given all others, the "
+            f"most probable values, and the true ones. {INK}",
+            columns=("hole", "lit?", "answer", "truth"),
+            group="Missing pixels",
+            strip=TOP_FIFTH if name == "undecided" else (0.0, 0.0),
+        )
+        for name, rows in chosen.items()
+    )
 
 
 def _picture(case: Holes, posterior: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.uint8]:

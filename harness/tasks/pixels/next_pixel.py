@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from harness.metrics.binary_cross_entropy import cross_entropy
 from harness.metrics.pictures import grid
-from harness.tasks.base import Baseline, Context
+from harness.tasks.base import INK, Baseline, Context, gates
 from harness.tasks.pixels import baselines
 from harness.tasks.pixels.sequences import (
     MODELS,
     TARGETS,
     Binary,
+    Measured,
     Mixed,
     batch_dependence,
     binarised,
@@ -29,7 +30,7 @@ from harness.tasks.pixels.sequences import (
     means,
     mixed,
 )
-from harness.types import Answer, ArraySpec, Entry, Marks, Metric, Question
+from harness.types import Answer, ArraySpec, Entry, Figure, Marks, Metric, Question
 
 COPIES = 300
 """Test images that are asked about again with their later pixels changed."""
@@ -83,9 +84,29 @@ class NextPixel:
             metrics=metrics,
             primary=self.primary,
             evidence=evidence,
-            tables={"cross-entropy by row": np.nanmean(by_pixel, axis=1)},
-            pictures={"predictions": _picture(case.images, predicted, nats, context.data.test.labels)},
-            gates={e.name: not e.flag for e in evidence},
+            figures=(
+                Figure(
+                    "predictions",
+                    "picture",
+                    "Predictions",
+                    {"pixels": _picture(case.images, predicted, nats, context.data.test.labels)},
+                    "From top to bottom: the digits; the probability that each pixel is lit, given those before it; "
+                    f"and how surprising the pixel then was. {INK}",
+                    # Below the digits themselves, which are the same for all.
+                    strip=(1 / 3, 2 / 3),
+                ),
+                Figure(
+                    "cross-entropy-by-row",
+                    "line",
+                    "Cross-entropy by row",
+                    {"values": np.nanmean(by_pixel, axis=1)},
+                    x="row of the image",
+                    y="nats per pixel",
+                    unit="nats/pixel",
+                ),
+            ),
+            gates=gates(evidence),
+            scores=nats.mean(axis=1),
         ), notes
 
     def _case(self, context: Context) -> Mixed:
@@ -108,9 +129,10 @@ def _metrics(
     prefix: str, predicted: NDArray[np.float64], images: Binary, nats: NDArray[np.float64], context: Context
 ) -> dict[str, Metric]:
     right = ((predicted > 0.5) == (images[:, 1:] > 0.5)).mean(axis=1)
+    said = prefix.replace("_", " ")
     measured = {
-        f"{prefix}cross_entropy": (nats.mean(axis=1), "nats/pixel", False),
-        f"{prefix}accuracy": (right, "share", True),
+        f"{prefix}cross_entropy": Measured(f"{said}cross-entropy", nats.mean(axis=1), "nats/pixel", "lower"),
+        f"{prefix}accuracy": Measured(f"{said}accuracy", right, "share", "higher", beside=not prefix),
     }
     return means(measured, context.resampler("next-pixel", prefix, "intervals"))
 

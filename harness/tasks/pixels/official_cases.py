@@ -71,7 +71,7 @@ def read_file(path: Path, side: int) -> Holes:
 
 
 def _problem(cropped: NDArray[np.float32], truth: NDArray[np.float32], side: int) -> str:
-    """What is wrong with a set, a sentence; empty if nothing."""
+    """A sentence that says what is wrong with a set; empty if nothing is."""
     if not np.isin(truth, (0, 1)).all():
         odd = truth[~np.isin(truth, (0, 1))][0]
         return f"the second half, the truth, holds {odd:g}; allowed are 0 and 1."

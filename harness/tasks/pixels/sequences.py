@@ -1,4 +1,4 @@
-"""What the tasks on pixel sequences share: binarised images, checks of predictions, and evidence.
+"""Binarised images, checks of predictions and evidence, shared by the tasks on pixel sequences.
 
 An image is read row by row; a prediction is P(x_{t+1} = 1 | x_1 … x_t). Since the pixel to be predicted lies in the
 input, no prediction may depend on it or on later ones: images of which everything from some pixel on is another image's
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ THRESHOLD = 0.1
 MODELS: tuple[str, ...] = ("pixel-lstm", "pixel-gru", "pixelcnn")
 WORDS = causality_of.Words("image", "pixel")
 TOLERATED = 1e-6
-"""How far outside [0, 1] a probability may lie."""
+"""Largest distance of a probability from [0, 1]."""
 
 Binary = NDArray[np.float32]
 """Images (N, 784) of 0 and 1."""
@@ -47,9 +47,9 @@ class Mixed:
     copies: Binary
     """(M, 784), each equal to an image up to some pixel."""
     originals: NDArray[np.int64]
-    """Which image each copy was made of, (M,)."""
+    """Index of the image that each copy was made of, (M,)."""
     kept: NDArray[np.int64]
-    """How many pixels of it were kept, (M,); the next one is changed for certain, those after it may be."""
+    """Number of its pixels that were kept, (M,); the next one is changed for certain, those after it may be."""
     order: NDArray[np.int64]
 
     @property
@@ -104,12 +104,12 @@ def say(notes: list[str], note: str) -> None:
 
 
 def batch_dependence(first: NDArray[np.float64], again: NDArray[np.float64]) -> Evidence:
-    """Whether answers (n, …) differ from those to the same questions in a smaller batch."""
+    """Evidence from answers (n, …) and those to the same questions in a smaller batch."""
     return causality_of.batch_dependence(first, again, WORDS)
 
 
 def causality(case: Mixed, first: NDArray[np.float64], changed: NDArray[np.float64], batch: Evidence) -> Evidence:
-    """That no prediction moved with later pixels; GradingError where one did.
+    """Evidence that no prediction moved with later pixels; GradingError where one did.
 
     Parameters
     ----------
@@ -122,15 +122,22 @@ def causality(case: Mixed, first: NDArray[np.float64], changed: NDArray[np.float
     return causality_of.causality(moved, case.kept, batch, WORDS)
 
 
-def means(
-    measured: Mapping[str, tuple[NDArray[np.float64], str, bool]], generator: np.random.Generator
-) -> dict[str, Metric]:
-    """Means over the images with bootstrap intervals, of values (N,), their unit, and whether more is better."""
-    values = np.stack([column for column, _, _ in measured.values()], axis=1)  # (N, quantities)
+class Measured(NamedTuple):
+    """Values of single images that a metric is the mean of."""
+
+    title: str
+    values: NDArray[np.float64]
+    """(N,)"""
+    unit: str
+    better: Literal["higher", "lower"]
+    beside: bool = False
+
+
+def means(measured: Mapping[str, Measured], generator: np.random.Generator) -> dict[str, Metric]:
+    """Means over the images, with bootstrap intervals."""
+    values = np.stack([one.values for one in measured.values()], axis=1)  # (N, quantities)
     found = {}
-    for (name, (column, unit, more)), (low, high) in zip(
-        measured.items(), mean_intervals(values, generator), strict=True
-    ):
-        better: Literal["higher", "lower"] = "higher" if more else "lower"
-        found[name] = Metric(float(column.mean()), unit, better, len(values), float(low), float(high))
+    for (name, one), (low, high) in zip(measured.items(), mean_intervals(values, generator), strict=True):
+        mean, ends = float(one.values.mean()), (float(low), float(high))
+        found[name] = Metric(mean, one.unit, one.better, len(values), *ends, title=one.title, beside=one.beside)
     return found

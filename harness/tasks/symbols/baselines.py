@@ -1,4 +1,4 @@
-"""What can be said of the next symbol without looking at the letters, and the best that can be said at all."""
+"""Baselines for symbols: predictions that ignore the letters, and the Bayes predictor."""
 
 from __future__ import annotations
 

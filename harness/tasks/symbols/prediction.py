@@ -18,6 +18,7 @@ end are mixed among the others, and a score better than Bayes' by more than chan
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,21 +26,29 @@ from numpy.typing import NDArray
 from harness.evidence.causality import Words, batch_dependence, causality
 from harness.metrics.bootstrap import mean_intervals
 from harness.metrics.categorical_cross_entropy import FLOOR, cross_entropy, divergence, floored
-from harness.tasks.base import Baseline, Context
+from harness.tasks.base import Baseline, Context, gates
 from harness.tasks.symbols.baselines import BASELINES
 from harness.tasks.symbols.streams import MODELS, REPEATED, STEPS, SYMBOLS, best_predictions, draw, which_model
-from harness.types import Answer, ArraySpec, Entry, Evidence, Marks, Metric, Question, refuse
+from harness.types import Answer, Array, ArraySpec, Entry, Evidence, Figure, Marks, Metric, Question, refuse
 
 WORDS = Words("stream", "symbol")
 ROUNDING = 1e-4
-"""How far from 1 the probabilities of a prediction may sum; up to `TOLERATED` they are normalised with a note."""
+"""Largest distance from 1 of the sum of a prediction's probabilities; up to `TOLERATED` they are normalised, with a
+note."""
 TOLERATED = 0.01
 TOO_GOOD = 1e-4
 """Nats a step below Bayes that are never told from rounding or from luck with rare symbols."""
 DEVIATIONS = 6
 """Standard errors below Bayes that are no chance."""
 DECIMALS = 7
-"""Of the metrics: what answers in single precision can tell apart."""
+"""Decimals of the metrics: what answers in single precision can tell apart."""
+_TITLES = {
+    "excess_cross_entropy": "excess cross-entropy",
+    "cross_entropy": "cross-entropy",
+    "bayes_cross_entropy": "Bayes cross-entropy",
+    "divergence": "divergence",
+}
+_BESIDE = ("cross_entropy", "bayes_cross_entropy")
 
 
 class SymbolPrediction:
@@ -77,22 +86,27 @@ class SymbolPrediction:
         by_stream, changed = exam.split(answered)
         evidence = _evidence(by_stream[exam.own], again, changed)
         metrics: dict[str, Metric] = {}
-        examples = []
+        examples: dict[str, tuple[Array, Array]] = {}
         impossible = 0
+        scores = None
         for stream, symbols in exam.symbols.items():
             said, targets = by_stream[stream], symbols[:, 1:]
             best = best_predictions(exam.process, symbols)
             nats, least = cross_entropy(said, targets), cross_entropy(best, targets)
             impossible += floored(said, targets)
-            examples.append(np.concatenate([said[0], best[0]], axis=1))  # (99, 8)
+            examples[stream] = said[0], best[0]  # (99, 4) each
             measured = {"excess_cross_entropy": nats - least, "cross_entropy": nats}
             if stream == exam.own:
                 _refuse_clairvoyance(nats - least)
+                scores = nats - least
                 measured |= {"bayes_cross_entropy": least, "divergence": divergence(best, said)}
             found = _metrics(measured, context.resampler(self.name, which, "intervals", stream))
             metrics = (found if stream == exam.own else {}) | metrics
-            metrics[f"cross_entropy_stream_{stream}"] = found["cross_entropy"]
-            metrics[f"excess_stream_{stream}"] = found["excess_cross_entropy"]
+            for name, title, metric in (
+                ("cross_entropy_stream", "cross-entropy, stream", found["cross_entropy"]),
+                ("excess_stream", "excess, stream", found["excess_cross_entropy"]),
+            ):
+                metrics[f"{name}_{stream}"] = replace(metric, title=f"{title} {stream}", beside=False)
         if impossible:
             notes.append(
                 f"{impossible} symbols came to which the model gave a probability below {FLOOR:g}; they were counted "
@@ -102,15 +116,33 @@ class SymbolPrediction:
             metrics=metrics,
             primary=self.primary,
             evidence=evidence,
-            tables={"probabilities over time": np.stack(examples)},
-            gates={e.name: not e.flag for e in evidence},
+            figures=(_over_time(examples),),
+            gates=gates(evidence),
+            scores=scores,
         ), notes
+
+
+def _over_time(examples: Mapping[str, tuple[Array, Array]]) -> Figure:
+    """The probabilities of a model and of the Bayes predictor for one example of each stream, (99, 4) each."""
+    return Figure(
+        "probabilities-over-time",
+        "bands",
+        "Probabilities over time",
+        {"panels": np.stack([panel for pair in examples.values() for panel in pair])},  # (2 · streams, 99, 4)
+        "For the first of each test stream’s examples, what the next symbol will be: from left to right "
+        f"{STEPS} steps, from bottom to top the probabilities of the symbols, which add up to one.",
+        columns=tuple(f"Stream {stream}, {whose}" for stream in examples for whose in ("model", "Bayes predictor")),
+        series=("1", "2", "3", "RESET"),
+        x="step",
+        y="probability",
+        unit="share",
+    )
 
 
 def _evidence(
     first: NDArray[np.float64], again: NDArray[np.float64], changed: NDArray[np.float64]
 ) -> tuple[Evidence, ...]:
-    """How far predictions move with the batch, and with later symbols; GradingError where they do with the latter."""
+    """Evidence that predictions move neither with the batch nor with later symbols; GradingError for the latter."""
     same = first[:REPEATED]
     batch = batch_dependence(same, again, WORDS)
     known = np.arange(STEPS) <= np.arange(REPEATED)[:, None]  # predictions from symbols that were not changed
@@ -158,12 +190,15 @@ def _metrics(measured: Mapping[str, NDArray[np.float64]], generator: np.random.G
     n = len(values)
     means = _rounded(values.mean(axis=0))
     if n == 1:
-        return {name: Metric(mean, "nats/step", "lower", 1) for name, mean in zip(measured, means, strict=True)}
+        return {name: _metric(name, mean, 1) for name, mean in zip(measured, means, strict=True)}
     ends = [_rounded(interval) for interval in mean_intervals(values, generator)]
     return {
-        name: Metric(mean, "nats/step", "lower", n, low, high)
-        for name, mean, (low, high) in zip(measured, means, ends, strict=True)
+        name: _metric(name, mean, n, low, high) for name, mean, (low, high) in zip(measured, means, ends, strict=True)
     }
+
+
+def _metric(name: str, mean: float, n: int, low: float | None = None, high: float | None = None) -> Metric:
+    return Metric(mean, "nats/step", "lower", n, low, high, title=_TITLES[name], beside=name in _BESIDE)
 
 
 def _rounded(numbers: NDArray[np.float64]) -> list[float]:

@@ -1,7 +1,7 @@
 """The streams that symbol prediction asks about: drawn from a seed, each for one of the four models M1 to M4.
 
-What a stream is and what can be known of it is said once, in `reference.bayes_symbols`, for the models that are trained
-on such streams and for the exam that they take.
+The process and its Bayes predictor are defined once, in `reference.bayes_symbols`, for the models that are trained on
+such streams and for the exam that they take.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def best_predictions(process: Process, symbols: NDArray[np.int64]) -> NDArray[np
 
 
 def which_model(entry: Entry) -> str:
-    """Which of "M1" … "M4" an entry is, as its architecture or else its part's name says.
+    """Name the one of "M1" … "M4" that an entry is, by its architecture or the end of its part's name.
 
     Raises
     ------

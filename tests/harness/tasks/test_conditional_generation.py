@@ -3,13 +3,14 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from harness import tasks
 from harness.metrics.accuracy import wilson
-from harness.tasks import TASKS, Context
+from harness.tasks.base import Context
 from harness.tasks.conditional_generation import REPEATED, SAMPLES
-from harness.types import Entry, GradingError, Kind
+from harness.types import Entry, Gate, GradingError, Kind
 from tests.data import embedded_digits
 
-TASK = TASKS["conditional-generation"]
+TASK = tasks.task("conditional-generation")
 WEIGHTS = Entry("conditional-generation", Kind.WEIGHTS, "cvae", "cvae", "best.pt")
 OUTPUTS = Entry("conditional-generation", Kind.OUTPUTS, "cgan", None, "samples.npz")
 
@@ -78,11 +79,15 @@ def test_accuracy_and_confusion_count_what_the_judge_reads(context):
     metric = marks.metrics["accuracy"]
     assert metric.value == (SAMPLES - 50) / SAMPLES
     assert (metric.low, metric.high) == wilson(SAMPLES - 50, SAMPLES)
-    assert marks.tables["confusion"][3, 4] == 5
-    assert marks.tables["confusion"][4, 3] == 0
-    assert marks.tables["per-class accuracy"][3] == 0.995
+    figures = {figure.name: figure for figure in marks.figures}
+    assert figures["confusion"].data["counts"][3, 4] == 5
+    assert figures["confusion"].data["counts"][4, 3] == 0
+    assert figures["per-class-accuracy"].data["values"][3] == 0.995
+    assert marks.scores.tolist() == (shown == cycling()).tolist()
     assert notes == []
-    assert marks.pictures["samples"].shape == (10 * 30 - 2, 10 * 30 - 2)
+    assert figures["samples"].data["pixels"].shape == (10 * 30 - 2, 10 * 30 - 2)
+    assert list(figures) == ["samples", "confusion", "per-class-accuracy", "diversity"]
+    assert set(figures["diversity"].data) == {"values", "gate", "real"}
 
 
 def test_one_image_a_digit_is_perfect_and_flagged(context):
@@ -91,13 +96,13 @@ def test_one_image_a_digit_is_perfect_and_flagged(context):
     flags = {evidence.name: evidence.flag for evidence in marks.evidence}
     assert marks.metrics["accuracy"].value == 1.0
     assert flags == {"mode-collapse": True, "batch-dependence": False, "judge-fooling": False}
-    assert marks.gates["diversity"] is False
+    assert marks.gates["diversity"] == Gate(False, "diversity")
 
 
 def test_varied_samples_are_not_flagged(context):
     marks, _ = TASK.mark(context, WEIGHTS, answered(drawn(cycling())))
     assert not any(evidence.flag for evidence in marks.evidence)
-    assert marks.gates["diversity"] is True
+    assert marks.gates["diversity"] == Gate(True, "diversity")
 
 
 def test_answers_that_depend_on_the_batch_are_flagged(context):

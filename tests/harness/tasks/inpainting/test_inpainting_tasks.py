@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from harness import rubric
+from harness import rubric, tasks
 from harness.metrics.accuracy import wilson
 from harness.metrics.squared_error import squared_error
-from harness.tasks import TASKS, Context
+from harness.tasks.base import Context
 from harness.tasks.inpainting.base import Inpainting
 from harness.tasks.inpainting.baselines import between_rows
 from harness.tasks.inpainting.corruption import coin_flips, gray_patches, noisy_rows
-from harness.types import Entry, Kind
+from harness.types import Entry, Gate, Kind
 from tests.data import embedded_digits, mnist_digits
 
 NAMES = ("patch-inpainting", "row-inpainting", "half-inpainting")
-PATCH, ROW, HALF = (TASKS[name] for name in NAMES)
+PATCH, ROW, HALF = (tasks.task(name) for name in NAMES)
 EVIDENCE = {"known-pixels", "batch-dependence", "copies-input", "same-for-all", "value-range"}
 
 
@@ -67,12 +67,16 @@ def marked(task, context, inpaint, entry=None):
 
 def flags(marks):
     assert {e.name for e in marks.evidence} == EVIDENCE
-    assert marks.gates == {e.name: not e.flag for e in marks.evidence}
+    assert marks.gates == {e.name: Gate(not e.flag, e.title) for e in marks.evidence}
     return {e.name for e in marks.evidence if e.flag}
 
 
 def evidence(marks, name):
     return next(e for e in marks.evidence if e.name == name)
+
+
+def figure(marks, name):
+    return next(one for one in marks.figures if one.name == name)
 
 
 def paste(value):
@@ -132,7 +136,7 @@ def test_bottom_halves_are_coin_flips():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_questions_follow_from_the_seed_alone(context, name):
-    task = TASKS[name]
+    task = tasks.task(name)
     digits = embedded_digits()
 
     def asked(seed):
@@ -153,14 +157,14 @@ DIGESTS = {
 @pytest.mark.parametrize("name", NAMES)
 def test_questions_are_the_same_bits_on_every_machine(context, name):
     # A change here is a new protocol: whoever makes one bumps the task's version.
-    main = TASKS[name].questions(context, entry_of(TASKS[name]))[0]
-    assert TASKS[name].protocol == 1
+    main = tasks.task(name).questions(context, entry_of(tasks.task(name)))[0]
+    assert tasks.task(name).protocol == 1
     assert hashlib.sha256(main.inputs["images"].tobytes()).hexdigest()[:16] == DIGESTS[name]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_questions_ask_again_and_hold_no_originals(context, name):
-    task = TASKS[name]
+    task = tasks.task(name)
     main, again, mixed, *further = task.questions(context, entry_of(task))
     n = len(again.inputs["images"])
     assert len(main.inputs["images"]) == (100 if task is HALF else 500)
@@ -180,7 +184,7 @@ def test_questions_ask_again_and_hold_no_originals(context, name):
 
 
 def test_a_thousand_images_are_the_extended_half_inpainting():
-    task = TASKS["half-inpainting-extended"]
+    task = tasks.task("half-inpainting-extended")
     context = Context(embedded_digits(), CountsInk(), 5)
     extended, usual = (t.questions(context, entry_of(t))[0].inputs for t in (task, HALF))
     # The embedded digits have fewer than a thousand test images.
@@ -249,16 +253,16 @@ def test_the_second_figure_is_left_out_where_it_was_not_answered(context):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_perfect_answer_has_no_error_and_no_flag(context, name):
-    task = TASKS[name]
+    task = tasks.task(name)
     answers = answered(task, context, paste(0.0))
     case = task.asked(context)
-    again, mixed = task._again(len(case.shown))
+    again, mixed = task.asked_again(len(case.shown))
     for answer, own in zip(answers, (case, case[again], case[mixed]), strict=False):
         answer["images"] = own.originals
     marks, _ = task.mark(context, entry_of(task), answers)
     assert marks.metrics[task.primary].value == marks.metrics[task.primary].high == 0
     assert flags(marks) == set()
-    assert marks.tables["mse counts"][0] == len(case.shown)
+    assert figure(marks, "errors").data["counts"][0] == len(case.shown)
 
 
 def test_plausibility_is_of_the_completed_images(context):
@@ -275,21 +279,21 @@ def test_plausibility_is_of_the_completed_images(context):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_pictures_show_the_best_the_median_and_the_worst(context, name):
-    task = TASKS[name]
+    task = tasks.task(name)
     marks, _ = marked(task, context, paste(0.0))
     case = task.asked(context)
     errors = task.errors(paste(0.0)(case.shown, case.mask), case)
     order = np.argsort(errors, kind="stable")
-    assert set(marks.pictures) == {"best", "median", "worst"}
+    assert [one.name for one in marks.figures] == ["best", "median", "worst", "errors"]
     for picture, first in (("best", order[0]), ("worst", order[-1]), ("median", order[(len(order) - 5) // 2])):
-        pixels = marks.pictures[picture]
+        pixels = figure(marks, picture).data["pixels"]
         assert pixels.shape == (5 * 30 - 2, 4 * 30 - 2)
         panels = [pixels[:28, 30 * column : 30 * column + 28] for column in range(4)]
         recovered = paste(0.0)(case.shown[first : first + 1], case.mask[first : first + 1])[0, 0]
         expected = [case.originals[first, 0], case.shown[first, 0], recovered, case.originals[first, 0] - recovered]
         for panel, wanted in zip(panels, expected, strict=True):
             assert np.array_equal(panel, np.rint(np.abs(wanted) * 255).astype(np.uint8))
-    counts, edges = marks.tables["mse counts"], marks.tables["mse edges"]
+    counts, edges = (figure(marks, "errors").data[key] for key in ("counts", "edges"))
     assert counts.sum() == len(errors)
     assert len(edges) == len(counts) + 1
     assert edges[-1] == pytest.approx(errors.max())
@@ -339,7 +343,10 @@ def mean_image(digits):
 
 @pytest.mark.parametrize("name", ["patch-inpainting", "half-inpainting"])
 def test_to_fill_all_images_alike_is_named_and_earns_nothing(context, name):
-    task, part = TASKS[name], {p.task: p for a in rubric.shipped().values() for p in a.part if p.id in {"ebl", "flow"}}
+    task, part = (
+        tasks.task(name),
+        {p.task: p for a in rubric.shipped().values() for p in a.part if p.id in {"ebl", "flow"}},
+    )
     for fill in (paste(0.3955), mean_image(context.data)):
         marks, _ = marked(task, context, fill)
         assert flags(marks) == {"same-for-all"}
@@ -365,9 +372,9 @@ def test_answers_too_large_for_their_differences_are_scored(context):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_hands_back_its_input_is_named(context, name):
-    marks, _ = marked(TASKS[name], context, lambda images, mask: images)
+    marks, _ = marked(tasks.task(name), context, lambda images, mask: images)
     # Gray is the same everywhere, noise is not.
-    assert flags(marks) == {"copies-input"} | ({"same-for-all"} if TASKS[name] is PATCH else set())
+    assert flags(marks) == {"copies-input"} | ({"same-for-all"} if tasks.task(name) is PATCH else set())
     metrics = marks.metrics
     assert metrics["masked_mse"].value == metrics["masked_mse_corrupted"].value
 
@@ -387,7 +394,7 @@ def test_the_share_of_the_noise_that_is_left_is_measured(context):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_altered_known_pixels_are_named_and_both_scores_are_given(context, name):
-    task = TASKS[name]
+    task = tasks.task(name)
 
     def alters(images, mask):
         out = paste(0.3)(images, mask)
@@ -415,7 +422,7 @@ def test_rounding_of_known_pixels_is_no_alteration(context):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_values_in_minus_one_to_one_are_named_not_rescaled(context, name):
-    task = TASKS[name]
+    task = tasks.task(name)
     marks, notes = marked(task, context, lambda images, mask: 2 * paste(0.1)(images, mask) - 1)
     assert {"value-range", "known-pixels"} <= flags(marks)
     assert "[-1, 1]" in evidence(marks, "value-range").message
@@ -475,7 +482,7 @@ def test_an_answer_that_depends_on_its_neighbours_is_named(context, name):
     def normalises(images, mask):
         return np.where(mask, images.mean(axis=0, keepdims=True) * 0.5, images)
 
-    marks, _ = marked(TASKS[name], context, normalises)
+    marks, _ = marked(tasks.task(name), context, normalises)
     assert "batch-dependence" in flags(marks)
     assert "batch norm" in evidence(marks, "batch-dependence").message
 
@@ -485,7 +492,7 @@ def test_a_step_that_shrinks_with_the_batch_is_named(context, name):
     def averages(images, mask):
         return np.where(mask, np.float32(2.0 / len(images)), images)
 
-    marks, _ = marked(TASKS[name], context, averages)
+    marks, _ = marked(tasks.task(name), context, averages)
     assert "batch-dependence" in flags(marks)
     assert "size of the batch" in evidence(marks, "batch-dependence").message
 
@@ -502,7 +509,7 @@ def test_noise_of_the_models_own_is_told_but_no_fault(context, name):
 
         return inpaint
 
-    task, entry = TASKS[name], entry_of(TASKS[name])
+    task, entry = tasks.task(name), entry_of(tasks.task(name))
     answers = []
     for question in task.questions(context, entry):
         inpaint = langevin(0)
@@ -596,7 +603,7 @@ FLOORS = {
 @pytest.mark.parametrize("name", NAMES)
 def test_baselines_reach_the_floors_on_mnist(name):
     context = Context(mnist_digits(), CountsInk(), seed=0)
-    task = TASKS[name]
+    task = tasks.task(name)
     entry = entry_of(task, Kind.BASELINE)
     for baseline in dict.fromkeys(b for t, b, _ in FLOORS if t == name):
         answers = task.baselines[baseline].answer(context, task.questions(context, entry))

@@ -8,9 +8,10 @@ import pytest
 import torch
 from scipy.special import logsumexp
 
+from harness import tasks
 from harness.sandbox.outside import WeightsWorkers, Worker, probe
 from harness.sequences import derived
-from harness.tasks import TASKS, Context
+from harness.tasks.base import Context
 from harness.tasks.pixels.baselines import SIX_NEIGHBOURS, fitted
 from harness.tasks.pixels.completion import LENGTHS
 from harness.tasks.pixels.missing_pixels import with_holes
@@ -54,7 +55,7 @@ def asked(task, context, model):
 
 
 def marked(name, context, model):
-    task = TASKS[name]
+    task = tasks.task(name)
     return task.mark(context, entry(name), asked(task, context, model))
 
 
@@ -91,7 +92,7 @@ class Mixes:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_questions_repeat_and_differ_by_seed(name, context):
-    task = TASKS[name]
+    task = tasks.task(name)
     first, again, other = (
         task.questions(c, entry(name)) for c in (context, Context(context.data, NoJudge(), 5), replace(context, seed=6))
     )
@@ -105,7 +106,7 @@ def test_questions_repeat_and_differ_by_seed(name, context):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_question_holds_what_it_asks_for(name, context):
-    for question in TASKS[name].questions(context, entry(name)):
+    for question in tasks.task(name).questions(context, entry(name)):
         if question.method == "missing_posterior":
             side = 1 if name.startswith("one") else 2
             assert ((question.inputs["images"] == -1).sum(axis=1) == side * side).all()
@@ -125,7 +126,7 @@ def test_next_pixel_of_a_constant_prediction(context):
     assert marks.metrics["accuracy"].value == pytest.approx(1 - test.mean(), abs=1e-6)
     train = (embedded_digits().train.images.reshape(-1, 784) > 0.1)[:, 1:]
     assert marks.metrics["train_accuracy"].value == pytest.approx(1 - train.mean(), abs=1e-6)
-    by_row = marks.tables["cross-entropy by row"]
+    by_row = next(figure for figure in marks.figures if figure.name == "cross-entropy-by-row").data["values"]
     assert by_row.shape == (28,)
     assert (by_row[0] * 27 + by_row[1:].sum() * 28) / 783 == pytest.approx(expected, abs=1e-6)
     assert [(e.name, e.flag) for e in marks.evidence] == [("batch-dependence", False), ("causality", False)]
@@ -135,7 +136,7 @@ def test_next_pixel_of_a_constant_prediction(context):
 @pytest.mark.parametrize("name", ["next-pixel", "image-completion"])
 @pytest.mark.parametrize("ahead", [1, 2, 40])
 def test_peeking_is_no_score(name, ahead, context):
-    task = TASKS[name]
+    task = tasks.task(name)
     answers = asked(task, context, Peeks(ahead)) if name == "next-pixel" else peeking_completion(context, ahead)
     with pytest.raises(GradingError, match="earlier pixels alone") as caught:
         task.mark(context, entry(name), answers)
@@ -145,7 +146,7 @@ def test_peeking_is_no_score(name, ahead, context):
 
 def peeking_completion(context, ahead):
     """Completions by a causal model, beside predictions that peek."""
-    task, peeks = TASKS["image-completion"], Peeks(ahead)
+    task, peeks = tasks.task("image-completion"), Peeks(ahead)
     questions = task.questions(context, entry(task.name))
     predictions = [peeks.next_pixel_probabilities(torch.from_numpy(q.inputs["binary"])).numpy() for q in questions[:2]]
     shape = questions[2].answers["probabilities"].shape
@@ -174,7 +175,7 @@ class Hides(Sized):
 def test_batch_dependence_is_flagged(context):
     marks, _ = marked("next-pixel", context, Sized())
     assert {e.name: e.flag for e in marks.evidence} == {"batch-dependence": True, "causality": False}
-    assert not marks.gates["batch-dependence"]
+    assert not marks.gates["batch-dependence"].holds
 
 
 @pytest.mark.parametrize("model", [Mixes(), Hides()])
@@ -217,7 +218,7 @@ def test_completion_of_a_constant_prediction(context):
     assert set(marks.metrics) == {
         f"{kind}_{length}" for kind in ("cross_entropy", "own_cross_entropy", "accuracy") for length in LENGTHS
     }
-    question = TASKS["image-completion"].questions(context, entry("image-completion"))[1]
+    question = tasks.task("image-completion").questions(context, entry("image-completion"))[1]
     truth = question.inputs["binary"][:, 484:]
     for length in LENGTHS:
         share = truth[:, :length].mean()
@@ -226,8 +227,9 @@ def test_completion_of_a_constant_prediction(context):
         assert found["cross_entropy"] == pytest.approx(expected, abs=1e-6)
         # What it draws is lit a quarter of the time: the entropy of its own prediction, up to chance.
         assert found["own_cross_entropy"] == pytest.approx(0.5623, abs=0.06 if length == 1 else 0.02)
-    assert set(marks.pictures) == {"success", "failure", "high variance"}
-    assert all(picture.shape == (4 * 30 - 2, 7 * 30 - 2) for picture in marks.pictures.values())
+    assert [figure.name for figure in marks.figures] == ["success", "high-variance", "failure"]
+    assert all(figure.data["pixels"].shape == (4 * 30 - 2, 7 * 30 - 2) for figure in marks.figures)
+    assert all(len(figure.columns) == 7 for figure in marks.figures)
     assert not any(e.flag for e in marks.evidence)
 
 
@@ -239,7 +241,7 @@ def test_drawing_from_another_model_is_flagged(context):
     marks, _ = marked("image-completion", context, Two())
     (evidence,) = [e for e in marks.evidence if e.name == "steps-agree"]
     assert evidence.flag and evidence.value == pytest.approx(0.05, abs=1e-6)
-    assert not marks.gates["steps-agree"]
+    assert not marks.gates["steps-agree"].holds
 
 
 class Knows:
@@ -268,12 +270,12 @@ class Knows:
 @pytest.mark.parametrize("name", INPAINTING)
 @pytest.mark.parametrize("scale", [0.0, -250.0])
 def test_inpainting_by_one_who_knows(name, scale, context):
-    task = TASKS[name]
+    task = tasks.task(name)
     marks, notes = marked(name, context, Knows(task.cases(context), 0.9, scale))
     assert marks.metrics["cross_entropy"].value == pytest.approx(-np.log(0.9), abs=1e-4)
     assert marks.metrics["accuracy"].value == marks.metrics["whole_cases"].value == 1.0
     assert any("normalised" in note for note in notes) == (scale != 0)
-    assert set(marks.pictures) == {"known best", "known worst", "undecided"}
+    assert [figure.name for figure in marks.figures] == ["known-best", "undecided", "known-worst"]
     assert not marks.evidence[0].flag
 
 
@@ -286,7 +288,7 @@ def test_accuracy_counts_missing_pixels_only(context):
             found[:, 0] = 0.0
             return found
 
-    case = TASKS["two-by-two-inpainting"].cases(context)
+    case = tasks.task("two-by-two-inpainting").cases(context)
     marks, _ = marked("two-by-two-inpainting", context, Dark())
     missing = case.truth[case.cropped < 0].reshape(-1, 4)
     assert marks.metrics["accuracy"].value == pytest.approx(1 - missing.mean())
@@ -306,7 +308,7 @@ def test_probabilities_instead_of_logarithms_are_refused(context):
 @pytest.mark.parametrize("name", INPAINTING)
 def test_holes_lie_near_the_middle(name):
     digits = embedded_digits()
-    cases = [TASKS[name].cases(Context(digits, NoJudge(), seed)) for seed in range(4)]
+    cases = [tasks.task(name).cases(Context(digits, NoJudge(), seed)) for seed in range(4)]
     places = np.concatenate([np.argwhere(case.cropped.reshape(-1, 28, 28) == -1)[:, 1:] for case in cases])
     assert places.min() >= 4 and places.max() <= 23
     side = 1 if name.startswith("one") else 2
@@ -350,7 +352,7 @@ def test_official_files_are_taken_where_given(name, tmp_path):
     both, cases = official(side)
     np.save(tmp_path / file, both.astype(np.float64))
     context = Context(mnist_digits(), NoJudge(), 5, official=read(tmp_path))
-    case = TASKS[name].cases(context)
+    case = tasks.task(name).cases(context)
     assert len(case.cropped) == 1000 and case.digest
     assert {row.tobytes() for row in case.truth} == {row.tobytes() for row in both[1].astype(np.float32)}
     # Each row's own truth stands beside it.
@@ -423,7 +425,7 @@ FLOORS = {
 
 @pytest.mark.parametrize("name", FLOORS)
 def test_floors_on_mnist(name):
-    task, context = TASKS["next-pixel"], Context(mnist_digits(), NoJudge(), 0)
+    task, context = tasks.task("next-pixel"), Context(mnist_digits(), NoJudge(), 0)
     answers = task.baselines[name].answer(context, task.questions(context, entry(task.name)))
     marks, _ = task.mark(context, entry(task.name), answers)
     metric, expected = FLOORS[name]
@@ -433,7 +435,7 @@ def test_floors_on_mnist(name):
 
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_more_of_the_neighbours_is_better(name, context):
-    task = TASKS[name]
+    task = tasks.task(name)
     questions = task.questions(context, entry(name))
     found = []
     for baseline in ("pixel-marginal", "pixel-markov", "pixel-neighbours")[name == "image-completion" :]:
@@ -499,7 +501,7 @@ def submitted(tmp_path_factory):
 
 
 def test_peeking_is_caught_in_the_sandbox(isolation, submitted, context):
-    task = TASKS["next-pixel"]
+    task = tasks.task("next-pixel")
     with Worker(isolation) as worker:
         worker.open_code(submitted, "adapter.py:peeks", None)
         answers = [worker.ask(question, 60) for question in task.questions(context, entry(task.name))]
@@ -511,7 +513,7 @@ def test_steps_are_enough_in_the_sandbox(isolation, submitted, context):
     with Worker(isolation) as worker:
         worker.open_code(submitted, "adapter.py:steps", None)
         for name in NAMES:
-            task = TASKS[name]
+            task = tasks.task(name)
             answers = [worker.ask(question, 240) for question in task.questions(context, entry(name))]
             marks, notes = task.mark(context, entry(name), answers)
             assert marks.metrics[task.primary].value > 0
@@ -520,7 +522,7 @@ def test_steps_are_enough_in_the_sandbox(isolation, submitted, context):
 
 
 def test_what_is_missing_is_told(isolation, submitted, context):
-    question = TASKS["one-pixel-inpainting"].questions(context, entry("one-pixel-inpainting"))[1]
+    question = tasks.task("one-pixel-inpainting").questions(context, entry("one-pixel-inpainting"))[1]
     with Worker(isolation) as worker:
         worker.open_code(submitted, "adapter.py:nothing", None)
         with pytest.raises(GradingError, match="nor start and step or next_pixel_probabilities"):
@@ -534,7 +536,7 @@ def test_weights_are_scanned_by_several_threads_in_the_sandbox(isolation, contex
         torch.nn.init.normal_(parameter, std=0.2, generator=generator)
     path = tmp_path / "gru.pt"
     torch.save({"model": model.state_dict()}, path)
-    question = TASKS["two-by-two-inpainting"].questions(context, entry("two-by-two-inpainting"))[0]
+    question = tasks.task("two-by-two-inpainting").questions(context, entry("two-by-two-inpainting"))[0]
     with WeightsWorkers(isolation) as warm, warm.worker() as worker:
         worker.open_weights("pixel-gru", {}, path.read_bytes(), "gru.pt")
         answer = worker.ask(

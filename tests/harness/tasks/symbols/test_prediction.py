@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
+from harness import tasks
 from harness.metrics.categorical_cross_entropy import FLOOR, cross_entropy, divergence, floored
-from harness.tasks import TASKS, Context
+from harness.tasks.base import Context
 from harness.tasks.interfaces import SymbolPredictor
 from harness.tasks.symbols.streams import MODELS, REPEATED, best_predictions, draw
 from harness.types import Entry, GradingError, Kind
@@ -15,7 +16,7 @@ from reference import shipped
 from reference.bayes_symbols import PROCESSES, BayesPredictor, expected_cross_entropy
 from tests.data import embedded_digits
 
-TASK = TASKS["symbol-prediction"]
+TASK = tasks.task("symbol-prediction")
 PRIOR_MEAN = {  # entropy of the prior mean, where a letter is due, and nothing where RESET is
     "M1": -(10 * log(10 / 12) + 2 * log(1 / 12)) / 12 * 79 / 99,
     "M2": -(10 * log(10 / 12) + 2 * log(1 / 12)) / 12 * 94 / 99,
@@ -119,10 +120,13 @@ def test_the_bayes_predictor_has_no_excess(context, which):
     assert metrics["cross_entropy_stream_3"].low is None
     assert not any(e.flag for e in marks.evidence)
     assert notes == []
-    table = marks.tables["probabilities over time"]
-    assert table.shape == (3, 99, 8)
-    assert table[:, :, :4] == pytest.approx(table[:, :, 4:], abs=1e-6)
-    assert table[:, :, :4].sum(axis=2) == pytest.approx(1)
+    (figure,) = marks.figures
+    panels = figure.data["panels"]
+    assert panels.shape == (6, 99, 4)
+    assert panels[::2] == pytest.approx(panels[1::2], abs=1e-6)
+    assert panels[::2].sum(axis=2) == pytest.approx(1)
+    assert figure.columns[2:4] == ("Stream 2, model", "Stream 2, Bayes predictor")
+    assert figure.series == ("1", "2", "3", "RESET")
 
 
 def test_the_constant_stream_costs_what_its_counts_say(context):

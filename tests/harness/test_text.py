@@ -7,11 +7,11 @@ import unicodedata
 
 import pytest
 
-from reports.cleaning import finalize, many_lines, one_line
+from harness.text import capitalised, many_lines, one_line, shown, spoken
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         ("plain", "plain"),
         ("  a\t b\r\nc  ", "a b c"),
@@ -32,8 +32,8 @@ from reports.cleaning import finalize, many_lines, one_line
         ("\u3164\u115f", ""),
     ],
 )
-def test_one_line(text: str, shown: str) -> None:
-    assert one_line(text) == shown
+def test_one_line(text: str, expected: str) -> None:
+    assert one_line(text) == expected
 
 
 def test_stacked_marks_do_not_climb() -> None:
@@ -63,7 +63,19 @@ def test_many_lines_keeps_lines_and_indent() -> None:
     assert many_lines("a\r\n  b\x1b[2J\n\tc\n") == "a\n  b\n    c"
 
 
-def test_finalize_cleans_text_and_leaves_the_rest() -> None:
-    assert finalize("a\x1b[1m\u202eb\nc") == "ab\nc"
-    assert finalize(3.5) == 3.5
-    assert finalize(None) is None
+def test_a_lone_surrogate_is_dropped_from_names_and_marked_on_pages() -> None:
+    assert shown("a\ud800b") == "ab"
+    assert one_line("a\ud800b") == "a\ufffdb"
+
+
+@pytest.mark.parametrize(
+    "text", ["\x9b31mred", "\x1bPq\x1b\\red", "r\u3164e\ufe01d", "\x1b[0mred", "red\x85", "\x1fred"]
+)
+def test_names_and_pages_are_cleaned_by_one_filter(text: str) -> None:
+    assert shown(text) == one_line(text) == "red"
+
+
+def test_titles() -> None:
+    assert spoken("not-finite_value") == "not finite value"
+    given = {"masked MSE": "Masked MSE", "cVAE": "cVAE", "cVAE, larger": "cVAE, larger", "": "", "ÖPNV": "ÖPNV"}
+    assert {title: capitalised(title) for title in given} == given
