@@ -16,10 +16,6 @@ Answer = Mapping[str, Array]
 """What a model said to one question: arrays by name, already checked against the question's `ArraySpec`s."""
 
 
-STARTER_CODES = ("starter:ebm", "starter:flow")
-"""Values of `Entry.code` for repositories in the starter's layout, whose methods the sandbox finds by itself."""
-
-
 class Role(StrEnum):
     """Says on whose behalf a submission is graded. Only students earn points, are ranked and exported."""
 
@@ -47,7 +43,6 @@ class Kind(StrEnum):
     """A checkpoint for an architecture that the coursework fixes; nothing of the submission runs."""
     CODE = "code"
     """The student's own Python, sandboxed."""
-    ONNX = "onnx"
     OUTPUTS = "outputs"
     """Answers only."""
     BASELINE = "baseline"
@@ -103,9 +98,9 @@ class Entry:
     model: str | None = None
     """A key of the fixed architectures (`gradebench models`)."""
     file: str | None = None
-    """The checkpoint, outputs or ONNX file, relative to the submission's root, with forward slashes."""
+    """The checkpoint or outputs file, relative to the submission's root, with forward slashes."""
     code: str | None = None
-    """"path/to/file.py:function" for entries by code, or one of `STARTER_CODES`."""
+    """"path/to/file.py:function" for entries by code, or a code of a starter layout, "starter:ebm"."""
     options: Mapping[str, str] = field(default_factory=dict)
     epochs: int | None = None
     """After how many epochs of training the model was saved, where it is one of several that tell how it learns."""
