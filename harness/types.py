@@ -20,10 +20,6 @@ Mask = NDArray[np.bool_]
 """(N, 1, 28, 28), True where a pixel of an image is missing or corrupted."""
 
 
-STARTER_CODES = ("starter:ebm", "starter:flow")
-"""Values of `Entry.code` for repositories in the starter's layout, whose methods the sandbox finds by itself."""
-
-
 class Role(StrEnum):
     """Says on whose behalf a submission is graded. Only students earn points, are ranked and exported."""
 
@@ -51,7 +47,6 @@ class Kind(StrEnum):
     """A checkpoint for an architecture that the coursework fixes; nothing of the submission runs."""
     CODE = "code"
     """The student's own Python, sandboxed."""
-    ONNX = "onnx"
     OUTPUTS = "outputs"
     """Answers only."""
     BASELINE = "baseline"
@@ -107,9 +102,9 @@ class Entry:
     model: str | None = None
     """A key of the fixed architectures (`gradebench models`)."""
     file: str | None = None
-    """The checkpoint, outputs or ONNX file, relative to the submission's root, with forward slashes."""
+    """The checkpoint or outputs file, relative to the submission's root, with forward slashes."""
     code: str | None = None
-    """"path/to/file.py:function" for entries by code, or one of `STARTER_CODES`."""
+    """"path/to/file.py:function" for entries by code, or a code of a starter layout, "starter:ebm"."""
     options: Mapping[str, str] = field(default_factory=dict)
     epochs: int | None = None
     """After how many epochs of training the model was saved, where it is one of several that tell how it learns."""

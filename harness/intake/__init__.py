@@ -1,7 +1,12 @@
-"""Intake: folders, zips, tars and LMS exports in, submissions of regular files out. Every guard is here."""
+"""Takes in folders, zips, tars and exports of learning platforms, and makes submissions of regular files of them.
+
+Every guard against hostile files is here.
+"""
 
 from __future__ import annotations
 
-from harness.intake.submissions import collect, digest, open_file, tree_digest
+from harness.intake.collection import collect
+from harness.intake.digests import digest, tree_digest
+from harness.intake.regular_files import open_file
 
 __all__ = ["collect", "digest", "open_file", "tree_digest"]

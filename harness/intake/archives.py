@@ -1,8 +1,7 @@
-"""Takes a zip or tar apart by its own guarded loop: regular files only, counted while they inflate.
+"""Unpacks a zip or tar in a guarded loop: regular files only, counted while they inflate.
 
-Nothing that an archive says of itself is believed: not a size, not a count, not that its entries lie apart. What may
-not be unpacked is reported with the top-level name it belongs to, so that one student's hostile file in the export of
-a class leaves the others alone.
+The archive's own word on sizes, counts and places of entries is not believed. A problem is reported with the top-level
+name that it belongs to, so that one student's hostile file in the export of a class leaves the others alone.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one submission may hold."""
+    """Limits on the files of one submission."""
 
     files: int = 20_000
     """Files and folders."""
     file_bytes: int = 1 << 30
     total_bytes: int = 4 << 30
     ratio: int = 200
-    """Inflated to packed bytes of one file, looked at from `ratio_from` inflated bytes on."""
+    """Inflated to packed bytes of one file, checked from `ratio_from` inflated bytes on."""
     ratio_from: int = 50_000_000
 
 
@@ -49,12 +48,12 @@ LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Unpacked:
-    """What came of an archive."""
+    """Problems and notes of an archive that was unpacked."""
 
     problems: dict[str, Failure] = field(default_factory=dict)
-    """The first thing that forbade going on, by owner: its path in the archive, or "" where there is one owner."""
+    """The first problem of each owner, by the owner's path in the archive; "" if there is one owner."""
     notes: dict[str, list[str]] = field(default_factory=dict)
-    """What was passed over, by owner: sentences."""
+    """Sentences on what was ignored, by owner."""
 
 
 class _Source(Protocol):
@@ -63,24 +62,24 @@ class _Source(Protocol):
 
 @dataclass(frozen=True)
 class _Member:
-    """One thing in an archive, before any of it is believed."""
+    """One entry of an archive, as the archive describes it; none of it is believed yet."""
 
     name: str
     is_folder: bool
     packed: int | None
-    """Bytes that it takes in the archive; None where it isn't compressed by itself."""
+    """Bytes that it takes in the archive; None if it isn't compressed by itself."""
     problem: tuple[str, str] | None
-    """Why it can't be a file here: a kebab-case word and the end of a sentence."""
+    """The reason why it can't be a file here: a kebab-case word and the end of a sentence."""
     open: Callable[[], _Source]
 
 
 def is_archive(name: str) -> bool:
-    """Whether a file's name says that it is a zip or tar."""
+    """Return True if a file's name is that of a zip or tar."""
     return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def stem(name: str) -> str:
-    """A file's name without the suffix of an archive."""
+    """Return a file's name without the suffix of an archive."""
     for suffix in sorted(ARCHIVE_SUFFIXES, key=len, reverse=True):
         if name.lower().endswith(suffix):
             return name[: -len(suffix)]
@@ -88,7 +87,7 @@ def stem(name: str) -> str:
 
 
 def is_junk(parts: Sequence[str]) -> bool:
-    """Whether a path is what operating systems and tools leave behind, and no part of a submission."""
+    """Return True for a path that operating systems and tools leave behind, and that is no part of a submission."""
     return (
         any(part in _JUNK_FOLDERS for part in parts)
         or parts[-1] in _JUNK_FILES
@@ -108,14 +107,14 @@ def unpack(
     Parameters
     ----------
     file : opened for reading, seekable
-    name : what to call the archive in errors
-    owner_depth : given the names in a zip, how many leading names of a path say whose it is: 0 where all is one
-        submission's, 1 where each top-level name is another's. Limits hold for each owner. A tar always has one.
+    name : name of the archive in errors
+    owner_depth : given the names in a zip, the number of leading names of a path that tell whose it is: 0 if all is
+        one submission's, 1 if each top-level name is another's. Limits hold for each owner. A tar always has one.
 
     Raises
     ------
     GradingError
-        where the archive as a whole can't be unpacked, or where it is one submission's and a file in it may not be.
+        if the archive as a whole can't be unpacked, or if it is one submission's and a file in it may not be.
     """
     shown_name = shown(name)
     head = file.read(512)
@@ -140,7 +139,7 @@ def unpack(
 
 
 class _Guarded:
-    """A file whose single reads are bounded, so that a forged directory size can't fill the memory."""
+    """Bounds each read of a file, so that a forged directory size can't fill the memory."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -159,7 +158,8 @@ def _opened(file: IO[bytes], name: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(_Guarded(file))
     except Exception as error:  # zipfile lets errors of many kinds through for a forged directory
-        message = f"{name} is not a zip that can be read (cut off, or damaged): {shown(error) or type(error).__name__}."
+        reason = shown(error) or type(error).__name__
+        message = f"{name} is not a zip that can be read (cut off, or damaged): {reason}. Zip it anew."
         raise refuse("intake", "damaged-archive", message) from None
 
 
@@ -170,7 +170,9 @@ def _unpack_zip(
         entries = archive.infolist()
         depth = owner_depth([entry.orig_filename for entry in entries])
         if depth == 0 and len(entries) > limits.files:
-            message = f"{name} holds {len(entries):,} entries; {limits.files:,} are allowed."
+            message = (
+                f"{name} holds {len(entries):,} entries; {limits.files:,} are allowed. Leave out what isn't needed."
+            )
             raise refuse("intake", "too-many-files", message)
         _refuse_overlaps(entries, archive.start_dir, name)
         members = (_zip_member(archive, entry) for entry in entries)
@@ -178,7 +180,10 @@ def _unpack_zip(
 
 
 def _refuse_overlaps(entries: list[zipfile.ZipInfo], end: int, name: str) -> None:
-    """Entries that share bytes are how a small zip inflates without limit (Fifield 2019, "A better zip bomb")."""
+    """Refuse entries that share bytes, by which a small zip inflates without limit.
+
+    Fifield 2019, "A better zip bomb".
+    """
     ordered = sorted(entries, key=lambda entry: entry.header_offset)
     starts = [entry.header_offset for entry in ordered[1:]] + [end]
     for entry, following in zip(ordered, starts, strict=False):
@@ -209,7 +214,7 @@ def _special(kind: int) -> tuple[str, str]:
 
 
 class _Inflated:
-    """A stream that stops once it has given more than a submission may hold, or far more than was packed."""
+    """Stops a stream that has given more than a submission may hold, or far more than was packed."""
 
     def __init__(self, stream: _Source, name: str, packed: int, limits: Limits) -> None:
         self._stream, self._name, self._given = stream, name, 0
@@ -221,7 +226,7 @@ class _Inflated:
         chunk = self._stream.read(count)
         self._given += len(chunk)
         if self._given > self._most:
-            message = f"{self._name} inflates to more than {self._most:,} bytes, which is more than is allowed."
+            message = f"{self._name} inflates to more than {self._most:,} bytes, the most allowed for its size."
             raise refuse("intake", "inflates-too-far", message)
         return chunk
 
@@ -238,7 +243,9 @@ def _unpack_tar(file: IO[bytes], name: str, into: Path, limits: Limits, gzipped:
         return unpacked
     except (TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         reason = shown(error) or type(error).__name__
-        raise refuse("intake", "damaged-archive", f"{name} is not a tar that can be read: {reason}.") from None
+        raise refuse(
+            "intake", "damaged-archive", f"{name} is not a tar that can be read: {reason}. Pack it anew."
+        ) from None
 
 
 def _tar_members(stream: _Source) -> Iterator[_Member]:
@@ -258,13 +265,13 @@ def _tar_members(stream: _Source) -> Iterator[_Member]:
 
 @dataclass
 class _Tree:
-    """What one owner's part of an archive has come to."""
+    """Counts and checks one owner's part of an archive, and writes it."""
 
     limits: Limits
     entries: int = 0
     total: int = 0
     spelled: dict[str, tuple[str, bool]] = field(default_factory=dict)
-    """By folded path: how it is spelled, and whether it is a folder."""
+    """Spelling, and True for a folder, by folded path."""
     notes: list[str] = field(default_factory=list)
 
     def place(self, member: _Member, into: Path, archive: str, skip: int) -> None:
@@ -273,7 +280,7 @@ class _Tree:
         problem = path_problem(member.name)
         if problem is not None and problem[0] == "control-character":
             # macOS's "Icon\r" is one of these, so they are no reason to refuse.
-            self.notes.append(f"{label} was passed over: it {problem[1]}.")
+            self.notes.append(f"{label} was ignored: it {problem[1]}. Rename it if it is needed.")
             return
         if problem is None and PurePosixPath(member.name).parts and is_junk(PurePosixPath(member.name).parts):
             return
@@ -301,16 +308,17 @@ class _Tree:
             other, other_folder = self.spelled.setdefault(key, (path, folder))
             if other != path:
                 message = (
-                    f"{label} differs from {shown(other, 100)} only in case or accents; on some machines they are one."
+                    f"{label} differs from {shown(other, 100)} only in case or accents; on some machines they are one. "
+                    "Rename one."
                 )
                 raise refuse("intake", "twin-names", message)
             if folder != other_folder:
-                raise refuse("intake", "duplicate-name", f"{label} is both a file and a folder.")
+                raise refuse("intake", "duplicate-name", f"{label} is both a file and a folder. Rename one.")
         key = "/".join(parts)
         if not is_folder:
             # A second file of the same name finds the mark of the first.
             if self.spelled.get(f"\0{key}"):
-                raise refuse("intake", "duplicate-name", f"{label} is in there twice.")
+                raise refuse("intake", "duplicate-name", f"{label} is in there twice. Zip it anew.")
             self.spelled[f"\0{key}"] = (key, False)
 
     def _write(self, member: _Member, target: Path, label: str) -> None:
@@ -330,7 +338,9 @@ class _Tree:
                 if member.packed is not None and written > max(
                     self.limits.ratio_from, self.limits.ratio * member.packed
                 ):
-                    message = f"{label} inflates to more than {self.limits.ratio} times its packed size."
+                    message = (
+                        f"{label} inflates to more than {self.limits.ratio} times its packed size, the most allowed."
+                    )
                     raise refuse("intake", "inflates-too-far", message)
                 out.write(chunk)
 

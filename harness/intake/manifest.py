@@ -1,4 +1,4 @@
-"""submission.toml: what a submission says it brings, read by pydantic and told apart from what is allowed.
+"""Parses and validates submission.toml. Each error names the key, what was found and what is allowed.
 
     [submission]
     name = "Team Gauss"
@@ -10,8 +10,8 @@
     checkpoint = "vae/best.pt"
     options = { concat_activation = "relu" }
 
-An entry brings its model in one of four ways: `checkpoint` with `model`, `code` (perhaps with `checkpoint`), `onnx`, or
-`outputs`.
+An entry brings its model in one of three ways: `checkpoint` with `model`, `code` (with or without `checkpoint`), or
+`outputs`. The code is "path/to/file.py:function", or one that a starter layout opens, such as "starter:ebm".
 """
 
 from __future__ import annotations
@@ -22,32 +22,26 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.intake.names import ID_LENGTH, is_id, path_problem, slug
+from harness.starters import starter_for, starters
 from harness.text import NAME_LENGTH, shown
-from harness.types import STARTER_CODES, Entry, Kind, refuse
+from harness.types import Entry, GradingError, Kind, refuse
+from reference.options import Values, chosen
 
 FILE_NAME = "submission.toml"
 LARGEST = 64 << 10
 """Bytes of the largest manifest that is read."""
 MOST_ENTRIES = 50
 _MOST_DOTS = 64
-OPTIONS_OF_ANY_MODEL: Mapping[str, tuple[str, ...] | Numeric] = {"value_range": ("0,1", "-1,1")}
-"""Options of entries that name no architecture: what their model's own output means."""
+OPTIONS_OF_ANY_MODEL: Mapping[str, Values] = {"value_range": ("0,1", "-1,1")}
+"""Options of entries that name no architecture: the range of their model's own output."""
 
-
-class Numeric(Protocol):
-    """An option that is a number within bounds; its text says which: "a whole number from 1 to 1000"."""
-
-    def read(self, text: str) -> float:
-        """The number; ValueError where it is none or out of bounds."""
-
-
-Models = Mapping[str, Mapping[str, "tuple[str, ...] | Numeric"]]
-"""Fixed architectures by name; for each, its options with the words or the numbers that they may be."""
+Models = Mapping[str, Mapping[str, Values]]
+"""Fixed architectures by name; for each, its options with their allowed values."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +49,12 @@ class Manifest:
     """A manifest that was read without an error."""
 
     name: str | None
-    """What the leaderboard shows, fit to be shown; None where the manifest has none."""
+    """Name on the leaderboard, cleaned; None if the manifest has none."""
     id: str | None
-    """Safe as a file name; None where the manifest has none."""
+    """Safe as a file name; None if the manifest has none."""
     entries: tuple[Entry, ...]
     notes: tuple[str, ...] = ()
-    """What was changed in reading: sentences for the student."""
+    """Changes that reading made, in sentences for the student."""
 
 
 class _Table(BaseModel):
@@ -78,7 +72,6 @@ class _EntryTable(_Table):
     model: str | None = None
     checkpoint: str | None = None
     code: str | None = None
-    onnx: str | None = None
     outputs: str | None = None
     options: dict[str, str | int | float] = {}
 
@@ -89,25 +82,27 @@ class _Document(_Table):
 
 
 def read_manifest(content: bytes, name: str, *, tasks: Collection[str], models: Models) -> Manifest:
-    """Read a manifest.
+    """Parse and validate a manifest.
 
     Parameters
     ----------
     content : the file's bytes, UTF-8
-    name : what to call the file in errors
-    tasks : the tasks that there are
-    models : the fixed architectures that there are, their options and the values of these
+    name : name of the file in errors
+    tasks : the tasks that exist
+    models : the fixed architectures that exist, with their options and the values of these
 
     Raises
     ------
     GradingError
         of stage "manifest", with the file, the key, what was found and what is allowed.
     """
-    document = _document(_toml(content, name), name)
+    table = _toml(content, name)
+    _refuse_onnx(table, name)
+    document = _document(table, name)
     if not document.entry:
-        raise refuse("manifest", "no-entry", f"{name} has no [[entry]]: there is nothing to grade.")
+        raise refuse("manifest", "no-entry", f"{name} has no [[entry]], so nothing to grade. Write one for each model.")
     if len(document.entry) > MOST_ENTRIES:
-        message = f"{name} has {len(document.entry)} entries; at most {MOST_ENTRIES} are allowed."
+        message = f"{name} has {len(document.entry)} entries; at most {MOST_ENTRIES} are allowed. Remove some."
         raise refuse("manifest", "too-many-entries", message)
     entries = tuple(
         _entry(table, f"{name}, entry {number}", tasks, models) for number, table in enumerate(document.entry, 1)
@@ -123,7 +118,7 @@ def _toml(content: bytes, name: str) -> dict[str, Any]:
     # tomllib's time grows with the cube of the parts of a dotted key, which is always on one line.
     for number, line in enumerate(content.split(b"\n"), 1):
         if line.count(b".") > _MOST_DOTS:
-            message = f"{name}, line {number}, has more than {_MOST_DOTS} dots. Break it up."
+            message = f"{name}, line {number}, has more than {_MOST_DOTS} dots, the most allowed. Break the line up."
             raise refuse("manifest", "not-toml", message)
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
@@ -131,10 +126,24 @@ def _toml(content: bytes, name: str) -> dict[str, Any]:
         message = f"{name} is not UTF-8 text (byte {error.start}). Save it as UTF-8."
         raise refuse("manifest", "not-utf8", message) from None
     except RecursionError:
-        raise refuse("manifest", "not-toml", f"{name} nests values too deeply to be read.") from None
+        message = f"{name} nests values too deeply to be read. Write plain tables and texts."
+        raise refuse("manifest", "not-toml", message) from None
     except ValueError as error:  # tomllib's own error is one; so is an integer of too many digits
         message = f"{name} is not valid TOML: {shown(error)}."
         raise refuse("manifest", "not-toml", message) from None
+
+
+def _refuse_onnx(table: dict[str, Any], name: str) -> None:
+    entries = table.get("entry")
+    for number, entry in enumerate(entries if isinstance(entries, list) else [], 1):
+        if isinstance(entry, dict) and "onnx" in entry:
+            message = (
+                f'{name}, entry {number}, key "onnx": ONNX models can\'t be graded. For an architecture that '
+                '`gradebench models` lists, save the state dict, torch.save(model.state_dict(), "model.pt"), and write '
+                'model = "…" and checkpoint = "model.pt". For any other, hand in its Python: '
+                'code = "path/to/file.py:function".'
+            )
+            raise refuse("manifest", "onnx-not-supported", message)
 
 
 def _document(table: dict[str, Any], name: str) -> _Document:
@@ -147,13 +156,13 @@ def _document(table: dict[str, Any], name: str) -> _Document:
 
 
 def _sentence(problem: Any) -> str:
-    """One of pydantic's errors as a sentence: the key, what was found, what is allowed."""
+    """Put one of pydantic's errors into a sentence: the key, what was found, what is allowed."""
     keys = [key for key in problem["loc"] if key not in ("str", "int", "float")]  # the last are branches of a union
     where, kind, found = _where(keys), problem["type"], _described(problem["input"])
     if kind == "missing":
         if keys == ["entry"]:
             return "There is no [[entry]]: at least one is needed."
-        return f"{where} is missing."
+        return f'{where} is missing. Add {keys[-1]} = "…".'
     if kind == "extra_forbidden":
         allowed = list(_allowed(keys))
         return f"{where} is not known; {_guess(str(keys[-1]), allowed)}allowed are {', '.join(allowed)}."
@@ -172,7 +181,7 @@ def _sentence(problem: Any) -> str:
 
 
 def _where(keys: list[Any]) -> str:
-    """A path of keys in words: entry 2, key "options.z_log"."""
+    """Put a path of keys into words: entry 2, key "options.z_log"."""
     if len(keys) >= 2 and keys[0] == "entry" and isinstance(keys[1], int):
         inner = ".".join(shown(key, 60) for key in keys[2:])
         return f'Entry {keys[1] + 1}, key "{inner}"' if inner else f"Entry {keys[1] + 1}"
@@ -186,7 +195,7 @@ def _allowed(keys: list[Any]) -> Collection[str]:
 
 
 def _described(value: object) -> str:
-    """A value as it is quoted in an error: short, one line, and no deeper than its type."""
+    """Describe a value for an error: short, on one line, tables and lists by their type alone."""
     if isinstance(value, str):
         return f'the text "{shown(value, 60)}"'
     if isinstance(value, bool):
@@ -199,28 +208,32 @@ def _described(value: object) -> str:
 
 
 def _guess(found: str, allowed: Collection[str]) -> str:
-    """'did you mean "checkpoint"? ' where something allowed is close; else nothing."""
+    """Return 'did you mean "checkpoint"? ' if an allowed word is close, else nothing."""
     close = difflib.get_close_matches(found[:100], allowed, n=1)
     return f'did you mean "{close[0]}"? ' if close else ""
 
 
-def _chosen(value: str, key: str, where: str, allowed: Collection[str], what: str) -> str:
-    """`value`, if it is one of those allowed."""
-    if value in allowed:
-        return value
+def _known(value: str, key: str, where: str, allowed: Collection[str], what: str) -> str:
+    """Return `value` if it is allowed."""
+    if value not in allowed:
+        raise _unknown(value, key, where, allowed, what)
+    return value
+
+
+def _unknown(value: str, key: str, where: str, allowed: Collection[str], what: str) -> GradingError:
     choice = ", ".join(f'"{name}"' for name in sorted(allowed)) or "none"
     message = (
         f'{where}, key "{key}": "{shown(value, 60)}" is no {what} here; {_guess(value, allowed)}allowed: {choice}.'
     )
-    raise refuse("manifest", f"unknown-{what}", message)
+    return refuse("manifest", f"unknown-{what}", message)
 
 
 def _entry(table: _EntryTable, where: str, tasks: Collection[str], models: Models) -> Entry:
-    task = _chosen(table.task, "task", where, tasks, "task")
+    task = _known(table.task, "task", where, tasks, "task")
     kind, file = _way(table, where)
     model = None
     if kind is Kind.WEIGHTS:
-        model = _chosen(table.model or "", "model", where, models, "model")
+        model = _known(table.model or "", "model", where, models, "model")
     elif table.model is not None:
         message = (
             f'{where}, key "model": a model is named only beside a "checkpoint" without "code". '
@@ -229,7 +242,10 @@ def _entry(table: _EntryTable, where: str, tasks: Collection[str], models: Model
         raise refuse("manifest", "model-not-allowed", message)
     part = table.part if table.part is not None else model or task
     if not is_id(part):
-        message = f'{where}, key "part": "{shown(part, 60)}" has to be 1 to {ID_LENGTH} of A-Z a-z 0-9 . _ -.'
+        message = (
+            f'{where}, key "part": "{shown(part, 60)}" has to be 1 to {ID_LENGTH} of A-Z a-z 0-9 . _ -, '
+            "and no name that Windows reserves."
+        )
         raise refuse("manifest", "bad-part", message)
     return Entry(
         task=task,
@@ -243,31 +259,32 @@ def _entry(table: _EntryTable, where: str, tasks: Collection[str], models: Model
 
 
 def _way(table: _EntryTable, where: str) -> tuple[Kind, tuple[str, str] | None]:
-    """How the entry brings its model, and the (key, value) of its file."""
-    ways = [key for key in ("code", "onnx", "outputs") if getattr(table, key) is not None]
+    """Return how the entry brings its model, and the (key, value) of its file."""
+    ways = [key for key in ("code", "outputs") if getattr(table, key) is not None]
     if table.checkpoint is not None and ways != ["code"]:
         ways.insert(0, "checkpoint")
     if len(ways) != 1:
         found = "has none of them" if not ways else f"has {' and '.join(ways)}"
         message = (
             f'{where} needs exactly one of "checkpoint" with "model", "code" (with or without "checkpoint"), '
-            f'"onnx", "outputs"; it {found}.'
+            f'"outputs"; it {found}.'
         )
         raise refuse("manifest", "no-way" if not ways else "several-ways", message)
     if ways == ["checkpoint"]:
         if table.model is None:
-            message = f'{where} has a "checkpoint" but neither "model" (a fixed architecture) nor "code".'
+            message = (
+                f'{where} has a "checkpoint" but neither "model" nor "code". Add model = "…", an architecture that '
+                '`gradebench models` lists, or code = "path/to/file.py:function".'
+            )
             raise refuse("manifest", "no-model", message)
         return Kind.WEIGHTS, ("checkpoint", table.checkpoint or "")
     if ways == ["code"]:
         return Kind.CODE, None if table.checkpoint is None else ("checkpoint", table.checkpoint)
-    if ways == ["onnx"]:
-        return Kind.ONNX, ("onnx", table.onnx or "")
     return Kind.OUTPUTS, ("outputs", table.outputs or "")
 
 
 def _path(value: str, key: str, where: str) -> str:
-    """A path inside the submission, "./" and doubled slashes taken out."""
+    """Return a path inside the submission, without "./" and doubled slashes."""
     problem = path_problem(value)
     if problem is not None:
         raise refuse("manifest", problem[0], f'{where}, key "{key}": "{shown(value, 80)}" {problem[1]}.')
@@ -275,37 +292,35 @@ def _path(value: str, key: str, where: str) -> str:
 
 
 def _code(value: str, where: str) -> str:
-    if value in STARTER_CODES:
+    if starter_for(value) is not None:
         return value
     file, colon, function = value.rpartition(":")
     if not colon or not file.endswith(".py") or not function.isidentifier():
-        message = f'{where}, key "code": "{shown(value, 80)}" has to be of the form "path/to/file.py:function".'
+        codes = ", ".join(f'"{code}"' for starter in starters() for code in starter.codes)
+        message = f'{where}, key "code": "{shown(value, 80)}" has to be of the form "path/to/file.py:function"' + (
+            f", or one of {codes} for the layout of starter code." if codes else "."
+        )
         raise refuse("manifest", "bad-code", message)
     return f"{_path(file, 'code', where)}:{function}"
 
 
-def _options(
-    found: Mapping[str, str | int | float], where: str, allowed: Mapping[str, tuple[str, ...] | Numeric]
-) -> dict[str, str]:
+def _options(found: Mapping[str, str | int | float], where: str, allowed: Mapping[str, Values]) -> dict[str, str]:
+    """Return the options as text. `reference.options.chosen` decides on them; this puts its refusals into words."""
     for option, value in found.items():
-        values = allowed[_chosen(option, "options", where, allowed, "option")]
-        key = f"options.{option}"
-        if not isinstance(values, tuple):
-            _refuse_outside(values, value, key, where)
-        elif isinstance(value, str):
-            _chosen(value, key, where, values, "value")
-        else:
+        values, key = allowed.get(option), f"options.{option}"
+        if isinstance(values, tuple) and not isinstance(value, str):
             message = f'{where}, key "{key}" is {_described(value)}, but has to be a text in quotes.'
             raise refuse("manifest", "bad-key", message)
+        try:
+            chosen({option: str(value)}, allowed)
+        except ValueError:
+            if values is None:
+                raise _unknown(option, "options", where, allowed, "option") from None
+            if isinstance(values, tuple):
+                raise _unknown(str(value), key, where, values, "value") from None
+            message = f'{where}, key "{key}": {_described(value)} is not allowed; it has to be {values}.'
+            raise refuse("manifest", "unknown-value", message) from None
     return {option: str(value) for option, value in found.items()}
-
-
-def _refuse_outside(values: Numeric, value: str | int | float, key: str, where: str) -> None:
-    try:
-        values.read(str(value))
-    except ValueError:
-        message = f'{where}, key "{key}": {_described(value)} is not allowed; it has to be {values}.'
-        raise refuse("manifest", "unknown-value", message) from None
 
 
 def _refuse_equal_parts(entries: tuple[Entry, ...], name: str) -> None:
@@ -315,7 +330,8 @@ def _refuse_equal_parts(entries: tuple[Entry, ...], name: str) -> None:
         other = first.setdefault(entry.part.casefold(), number)
         if other != number:
             message = (
-                f'{name}: entries {other} and {number} are both part "{entry.part}". Give each a "part" of its own.'
+                f'{name}: entries {other} and {number} are both part "{entry.part}". '
+                'Give one a "part" of its own: part = "…".'
             )
             raise refuse("manifest", "equal-parts", message)
 
@@ -328,7 +344,7 @@ def _identity(table: _SubmissionTable, where: str) -> tuple[str | None, str | No
         if len(table.name) > NAME_LENGTH:
             notes.append(f"{where}: the name was cut to {NAME_LENGTH} characters.")
         elif (name or "") != unicodedata.normalize("NFC", " ".join(table.name.split())):
-            notes.append(f"{where}: characters that can't be shown were taken out of the name.")
+            notes.append(f"{where}: characters that can't be shown were removed from the name.")
     identifier = None
     if table.id is not None and str(table.id).strip():
         identifier = slug(str(table.id).strip())

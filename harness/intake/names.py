@@ -1,4 +1,4 @@
-"""Ids and paths that others chose, made safe as file names on every file system."""
+"""Makes ids and paths that others chose safe as file names on every file system."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ import unicodedata
 from pathlib import PurePosixPath
 
 from harness.text import shown
-from harness.types import HOUSE
 
 ID_LENGTH = 64
 """Characters of an id."""
 PATH_BYTES = 1024
 COMPONENT_BYTES = 255
-"""Bytes of one name in a path: what Linux and macOS file systems hold."""
+"""Bytes of one name in a path, the most that file systems of Linux and macOS hold."""
 DEPTH = 16
 """Names in a path."""
 
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|" + HOUSE + ".*", re.IGNORECASE)
-"""Names that Windows keeps for devices, with any extension; and the reference models' ids, which rank apart."""
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+"""Names that Windows reserves for devices, with any extension."""
 
 
 def is_id(text: str) -> bool:
-    """Whether `text` is an id as it stands: 1 to 64 of A-Z a-z 0-9 . _ -, safe as a file name everywhere."""
+    """Return True if `text` is an id as it stands: 1 to 64 of A-Z a-z 0-9 . _ -, safe as a file name everywhere."""
     return (
         len(text) <= ID_LENGTH
         and _ID.fullmatch(text) is not None
@@ -34,7 +33,7 @@ def is_id(text: str) -> bool:
 
 
 def slug(text: str) -> str:
-    """An id made of `text`: itself where it is one, else its nearest spelling in the characters of an id.
+    """Make an id of `text`: itself if it is one, else its nearest spelling in the characters of an id.
 
     A text without any such character (a name in Chinese, say) gives "submission-" and eight digits of its hash.
 
@@ -52,7 +51,7 @@ def slug(text: str) -> str:
 
 
 def path_problem(text: str) -> tuple[str, str] | None:
-    """What forbids `text` as a path inside a submission: a kebab-case word and the end of a sentence; None if nothing.
+    """Check a path inside a submission: None if it is allowed, else a kebab-case word and the end of a sentence.
 
     Allowed are relative paths with forward slashes, at most 16 names of at most 255 bytes each.
     """
@@ -83,5 +82,5 @@ def path_problem(text: str) -> tuple[str, str] | None:
 
 
 def folded(text: str) -> str:
-    """A spelling that twins share: names equal in it are one file where case or composition doesn't count."""
+    """Spell names alike that are one file where case or composition doesn't count."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())

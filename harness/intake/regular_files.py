@@ -15,7 +15,7 @@ from typing import IO
 from harness.intake.archives import LIMITS, is_junk
 from harness.intake.names import folded, path_problem
 from harness.text import shown
-from harness.types import GradingError, broken, refuse
+from harness.types import GradingError, Submission, broken, refuse
 
 _CHUNK = 1 << 20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -23,10 +23,15 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @contextmanager
 def opened(root: Path, relative: str, limit: int = LIMITS.file_bytes) -> Iterator[IO[bytes]]:
-    """A regular file below `root`, opened component by component.
+    """Open a regular file below `root`, component by component, without following a link.
 
-    Raises GradingError of kind missing-file, link, special-file, too-large (its size is more than `limit` bytes),
-    changed, unreadable, or one of `harness.names.path_problem`. A file that grows later is the reader's to bound.
+    A file that grows later is the reader's to bound.
+
+    Raises
+    ------
+    GradingError
+        of kind missing-file, link, special-file, too-large (its size is more than `limit` bytes), changed, unreadable,
+        or one of `harness.intake.names.path_problem`.
     """
     label = shown(relative)
     if problem := path_problem(relative):
@@ -55,8 +60,22 @@ def opened(root: Path, relative: str, limit: int = LIMITS.file_bytes) -> Iterato
         yield file
 
 
+def open_file(submission: Submission, relative: str, limit: int = LIMITS.file_bytes) -> bytes:
+    """Read a file of a submission, once.
+
+    Bytes that were read are what was checked: hash and parse these, and no later change of the file matters.
+
+    Raises
+    ------
+    GradingError
+        as `opened` does, and of kind too-large if the file grows beyond `limit` bytes meanwhile.
+    """
+    with opened(submission.root, relative, limit) as file:
+        return b"".join(chunks(file, relative, limit))
+
+
 def chunks(file: IO[bytes], label: str, limit: int) -> Iterator[bytes]:
-    """What a file holds, piece by piece; raises GradingError (too-large) as soon as that is more than `limit` bytes."""
+    """Read a file piece by piece; GradingError (too-large) as soon as that is more than `limit` bytes."""
     given = 0
     while chunk := file.read(min(_CHUNK, limit + 1 - given)):
         given += len(chunk)
@@ -66,7 +85,7 @@ def chunks(file: IO[bytes], label: str, limit: int) -> Iterator[bytes]:
 
 
 def file_digest(root: Path, relative: str) -> str | None:
-    """SHA-256 of a file below `root`, or None where it can't be opened or is too large."""
+    """Calculate the SHA-256 of a file below `root`; None if it can't be opened or is too large."""
     running = hashlib.sha256()
     try:
         with opened(root, relative) as file:
@@ -78,25 +97,28 @@ def file_digest(root: Path, relative: str) -> str | None:
 
 
 def too_large(path: str, found: str, limit: int) -> GradingError:
-    """The error for a file of `found` bytes."""
+    """Return the error for a file of `found` bytes."""
     return refuse("intake", "too-large", f"{shown(path, 100)} is too large: {found} bytes; {limit:,} are allowed.")
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies below a folder."""
+    """The regular files below a folder."""
 
     files: tuple[str, ...]
     """Regular files, relative to the folder, with forward slashes, sorted."""
     notes: tuple[str, ...]
-    """What was passed over: links, special files, names that can't be shown. Sentences."""
+    """Sentences on links, special files and names that can't be shown, which were ignored."""
 
 
 def listed(root: Path) -> Listing:
-    """All regular files below a folder; what tools leave behind (`archives.is_junk`) is passed over silently.
+    """List all regular files below a folder. What systems and tools leave behind (`archives.is_junk`) is left out.
 
-    Raises GradingError where it holds more than `archives.LIMITS` allow, a path that is too long or too deep, or two
-    names that differ only in case or composition.
+    Raises
+    ------
+    GradingError
+        if the folder holds more than `archives.LIMITS` allow, a path that is too long or too deep, or two names that
+        differ only in case or composition.
     """
     files: list[str] = []
     notes: list[str] = []
@@ -106,12 +128,14 @@ def listed(root: Path) -> Listing:
         if problem := path_problem(path):
             if problem[0] not in ("control-character", "backslash"):
                 raise refuse("intake", problem[0], f"{shown(path, 100)} {problem[1]}.")
-            notes.append(f"{shown(path, 100)} was passed over: it {problem[1]}.")
+            notes.append(f"{shown(path, 100)} was ignored: it {problem[1]}. Rename it if it is needed.")
             continue
         if (twin := spelled.setdefault(folded(path), path)) != path:
             both = f"{shown(twin, 100)} and {shown(path, 100)}"
             raise refuse(
-                "intake", "twin-names", f"{both} differ only in case or accents; on some machines they are one."
+                "intake",
+                "twin-names",
+                f"{both} differ only in case or accents; on some machines they are one. Rename one.",
             )
         if len(spelled) > LIMITS.files:
             message = f"There are more than {LIMITS.files:,} files and folders, which is the most allowed."
@@ -127,12 +151,14 @@ def listed(root: Path) -> Listing:
             files.append(path)
         elif not stat.S_ISDIR(found.st_mode):
             kind = "a link" if stat.S_ISLNK(found.st_mode) else "a pipe, socket or device"
-            notes.append(f"{shown(path, 100)} was passed over: it is {kind}.")
+            notes.append(
+                f"{shown(path, 100)} was ignored: it is {kind}. Put the file itself in its place if it is needed."
+            )
     return Listing(tuple(sorted(files)), tuple(sorted(notes)))
 
 
 def _below(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Everything below a folder but junk, each with its relative path; a folder before what it holds."""
+    """Walk through everything below a folder but junk, with relative paths; each folder before its contents."""
     stack = [""]
     while stack:
         folder = stack.pop()

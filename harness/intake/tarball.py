@@ -14,11 +14,11 @@ from typing import Protocol
 
 BLOCK = 512
 _LONGEST_HEADER = 64 << 10
-"""Bytes of the longest pax header or GNU long name that is read."""
+"""Bytes of the longest pax header, or GNU long name, that is read."""
 
 
 class TarError(Exception):
-    """Not a tar, or a damaged one."""
+    """The stream is not a tar, or a damaged one."""
 
 
 class _Source(Protocol):
@@ -36,7 +36,7 @@ class TarHeader:
 
 
 class TarReader:
-    """Iterate for headers; between two of them, `read` gives the bytes of the entry.
+    """Iterates over headers; between two of them, `read` gives the bytes of the entry.
 
     Raises TarError for a header whose checksum or numbers are wrong, and for an end in the middle of an entry.
     """
@@ -47,7 +47,7 @@ class TarReader:
         self._padding = 0
 
     def read(self, count: int, /) -> bytes:
-        """At most `count` more bytes of the entry; none at its end."""
+        """Read at most `count` more bytes of the entry; none at its end."""
         chunk = self._stream.read(min(count, self._left)) if self._left else b""
         if self._left and not chunk:
             raise TarError("it ends in the middle of a file")
@@ -96,7 +96,7 @@ class TarReader:
             self.read(BLOCK)
 
     def _exactly(self, count: int) -> bytes:
-        """`count` bytes, or none at all at the end of the stream."""
+        """Read `count` bytes, or none at all at the end of the stream."""
         gathered = b""
         while len(gathered) < count:
             chunk = self._stream.read(count - len(gathered))
@@ -132,7 +132,7 @@ def _text(field: bytes) -> str:
 
 
 def _number(field: bytes) -> int:
-    """An octal number, or GNU's big-endian one that begins with a byte of 0x80."""
+    """Parse an octal number, or GNU's big-endian one that begins with a byte of 0x80."""
     if field[0] == 0x80:
         return int.from_bytes(field[1:], "big")
     digits = field.strip(b" \0")
@@ -146,7 +146,7 @@ def _number(field: bytes) -> int:
 
 
 def _pax_records(content: bytes) -> dict[str, str]:
-    """Records of the form "length key=value", each with a line feed at its end; the length counts all of it."""
+    """Parse records of the form "length key=value", each with a line feed at its end; the length counts all of it."""
     records: dict[str, str] = {}
     rest = content
     while rest.strip(b"\0"):

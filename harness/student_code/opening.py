@@ -1,4 +1,4 @@
-"""Opens a code entry: the student's function, or the starter's layout. Runs in the untrusted worker alone."""
+"""Opens an entry by code: a function of the student's, or a model in a starter layout. Only the worker may run this."""
 
 from __future__ import annotations
 
@@ -11,31 +11,41 @@ from typing import Any
 
 import torch
 
+from harness.starters import starter_for
 from harness.student_code import cpu_only, discarded_writes, imports, stand_ins
 from harness.student_code.tolerated import tolerate
-from harness.types import STARTER_CODES, refuse
+from harness.types import refuse
 
 _LARGEST = 1 << 20
+"""Bytes of the largest Python file that is searched for CUDA."""
 
 
 def open_code(root: Path, code: str, checkpoint: str | None, seed: Callable[[], None]) -> Any:
-    """The object that a code entry gives.
+    """Open the model of an entry by code.
 
-    `code` is "path/to/file.py:function", both relative to `root`, or one of `STARTER_CODES`. `seed` is called before
-    anything of the student's runs. GradingError where the file, the function or the starter's classes are not there.
+    Parameters
+    ----------
+    root : folder of the submission
+    code : "path/to/file.py:function", the file relative to `root`, or a code of one of `harness.starters.STARTERS`
+    checkpoint : path relative to `root`, if the entry has one
+    seed : called before anything of the student's runs
+
+    Raises
+    ------
+    GradingError
+        if the file, the function or the starter's classes are not there.
     """
-    if code in STARTER_CODES:
-        from harness.starters.tsinghua import opening
-
+    starter = starter_for(code)
+    if starter is not None:
         _prepare(f"{code.partition(':')[2]}.py", cuda=True)
         seed()
-        return opening.open_starter(root, code, checkpoint)
+        return starter.open()(root, code, checkpoint)
     file, _, function = code.rpartition(":")
     if not file or not function:
-        raise refuse("manifest", "code", f'code = {code!r}; "path/to/file.py:function" is asked for.')
+        raise refuse("manifest", "code", f'code = {code!r} has to be of the form "path/to/file.py:function".')
     path = root / file
     if not path.is_file():
-        raise refuse("manifest", "missing-file", f"code = {code!r}: there is no file {file}.")
+        raise refuse("manifest", "missing-file", f"code = {code!r}: there is no file {file} in the submission.")
     _prepare(file, cuda=_mentions_cuda(root))
     imports.find_first_in([path.parent, root])
     imports.find_main_in([path.parent, root])
@@ -43,18 +53,22 @@ def open_code(root: Path, code: str, checkpoint: str | None, seed: Callable[[], 
     seed()
     load = getattr(_module(path, file), function, None)
     if not callable(load):
-        raise refuse("manifest", "missing-function", f"{file} has no function {function!r}.")
+        message = f'{file} has no function {function!r}. Define it, or name another: code = "{file}:…".'
+        raise refuse("manifest", "missing-function", message)
     model = load(None if checkpoint is None else str(root / checkpoint))
     if isinstance(model, torch.nn.Module) and model.training:
         tolerate(
-            f"{code} returned a model in training mode, so its answers may depend on the batch; "
-            "call model.eval() after loading."
+            f"{code} returned a model in training mode, so its answers may depend on the batch. "
+            "Call model.eval() after loading."
         )
     return model
 
 
 def _prepare(file: str, cuda: bool) -> None:
-    """What every code entry finds: stand-ins, whole modules from `torch.load`, the CPU for CUDA, no arguments."""
+    """Prepare this process for student code: no arguments, stand-ins for packages, whole modules from `torch.load`.
+
+    With `cuda`, whatever is sent to a GPU stays on the CPU.
+    """
     sys.argv = [file]
     can_write = discarded_writes.can_write()
     if not can_write:
@@ -69,7 +83,7 @@ def _prepare(file: str, cuda: bool) -> None:
 def _module(path: Path, file: str) -> Any:
     spec = importlib.util.spec_from_file_location("submitted_" + path.stem, path)
     if spec is None or spec.loader is None:
-        raise refuse("manifest", "code", f"{file} is not a Python file.")
+        raise refuse("manifest", "code", f"{file} is not a Python file. Name one that ends in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -77,7 +91,7 @@ def _module(path: Path, file: str) -> Any:
 
 
 def _mentions_cuda(root: Path) -> bool:
-    """Whether any Python file of the submission names CUDA."""
+    """Return True if any Python file of the submission mentions CUDA."""
     for path in sorted(root.rglob("*.py"))[:500]:
         try:
             if path.stat().st_size <= _LARGEST and b"cuda" in path.read_bytes():

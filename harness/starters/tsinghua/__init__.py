@@ -1,1 +1,1 @@
-"""The starter code of Tsinghua University, Deep Learning, homework 3: folders `ebm flow vae gan`."""
+"""Starter code of Tsinghua University, Deep Learning, homework 3: the folders `ebm`, `flow`, `vae` and `gan`."""
