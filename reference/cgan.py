@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reference.architecture import Architecture
 from reference.augment import distort
 from reference.seeding import generator_for
 from reference.train import Resumable, average, one_cycle, set_rate
@@ -249,3 +250,14 @@ class Training(Resumable):
             "of_generator": self.of_generator,
             "of_adversaries": self.of_adversaries,
         }
+
+
+ARCHITECTURE = Architecture(
+    title="Conditional generative adversarial network",
+    summary="Digits of a given class by a conditional generative adversarial network",
+    task="conditional-generation",
+    checkpoint_key="g",
+    module=Generator,
+    options={"concat_activation": ("relu", "none"), "value_range": ("-1,1", "0,1")},
+    trainings={"cgan": Training},
+)

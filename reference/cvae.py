@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reference.architecture import Architecture
 from reference.seeding import generator_for
 from reference.train import Averaged, average, one_cycle, set_rate
 
@@ -125,3 +126,14 @@ class Training(Averaged[CVAE]):
         self.optimizer.step()
         average(self.averaged, self.model, self.decay)
         return {"reconstruction": error.item(), "divergence": divergence.item()}
+
+
+ARCHITECTURE = Architecture(
+    title="Conditional variational autoencoder",
+    summary="Digits of a given class by a conditional variational autoencoder",
+    task="conditional-generation",
+    checkpoint_key="model",
+    module=CVAE,
+    options={"concat_activation": ("none", "relu"), "z_log": ("std", "variance")},
+    trainings={"cvae": Training},
+)

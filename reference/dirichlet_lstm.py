@@ -12,12 +12,15 @@ Ollivier 2018, arXiv:1804.11188, "chrono initialisation"), with which M2, the sl
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reference import recurrent_names
+from reference.architecture import Architecture
 from reference.bayes_symbols import PROCESSES, SYMBOLS, predict, streams
 from reference.recurrent import Activation, Recurrent, activation, head
 from reference.seeding import generator_for
@@ -112,3 +115,22 @@ def _initialise(model: DirichletLSTM, period: int, generator: torch.Generator) -
         if isinstance(module, nn.Linear):
             nn.init.kaiming_uniform_(module.weight, nonlinearity="relu", generator=generator)
             nn.init.zeros_(module.bias)
+
+
+def _architecture(which: str) -> Architecture:
+    """Describe the network of one of the four streams; a name for each tells a submission's weights apart."""
+    process = PROCESSES[which]
+    concentration = ", ".join(f"{alpha:g}" for alpha in process.concentration)
+    return Architecture(
+        title=f"LSTM over symbols, {which}",
+        summary=f"Next symbol of {which}: Dirichlet({concentration}), period {process.period}",
+        task="symbol-prediction",
+        checkpoint_key="model",
+        module=DirichletLSTM,
+        options={"rnn_activation": ("relu", "none"), "head_activation": ("relu", "none")},
+        adapt=partial(recurrent_names.adapt, "lstm", SYMBOLS, SYMBOLS),
+        trainings={f"dirichlet-lstm-{which.lower()}": partial(Training, which)},
+    )
+
+
+M1, M2, M3, M4 = (_architecture(which) for which in ("M1", "M2", "M3", "M4"))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reference.architecture import Architecture
 from reference.precision import fast_products
 from reference.seeding import draw_linear_layers, generator_for
 from reference.train import Averaged, average, one_cycle
@@ -271,3 +273,14 @@ def _chains(layers: list[str], weights: Mapping[str, np.ndarray]) -> Iterator[tu
         shapes = weights[first].shape, weights[second].shape, weights[third].shape
         if shapes == ((width, PIXELS), (width, width), (PIXELS, width)):
             yield first, second, third
+
+
+ARCHITECTURE = Architecture(
+    title="Energy-based learning, generator",
+    summary="Inpainting of a patch by a generator trained against an energy",
+    task="patch-inpainting",
+    checkpoint_key="model",
+    module=Generator,
+    adapt=adapt,
+    trainings={recipe.name: partial(Training, recipe) for recipe in RECIPES},
+)

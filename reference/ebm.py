@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reference.architecture import Architecture
 from reference.options import Number, Values
 from reference.precision import fast_products
 from reference.seeding import draw_linear_layers, generator_for
@@ -273,3 +274,14 @@ def _initialised(name: str, seed: int, hidden: int) -> EBM:
     model = EBM(hidden=hidden)
     draw_linear_layers(model, generator_for("weights", name, seed))
     return model
+
+
+ARCHITECTURE = Architecture(
+    title="Energy-based model",
+    summary="Inpainting of corrupted rows by Langevin dynamics on an energy",
+    task="row-inpainting",
+    checkpoint_key="model",
+    module=EBM,
+    options=OPTIONS,
+    trainings={"ebm": Training, "ebm-denoise": DenoisingTraining},
+)

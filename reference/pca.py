@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from reference.architecture import Architecture
+
 PIXELS = 784
 _ORTHONORMAL = 0.01
 """How far V Vᵀ may be from the identity before a student is told; float16 gives .001."""
@@ -128,3 +130,15 @@ def adapt(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict
     if not away < _ORTHONORMAL:  # not so for NaN, too, of which the reader of state dicts tells more
         notes.append(f"The components are not orthonormal (off by {away:.2g}), so this is no projection.")
     return {"components": components, "mean": mean.reshape(PIXELS)}, {"dimensions": len(components)}, notes
+
+
+ARCHITECTURE = Architecture(
+    title="Principal components",
+    summary="Inpainting of a patch by projection on principal components",
+    task="patch-inpainting",
+    checkpoint_key="model",
+    module=PCA,
+    options={"value_range": ("-1,1", "0,1")},
+    adapt=adapt,
+    trainings={"pca": Training},
+)

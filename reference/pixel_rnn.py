@@ -12,13 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reference import pixel_scan
+from reference import pixel_scan, recurrent_names
+from reference.architecture import Architecture
 from reference.precision import fast_products
 from reference.recurrent import Activation, Recurrent, State, activation, head
 from reference.seeding import generator_for
@@ -31,6 +33,8 @@ LOG_ODDS = -1.5
 Cell = Literal["lstm", "gru"]
 
 CELLS: tuple[Cell, ...] = "lstm", "gru"
+COMPLETION_TASKS = "image-completion", "one-pixel-inpainting", "two-by-two-inpainting"
+"""Tasks that any model of the next pixel can be graded on."""
 
 
 class PixelRNN(nn.Module):
@@ -193,3 +197,20 @@ def _initialise(model: PixelRNN, generator: torch.Generator) -> None:
 
 def _empty_gru(width: int) -> list[Tensor]:
     return [torch.empty(2 * width, width + 1), torch.empty(width, width + 1)]
+
+
+def _architecture(cell: Cell) -> Architecture:
+    return Architecture(
+        title=f"{cell.upper()} over pixels",
+        summary=f"Next pixel of a binarised digit by {'an LSTM' if cell == 'lstm' else 'a GRU'}",
+        task="next-pixel",
+        checkpoint_key="model",
+        module=partial(PixelRNN, cell),
+        options={"rnn_activation": ("relu", "none"), "head_activation": ("relu", "none")},
+        adapt=partial(recurrent_names.adapt, cell, 1, 1),
+        also=COMPLETION_TASKS,
+        trainings={f"pixel-{cell}{recipe.suffix}": partial(Training, cell, recipe) for recipe in RECIPES},
+    )
+
+
+LSTM, GRU = _architecture("lstm"), _architecture("gru")

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reference.pixel_rnn import binarised, cross_entropy
+from reference.architecture import Architecture
+from reference.pixel_rnn import COMPLETION_TASKS, binarised, cross_entropy
 from reference.precision import fast_products
 from reference.seeding import generator_for
 from reference.train import Averaged, average, one_cycle, set_rate
@@ -243,3 +244,14 @@ def _initialise(model: PixelCNN, generator: torch.Generator) -> None:
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]
     for block in model.blocks:
         nn.init.zeros_(block.mix.weight)  # type: ignore[union-attr, arg-type]
+
+
+ARCHITECTURE = Architecture(
+    title="Causal convolutional network",
+    summary="Next pixel of a binarised digit by masked convolutions",
+    task="next-pixel",
+    checkpoint_key="model",
+    module=PixelCNN,
+    also=COMPLETION_TASKS,
+    trainings={"pixelcnn": Training},
+)

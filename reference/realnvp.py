@@ -13,10 +13,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from reference.architecture import Architecture
 from reference.density import bits
 from reference.flow_inpainting import KernelRegression, ascend
 from reference.flow_layers import MASKS, BatchNormFlow, Bijection, Coupling, Dropout, Shuffle, known_positions
-from reference.options import Values
 from reference.precision import fast_products
 from reference.preprocessing import PREPROCESSINGS
 from reference.seeding import draw_linear_layers, generator_for
@@ -31,12 +31,6 @@ SAMPLES = 40_000
 """Images that the conditional mean is estimated from."""
 _CHUNK = 500
 """Of them at a time."""
-
-OPTIONS: Mapping[str, Values] = {
-    "inpainting": ("mean", "ascent"),
-    "preprocessing": ("dequantised", "coursework"),
-}
-"""What a state dict does not tell."""
 
 
 class RealNVP(nn.Module):
@@ -180,3 +174,14 @@ def initialise(model: RealNVP, generator: torch.Generator) -> None:
             for network in (layer.scale, layer.shift):
                 nn.init.normal_(network[-1].weight, std=1e-3, generator=generator)  # type: ignore[arg-type]
                 nn.init.zeros_(network[-1].bias)  # type: ignore[arg-type]
+
+
+ARCHITECTURE = Architecture(
+    title="RealNVP",
+    summary="Density of digits, and inpainting of a half, by a normalising flow",
+    task="half-inpainting",
+    checkpoint_key="model",
+    module=RealNVP,
+    options={"inpainting": ("mean", "ascent"), "preprocessing": tuple(PREPROCESSINGS)},
+    trainings={"realnvp": Training},
+)

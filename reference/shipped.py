@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from reference import MODELS
+from reference import architecture
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -37,12 +37,12 @@ def state(model: str) -> dict[str, Tensor]:
 
 def module(name: str) -> nn.Module:
     """The trained model, ready to answer; its sizes are read off the weights."""
-    architecture = MODELS[facts(name)["model"]]
+    model = architecture(facts(name)["model"])
     arrays = {key: value.numpy() for key, value in state(name).items()}
     sizes: dict[str, int] = {}
-    if architecture.adapt is not None:
-        arrays, sizes, _ = architecture.adapt(arrays)
-    built = architecture.build(options(name), **sizes)
+    if model.adapt is not None:
+        arrays, sizes, _ = model.adapt(arrays)
+    built = model.build(options(name), **sizes)
     built.load_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})
     return built.eval()
 

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from reference import MODELS, TRAININGS
+from reference import architecture, trainings
 from reference.bayes_symbols import PROCESSES, predict, streams
 from reference.dirichlet_lstm import DirichletLSTM, Training
 from reference.seeding import generator_for
@@ -61,11 +61,11 @@ def test_tensorflows_gates_and_names_are_read_for_any_width():
     for place, name in ((0, "dense"), (2, "dense_1"), (4, "dense_2")):
         found[f"{name}/kernel"] = model.state_dict()[f"head.{place}.weight"].t()
         found[f"{name}/bias"] = model.state_dict()[f"head.{place}.bias"]
-    architecture = MODELS["dirichlet-lstm-m3"]
-    arrays, sizes, notes = architecture.adapt({name: value.numpy() for name, value in found.items()})
+    m3 = architecture("dirichlet-lstm-m3")
+    arrays, sizes, notes = m3.adapt({name: value.numpy() for name, value in found.items()})
     assert sizes == {"units": 6, "first": 10, "second": 7}
     assert len(notes) == 1
-    read = architecture.build({}, **sizes)
+    read = m3.build({}, **sizes)
     read.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
     _, streams_ = one_hot("M3", 4)
     with torch.no_grad():
@@ -75,13 +75,13 @@ def test_tensorflows_gates_and_names_are_read_for_any_width():
 
 def test_each_of_the_four_has_a_name_and_a_recipe():
     for which, name in zip(PROCESSES, NAMES, strict=True):
-        assert MODELS[name].task == "symbol-prediction"
-        assert isinstance(MODELS[name].build({"head_activation": "none"}), DirichletLSTM)
-        training = TRAININGS[name](5)
+        assert architecture(name).task == "symbol-prediction"
+        assert isinstance(architecture(name).build({"head_activation": "none"}), DirichletLSTM)
+        training = trainings()[name](5)
         assert (training.process, training.seed) == (PROCESSES[which], 5)
         assert (training.epochs * training.steps_per_epoch, training.batch) == (1000, 64)
     with pytest.raises(ValueError, match="relu"):
-        MODELS[NAMES[0]].build({"rnn_activation": "tanh"})
+        architecture(NAMES[0]).build({"rnn_activation": "tanh"})
 
 
 def test_a_training_draws_its_own_streams_and_comes_near_the_phase_at_once():

@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional
 
 from reference.ebm import (
+    ARCHITECTURE,
     EBM,
-    OPTIONS,
     DenoisingTraining,
     Softening,
     Training,
@@ -14,7 +14,6 @@ from reference.ebm import (
     langevin,
     langevin_step,
 )
-from reference.options import chosen
 from reference.train import fit
 from tests.data import embedded_digits
 
@@ -241,7 +240,7 @@ def test_the_steps_that_are_trained_through_are_those_of_inpainting(monkeypatch)
     training.softening = Softening(until=-1.0)
     images = 0.5 + 0.01 * pixels(4, 2).view(4, 1, 28, 28)  # far from 0 and 1, but for the noise
     start, mask = corrupted_rows(images.flatten(1), torch.Generator().manual_seed(9))
-    model = EBM(**chosen(training.options, OPTIONS), hidden=training.hidden)
+    model = EBM(**ARCHITECTURE.choose(training.options), hidden=training.hidden)
     model.load_state_dict(training.model.state_dict())
     found = model.inpaint(start.view_as(images), mask.view(1, 1, 28, 28).expand(4, -1, -1, -1))
     said = training.step(images, torch.zeros(4), 0.5, torch.Generator().manual_seed(9))

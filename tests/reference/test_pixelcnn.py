@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from reference import TRAININGS, shipped
+from reference import shipped, trainings
 from reference.pixel_rnn import binarised, cross_entropy
 from reference.pixelcnn import CausalConv2d, PixelCNN
 from tests.data import mnist_digits
@@ -94,7 +94,7 @@ def test_a_state_is_not_changed_by_a_step():
 
 
 def test_a_training_lowers_its_loss():
-    training = TRAININGS["pixelcnn"](1)
+    training = trainings()["pixelcnn"](1)
     images = torch.zeros(2, 1, 28, 28)
     images[:, :, 6:22, 10:14] = 1
     labels = torch.zeros(2)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from harness import checkpoint
-from reference import MODELS, recurrent_names
+from reference import architecture, recurrent_names
 from reference.pixel_rnn import PixelRNN
 
 UNITS, FIRST, SECOND = 5, 4, 3
@@ -43,8 +43,8 @@ def pixels():
 
 
 def probabilities(cell, arrays):
-    state, sizes, notes = MODELS[f"pixel-{cell}"].adapt(arrays)
-    model = MODELS[f"pixel-{cell}"].build({}, **sizes)
+    state, sizes, notes = architecture(f"pixel-{cell}").adapt(arrays)
+    model = architecture(f"pixel-{cell}").build({}, **sizes)
     model.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
     with torch.no_grad():
         return model.logits(torch.from_numpy(pixels())).sigmoid().numpy(), notes
