@@ -142,7 +142,7 @@ def test_a_checkpoint_of_another_training_is_left_as_it_is(change, said, tmp_pat
     fit(first, images, labels, path)
     kept = path.read_bytes()
     change(second, images)
-    with pytest.raises(CheckpointError, match=rf"cvae.checkpoint: of another training: {said}"):
+    with pytest.raises(CheckpointError, match=rf"cvae.checkpoint: belongs to another training: {said}"):
         fit(second, images, labels, path)
     assert path.read_bytes() == kept
     path.write_bytes(kept[:1000])

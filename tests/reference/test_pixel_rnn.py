@@ -99,12 +99,12 @@ def test_before_training_the_gates_stand_open_as_in_tensorflow(cell):
     bias = (made.rnn.bias_ih_l0 + made.rnn.bias_hh_l0).detach().view(-1, 32)
     opened = [0, 1, 0, 0] if cell == "lstm" else [1, 1, 0]
     assert bias.mean(1).tolist() == opened
-    # Glorot's limits for the matrices that TensorFlow keeps: all gates of an LSTM, the two of a GRU.
+    # Glorot's limits for TensorFlow's matrices: all gates of an LSTM, the two of a GRU.
     gates = made.rnn.weight_hh_l0.detach()[: 128 if cell == "lstm" else 64]
     limit = math.sqrt(6 / (33 + len(gates)))
     assert 0.98 * limit < gates.abs().max() <= limit
     assert 0.8 < made.rnn.weight_ih_l0.std() < 1.2
-    # Untrained, it says of every pixel about as often as pixels are lit that it is.
+    # The untrained network predicts about the average share of lit pixels.
     with torch.inference_mode():
         said = made.next_pixel_probabilities(digits())
     assert 0.08 < said.mean() < 0.3

@@ -22,7 +22,7 @@ def digits(n=3):
 
 @pytest.mark.parametrize("name", ["small", "shipped"])
 def test_no_probability_depends_on_a_later_pixel(name):
-    """The t-th probability is that of pixel t + 1 (from 0), which it must not see either."""
+    """Probability t is that of pixel t + 1 (from 0), and must not depend on that pixel or later ones."""
     made = model() if name == "small" else shipped.module("pixelcnn")
     binary = digits(1).requires_grad_()
     for t in (0, 26, 27, 28, 300, 307, 308, 782):

@@ -1,4 +1,4 @@
-"""Tests of the list of models, and of what each model's file says of itself."""
+"""Tests of the registry of models, and of the options and recipes in each model's file."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ def test_each_recipe_belongs_to_one_model():
     owners = Counter(recipe for name in MODELS for recipe in architecture(name).trainings)
     assert max(owners.values()) == 1
     assert set(owners) == set(trainings())
-    # Recipes that train a model of another name say which one it is.
+    # A recipe with another name than its model names the model.
     for name in MODELS:
         for recipe, training in architecture(name).trainings.items():
             assert getattr(training(1), "architecture", recipe) == name
