@@ -1,1 +1,1 @@
-"""The judge: convolutional networks that say which digit an image shows, and how sure they are."""
+"""The judge: convolutional networks that classify digits, with calibrated confidence."""

@@ -1,6 +1,6 @@
-"""Calibration of a committee on held-out digits: temperatures, and the bounds of being sure and of doubt.
+"""Calibration of a committee on held-out digits: temperatures, and the thresholds of confidence and of doubt.
 
-Temperatures minimise the negative log-likelihood (Guo et al. 2017, arXiv:1706.04599); nothing here sees a test image.
+Temperatures minimise the negative log-likelihood (Guo et al. 2017, arXiv:1706.04599); no test image is used.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from reference.seeding import generator_for
 Labels = NDArray[np.int64]
 
 DOUBTED = 0.006
-"""Share of held-out real digits whose doubt lies above the bound; the promise is less than .01 on new ones."""
+"""Share of held-out real digits with a doubt above the threshold; the card promises less than .01 for new ones."""
 MILD = Distortion(rotation=10, log_scale=0.1, shear=0.12, shift=1.5, elastic=0.7)
-"""Distortions that make more images, and harder ones, out of the held-out ones."""
+"""Distortions that turn the held-out images into more, and harder, ones."""
 COPIES = 6
+"""Distorted copies of each held-out image."""
 
 
 def calibrate(networks: Sequence[Member], facts: Facts, images: Images, labels: Labels) -> Facts:
-    """`facts` with temperatures and bounds, from held-out images (N, 1, 28, 28) and labels (N,)."""
+    """Return `facts` with temperatures and thresholds from held-out images (N, 1, 28, 28) and labels (N,)."""
     members = []
     for index, member in enumerate(facts.members):
         plain = member.model_copy(update={"temperature": 1.0})
@@ -44,7 +45,7 @@ def calibrate(networks: Sequence[Member], facts: Facts, images: Images, labels: 
 
 
 def _temperature(probabilities: NDArray[np.float32], labels: Labels) -> float:
-    """The temperature at which probabilities (N, 10) are most likely to give labels (N,)."""
+    """Find the temperature that maximises the likelihood of labels (N,) under probabilities (N, 10)."""
 
     def surprise(log_temperature: float) -> float:
         own = sharpened(probabilities, float(np.exp(log_temperature)))[np.arange(len(labels)), labels]
@@ -55,7 +56,10 @@ def _temperature(probabilities: NDArray[np.float32], labels: Labels) -> float:
 
 
 def _sure(judge: Judge, images: Images) -> float:
-    """Half as unsure as the surest image on which first member and committee differ, distorted images included."""
+    """Find the threshold of confidence: halfway from the surest disagreement of first member and committee to 1.
+
+    Distorted copies of the images are included.
+    """
     if len(judge.networks) == 1:
         return 0.0
     generator = generator_for("calibration")
@@ -64,5 +68,5 @@ def _sure(judge: Judge, images: Images) -> float:
     of_member = judge.by_member(shown)
     differs = of_member[0].argmax(1) != judge.mean(of_member).argmax(1)
     surest = of_member[0].max(1)[differs].max(initial=0.9)
-    # What is judged is drawn by generators, which err in more ways than distorted digits do: hence half.
+    # Halfway, because the judged images come from generative models, which err in more ways than distortions do.
     return float(min((surest + 1) / 2, 0.9999))

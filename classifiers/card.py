@@ -1,4 +1,4 @@
-"""A judge's model card: tables between marks in a Markdown file, and two pictures beside it."""
+"""A judge's model card: tables between two markers of a Markdown file, and two pictures beside it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Labels = NDArray[np.int64]
 
 
 def of_training(facts: Facts) -> str:
-    """The card of a judge that was just trained: its recipes and held-out figures."""
+    """Write the card of a newly trained judge: its recipes and held-out figures."""
     rows = [
         f"| {m.name} | {m.recipe.get('seed', '')} | {m.recipe.get('epochs', '')} | {m.held_out_accuracy:.2%} "
         f"| {m.temperature:.3f} |"
@@ -29,7 +29,7 @@ def of_training(facts: Facts) -> str:
         [
             "# A private judge",
             "",
-            f"Trained by `gradebench judge train` on {facts.data}; figures are of the held-out training images.",
+            f"Trained by `gradebench judge train` on {facts.data}; the figures are from the held-out training images.",
             "",
             "| member | seed | epochs | held-out accuracy | temperature |",
             "|---|---|---|---|---|",
@@ -38,21 +38,21 @@ def of_training(facts: Facts) -> str:
             BEGIN,
             END,
             "",
-            f"The first member decides alone from a confidence of {facts.sure:.4f}; a doubt above {facts.doubt:.4f} is "
-            "more than real digits give. `gradebench judge evaluate --judge FILE --write CARD` measures it on test "
-            "images and puts the figures above.",
+            f"The first member decides alone from a confidence of {facts.sure:.4f}. A doubt above {facts.doubt:.4f} is "
+            "rare for real digits. `gradebench judge evaluate --judge FILE --write CARD` measures the judge on test "
+            "images and writes the figures above.",
             "",
         ]
     )
 
 
 def write(path: Path, judge: Judge, figures: Mapping[str, Any], images: Images, labels: Labels, data: str) -> None:
-    """Rewrite the figures between the marks of the card at `path`, and the pictures in `pictures/` beside it.
+    """Rewrite the figures between the markers of the card at `path`, and the pictures in `pictures/` beside it.
 
     Parameters
     ----------
-    figures : what `classifiers.evaluate.evaluate` returned
-    images, labels : the test images (N, 1, 28, 28) and labels (N,) that it was given
+    figures : result of `classifiers.evaluate.evaluate`
+    images, labels : test images (N, 1, 28, 28) and labels (N,) of that evaluation
     """
     probabilities = judge.probabilities(images)
     folder = path.parent / "pictures"
@@ -64,13 +64,13 @@ def write(path: Path, judge: Judge, figures: Mapping[str, Any], images: Images, 
 
 
 def takes_figures(path: Path) -> bool:
-    """Whether the file at `path` has the two marks between which `replace_figures` writes."""
+    """Check that the file at `path` has the two markers of `replace_figures`, once each and in order."""
     text = path.read_text(encoding="utf-8", errors="replace")
     return text.count(BEGIN) == text.count(END) == 1 and text.index(BEGIN) < text.index(END)
 
 
 def replace_figures(path: Path, figures: str) -> None:
-    """Put `figures`, lines of Markdown, between the two marks in `path`; the rest stays."""
+    """Replace the text between the two markers in `path` by `figures`, lines of Markdown."""
     before, rest = path.read_text(encoding="utf-8").split(BEGIN)
     _, after = rest.split(END)
     path.write_text(before + BEGIN + "\n" + figures + END + after, encoding="utf-8")
@@ -148,7 +148,7 @@ def _reliability(probabilities: NDArray[np.float32], labels: Labels, path: Path)
 
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    # Nearly all images lie near 1, where bins are narrow; what is left below would else be one point in a corner.
+    # Bins are narrow near 1, where nearly all images lie; equal ones would put all but one point in a corner.
     edges = np.array([0, 0.6, 0.8, 0.9, 0.95, 0.99, 1.001])
     of_bin = np.digitize(confidence, edges) - 1
     filled = np.unique(of_bin)

@@ -1,4 +1,4 @@
-"""The judge's own figures: accuracy, calibration, what it says of images that are no digits, and speed."""
+"""Evaluation of a judge: accuracy, calibration, answers to images that are not digits, and speed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Labels = NDArray[np.int64]
 
 
 def expected_calibration_error(probabilities: NDArray[np.float32], labels: Labels, bins: int = 15) -> float:
-    """Mean gap between confidence and accuracy over equally wide bins of confidence, weighted by their sizes.
+    """Compute the mean gap between confidence and accuracy over equally wide bins, weighted by their counts.
 
     Guo et al. 2017, "On calibration of modern neural networks", arXiv:1706.04599, eq. 3.
 
@@ -35,7 +35,7 @@ def expected_calibration_error(probabilities: NDArray[np.float32], labels: Label
 
 
 def throughput(ask: Callable[[Images], object], images: Images, repeats: int = 3) -> float:
-    """Images a second, the median of `repeats` passes of `ask` after one over 1,000 images that is not counted."""
+    """Measure images a second: the median of `repeats` passes of `ask`, after a warm-up over 1,000 images."""
     ask(images[:1000])
     seconds = []
     for _ in range(repeats):
@@ -46,10 +46,10 @@ def throughput(ask: Callable[[Images], object], images: Images, repeats: int = 3
 
 
 def plain_example() -> Callable[[Images], NDArray[np.int64]]:
-    """The network that a judge's speed is compared with, untrained, asked in batches of 1,000.
+    """Construct the network with which a judge's speed is compared, untrained, asked in batches of 1,000.
 
     PyTorch's introductory MNIST program: two 3 x 3 convolutions (32 and 64 channels, unpadded), a pooling and two
-    linear layers, 1,199,882 weights. What it answers plays no part; untrained weights take as long as trained ones.
+    linear layers, 1,199,882 weights. Its answers are not used; untrained weights take as long as trained ones.
     """
     network = nn.Sequential(
         nn.Conv2d(1, 32, 3),
@@ -73,13 +73,13 @@ def plain_example() -> Callable[[Images], NDArray[np.int64]]:
 def evaluate(
     judge: Judge, images: Images, labels: Labels, digits: Images, digit_labels: Labels, attacked: int = 100
 ) -> dict[str, Any]:
-    """The figures of a judge's model card.
+    """Measure the figures of a judge's model card.
 
     Parameters
     ----------
     images, labels : test images (N, 1, 28, 28) in [0, 1] and labels (N,)
-    digits, digit_labels : digits of another origin, which no member was trained on
-    attacked : images that each attack on each member starts from
+    digits, digit_labels : digits from another data set, on which no member was trained
+    attacked : number of images from which each attack on each member starts
     """
     probabilities = judge.probabilities(images)
     of_member = judge.by_member(images)
@@ -117,14 +117,14 @@ def evaluate(
 
 
 def optimised_flagged(judge: Judge, images: Images, labels: Labels) -> dict[str, Any]:
-    """What the committee says of images optimised against each member: is its doubt beyond real digits'?
+    """Measure how often the committee flags images optimised against one member, by a doubt above real digits'.
 
     Returns
     -------
-    `optimised_flagged`, the share of flagged images among those that the attacked member reads as was wanted;
-    `adaptive_flagged`, the same of attacks through the judge's own blur, which the first leaves out;
-    `optimised`, for each member and attack how many were tried, how many reached their aim, and how many of these, and
-    of all, are flagged
+    `optimised_flagged`, the share of flagged images among those that the attacked member classifies as intended;
+    `adaptive_flagged`, the same for attacks through the judge's own blur, which the first excludes;
+    `optimised`, for each member and attack the counts of images tried, of successful ones, and of flagged ones among
+    the successful and among all
     """
     of_attack: dict[str, dict[str, int]] = {}
     for facts, network in zip(judge.facts.members, judge.networks, strict=True):
@@ -136,7 +136,7 @@ def optimised_flagged(judge: Judge, images: Images, labels: Labels) -> dict[str,
 
 
 def _pooled(outcomes: Sequence[Mapping[str, int]]) -> float | None:
-    """Share of flagged images among those that reached their aim; None where none did."""
+    """Compute the share of flagged images among the successful ones; None if there are none."""
     reached = sum(outcome["reached"] for outcome in outcomes)
     return sum(outcome["flagged_of_reached"] for outcome in outcomes) / reached if reached else None
 

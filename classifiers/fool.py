@@ -1,9 +1,9 @@
-"""Images made to fool a judge: what is no digit, and what was optimised until one member calls it a digit.
+"""Images made to fool a judge: non-digits, and images optimised until one member classifies them as wanted.
 
 Nguyen, Yosinski and Clune 2015, "Deep neural networks are easily fooled", arXiv:1412.1897: gradient ascent on the
 pixels towards one network's probability of a label, from noise and from digits of another class. Athalye, Carlini and
-Wagner 2018, arXiv:1802.00420: a defence is worth what is left of it against who knows it, so one of the attacks climbs
-through the blur under which the judge doubts.
+Wagner 2018, arXiv:1802.00420: a defence has to be tested against attackers who know it, so one of the attacks optimises
+through the blur that the judge's doubt uses.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from classifiers.network import CLASSES, Member
 Images = NDArray[np.float32]
 
 NEW_KINDS = ("lattices",)
-"""Kinds of `not_digits` that no member saw in training; the others are drawn as `classifiers.outliers` draws them."""
+"""Kinds of `not_digits` that no member saw in training; the other kinds resemble `classifiers.outliers`."""
 
 ADAPTIVE = "from other digits, through the blur"
-"""The attack of who knows how the judge doubts."""
+"""Name of the attack that knows how the judge's doubt is computed."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What gradient ascent against one member came to."""
+    """Result of gradient ascent against one member."""
 
     images: Images
     """(N, 1, 28, 28) in [0, 1]."""
     reached: NDArray[np.bool_]
-    """Which of them that member reads as was wanted, (N,)."""
+    """True for the images that the member classifies as wanted, (N,)."""
 
 
 def not_digits(images: Images, generator: np.random.Generator) -> dict[str, Images]:
-    """Images that show no digit, by kind, each (n, 1, 28, 28) in [0, 1]; some made from digits (N, 1, 28, 28)."""
+    """Draw non-digits by kind, each (n, 1, 28, 28) in [0, 1]; some are made from digits (N, 1, 28, 28)."""
     n = min(500, len(images))
     some = images[:n]
     shuffled = some.reshape(n, 784)[:, generator.permutation(784)].reshape(n, 1, 28, 28)
@@ -55,7 +55,7 @@ def not_digits(images: Images, generator: np.random.Generator) -> dict[str, Imag
 
 
 def halves(images: Images) -> dict[str, Images]:
-    """Digits of which the upper or the lower half is blank: ambiguous, some still readable."""
+    """Blank one half of each digit (N, 1, 28, 28); the rest is ambiguous, but sometimes readable."""
     upper, lower = images.copy(), images.copy()
     upper[:, :, 14:] = 0
     lower[:, :, :14] = 0
@@ -63,7 +63,7 @@ def halves(images: Images) -> dict[str, Images]:
 
 
 def _lattices(n: int, generator: np.random.Generator) -> Images:
-    """Two to four bars across the middle, upright or level: letter-like strokes such as H, E, #."""
+    """Draw two to four vertical or horizontal bars across the middle: letter-like strokes such as H, E, #."""
     images = np.zeros((n, 1, 28, 28), np.float32)
     for image in images:
         for level in generator.permutation([True, True, False, False])[: generator.integers(2, 5)]:
@@ -83,13 +83,13 @@ def optimised(
     rate: float = 0.05,
     blurred_too: bool = False,
 ) -> Images:
-    """Images (N, 1, 28, 28) in [0, 1], moved from `start` until `network` reads each as its label (N,).
+    """Optimise images (N, 1, 28, 28) in [0, 1] from `start` so that `network` classifies each as its label (N,).
 
     Adam on the pixels, clipped to [0, 1] after each step.
 
     Parameters
     ----------
-    blurred_too : whether the network is to read the image so once it is blurred, too
+    blurred_too : also optimise the network's answer to the blurred image
     """
     images = torch.from_numpy(start.copy()).requires_grad_()
     wanted = torch.from_numpy(labels)
@@ -107,7 +107,7 @@ def optimised(
 
 
 def _blurred(images: torch.Tensor) -> torch.Tensor:
-    """The judge's blur of images (N, 1, H, W), with gradients."""
+    """Apply the judge's blur to images (N, 1, H, W), with gradients."""
     reach = int(4 * SMOOTHING + 0.5)
     line = torch.exp(-(torch.arange(-reach, reach + 1.0) ** 2) / (2 * SMOOTHING**2))
     kernel = line[:, None] * line / line.sum() ** 2
@@ -115,7 +115,7 @@ def _blurred(images: torch.Tensor) -> torch.Tensor:
 
 
 def attempts(network: Member, digits: Images, labels: NDArray[np.int64], seed: int = 0) -> dict[str, Attempt]:
-    """Images optimised against `network`, by how: from noise, from digits that show another class, through the blur."""
+    """Optimise images against `network` by each attack: from noise, from digits of another class, through the blur."""
     generator = np.random.default_rng(seed)
     n = min(100, len(digits))
     targets = generator.integers(0, CLASSES, n)

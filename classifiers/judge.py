@@ -1,11 +1,12 @@
-"""The judge: which digit an image shows, how sure that is, and whether it looks like a digit at all.
+"""The judge: a classifier of digits with calibrated confidence, and a score of doubt for images unlike digits.
 
-A committee of small, different networks. Its probability of a digit is the mean of the members' calibrated ones (An et
-al. 2020, arXiv:2008.10400, vote; Guo et al. 2017, arXiv:1706.04599, temperatures). Where the first and fastest member
-is sure, its verdict stands and the others are not asked; the bound is set on held-out images so that the two agree.
+The judge is a committee of small, different networks. Its probability of a digit is the mean of the members' calibrated
+ones (An et al. 2020, arXiv:2008.10400, vote; Guo et al. 2017, arXiv:1706.04599, temperatures). If the first and fastest
+member is sure, its answer stands and the others are not asked; the threshold is set on held-out images so that first
+member and committee agree.
 
-Answers do not depend on how many images are asked about at once: images always pass through the networks in batches of
-one fixed size, the last one filled up with blanks.
+Answers do not depend on the number of images in a call: images always pass through the networks in batches of
+one fixed size, the last one padded with blanks.
 """
 
 from __future__ import annotations
@@ -24,18 +25,19 @@ from classifiers.weights_file import Facts, MemberFacts
 
 BATCH = 250
 SMOOTHING = 0.8
-"""Standard deviation, in pixels, of the blur under which an image is doubted."""
+"""Standard deviation, in pixels, of the blur in `Judge.doubt`."""
 
 Images = NDArray[np.float32]
 """(N, 1, 28, 28), in [0, 1]."""
 
 
 class Judge:
-    """A committee, ready to be asked.
+    """A committee of networks that classifies digits.
 
     Parameters
     ----------
     networks : the members, in evaluation mode, in the order of `facts.members`
+    facts : temperatures and thresholds
     digest : SHA-256 of the file that they come from
     """
 
@@ -46,39 +48,39 @@ class Judge:
 
     @classmethod
     def read(cls, path: Path) -> Judge:
-        """A judge from its file; WeightsError where that can't be read."""
+        """Read a judge from its file; raises WeightsError if it can't be read."""
         return cls(*weights_file.load(path))
 
     @classmethod
     def shipped(cls) -> Judge:
-        """The public judge, whose weights come with the package."""
+        """Read the public judge, with weights that come with the package."""
         return cls.read(weights_file.SHIPPED)
 
     @property
     def real_spread(self) -> NDArray[np.float64] | None:
-        """Trace of the covariance of the features of real digits, by digit (10,), as measured at training."""
+        """Trace of the covariance of real digits' features, by digit (10,), measured at training."""
         return np.array(self.facts.real_spread) if self.facts.real_spread else None
 
     @property
     def most_doubt(self) -> float:
-        """The doubt that less than one in a hundred real digits exceeds."""
+        """Threshold of doubt, which less than one in a hundred real digits exceeds."""
         return self.facts.doubt
 
     def probabilities(self, images: Images) -> NDArray[np.float32]:
-        """Probability of each digit, (N, 10); of the first member where that is sure, else the committee's."""
+        """Compute the probability of each digit, (N, 10): the first member's if it is sure, else the committee's."""
         return self.examine(images)[0]
 
     def labels(self, images: Images) -> NDArray[np.int64]:
-        """The most probable digit of each image, (N,)."""
+        """Return the most probable digit of each image, (N,)."""
         labels: NDArray[np.int64] = self.probabilities(images).argmax(1).astype(np.int64)
         return labels
 
     def features(self, images: Images) -> NDArray[np.float32]:
-        """Penultimate features of the first member, (N, F); the digest is their version."""
+        """Compute penultimate features of the first member, (N, F); the digest is their version."""
         return self.examine(images)[1]
 
     def examine(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """`probabilities` (N, 10) and `features` (N, F) in one pass."""
+        """Compute `probabilities` (N, 10) and `features` (N, F) in one pass."""
         first = self.networks[0]
         width = first.head.in_features
 
@@ -96,21 +98,21 @@ class Judge:
         return probabilities, features
 
     def by_member(self, images: Images) -> NDArray[np.float32]:
-        """Every member's own calibrated probabilities, (members, N, 10)."""
+        """Compute every member's calibrated probabilities, (members, N, 10)."""
         first = _in_batches(self.networks[0], images, CLASSES)
         return np.stack([_softmax(first, self.facts.members[0]), *self._others(images)])
 
     def committee(self, images: Images) -> NDArray[np.float32]:
-        """The whole committee's probabilities, (N, 10), whether the first member is sure or not."""
+        """Compute the probabilities, (N, 10), of the whole committee, even if the first member is sure."""
         return self.mean(self.by_member(images))
 
     def doubt(self, images: Images) -> NDArray[np.float32]:
-        """How little the least convinced member believes in the judge's label of the blurred image, (N,) in [0, 1].
+        """Compute the doubt of each image, (N,) in [0, 1]: 1 − the members' least probability of the judge's label.
 
-        0 for an image that all members read alike and surely. An image made to fool one member leaves the others in
-        doubt; what is no digit leaves all of them. A blur of less than a stroke's width hardly changes a digit, but
-        takes away the fine patterns that gradient ascent leaves (Xu, Evans and Qi 2018, arXiv:1704.01155, spatial
-        smoothing).
+        The probability is that of the blurred image. Doubt is 0 if all members surely agree. An image made to fool one
+        member leaves doubt in the others; a non-digit leaves doubt in all. A blur of less than a stroke's width hardly
+        changes a digit, but removes the fine patterns of gradient ascent (Xu, Evans and Qi 2018, arXiv:1704.01155,
+        spatial smoothing).
         """
         label = self.labels(images)
         blurred = gaussian_filter(images, (0, 0, SMOOTHING, SMOOTHING), mode="constant")
@@ -125,12 +127,12 @@ class Judge:
         ]
 
     def mean(self, of_member: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The committee's probabilities (N, 10) from its members' (M, N, 10)."""
+        """Compute the committee's probabilities (N, 10) from its members' (M, N, 10)."""
         return sharpened(of_member.mean(axis=0), self.facts.temperature)
 
 
 def sharpened(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Probabilities (N, 10) to the power 1/temperature, normalised again."""
+    """Raise probabilities (N, 10) to the power 1/temperature, and normalise them."""
     if temperature == 1:
         return probabilities
     powers = np.maximum(probabilities, 1e-30) ** np.float32(1 / temperature)

@@ -1,8 +1,8 @@
-"""The networks of the judge: small, different, plain convolutional classifiers of 28 x 28 digits.
+"""The networks of the judge: small, diverse convolutional classifiers of 28 x 28 digits.
 
 Every member maps images, float32 in [0, 1], shape (N, 1, 28, 28), to logits (N, 10), and offers its
 penultimate features for distances between sets of images. Members differ in kernel size, depth and
-connectivity so that their errors, and what fools them, differ (An et al. 2020, arXiv:2008.10400).
+connectivity so that their errors differ, and attacks on one fail on others (An et al. 2020, arXiv:2008.10400).
 
 `three` and `residual` fold the image first: each 2 x 2 block of pixels becomes four channels, which keeps
 every pixel and quarters the positions at which a convolution has to work.
@@ -21,7 +21,7 @@ SIDE = 28
 
 
 def convolution(channels_in: int, channels_out: int, kernel: int) -> nn.Sequential:
-    """A convolution that keeps the size, batch norm, ReLU: (N, C_in, H, W) -> (N, C_out, H, W)."""
+    """Construct a padded convolution, batch norm and ReLU: (N, C_in, H, W) -> (N, C_out, H, W)."""
     return nn.Sequential(
         nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(channels_out),
@@ -30,7 +30,7 @@ def convolution(channels_in: int, channels_out: int, kernel: int) -> nn.Sequenti
 
 
 def _unpadded(channels: Sequence[int], kernel: int) -> list[nn.Module]:
-    """Convolutions with batch norm and ReLU from each number of channels to the next; each shrinks an image."""
+    """Construct unpadded convolutions with batch norm and ReLU, from each number of channels to the next."""
     layers: list[nn.Module] = []
     for channels_in, channels_out in pairwise(channels):
         layers += [nn.Conv2d(channels_in, channels_out, kernel, bias=False), nn.BatchNorm2d(channels_out), nn.ReLU()]
@@ -38,7 +38,7 @@ def _unpadded(channels: Sequence[int], kernel: int) -> list[nn.Module]:
 
 
 class Residual(nn.Module):
-    """Two convolutions beside an identity: relu(x + f(x)) (He et al. 2016, arXiv:1512.03385)."""
+    """Residual block of two convolutions, relu(x + f(x)) (He et al. 2016, arXiv:1512.03385)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -69,18 +69,18 @@ class Member(nn.Module):
         self.head = nn.Linear(width, CLASSES)
 
     def features(self, images: Tensor) -> Tensor:
-        """Penultimate features: (N, 1, 28, 28) in [0, 1] -> (N, width)."""
+        """Compute penultimate features: (N, 1, 28, 28) in [0, 1] -> (N, width)."""
         features: Tensor = self.body(images)
         return features
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits: (N, 1, 28, 28) in [0, 1] -> (N, 10)."""
+        """Compute logits: (N, 1, 28, 28) in [0, 1] -> (N, 10)."""
         logits: Tensor = self.head(self.features(images))
         return logits
 
 
 def three() -> Member:
-    """Five 3 x 3 convolutions without padding or pooling, after M3 of An et al. 2020, folded and narrower: fast."""
+    """Construct the fast member: five 3 x 3 convolutions without padding or pooling, as An et al.'s M3, narrower."""
     body = nn.Sequential(
         nn.PixelUnshuffle(2),  # (N, 4, 14, 14)
         *_unpadded([4, 32, 48, 64, 80, 96], 3),
@@ -93,7 +93,7 @@ def three() -> Member:
 
 
 def residual() -> Member:
-    """A small residual network with global average pooling: no position-dependent weights at all."""
+    """Construct a small residual network with global average pooling: no weight depends on the position."""
     body = nn.Sequential(
         nn.PixelUnshuffle(2),  # (N, 4, 14, 14)
         convolution(4, 32, 3),
@@ -109,15 +109,15 @@ def residual() -> Member:
 
 
 def unpooled5() -> Member:
-    """Five 5 x 5 convolutions from full resolution without padding or pooling, after M5 of An et al. 2020, narrower.
+    """Construct five 5 x 5 convolutions at full resolution without padding or pooling, as An et al.'s M5, narrower.
 
-    Each layer sees less of the edges than the one before it, and nothing is thrown away before the head.
+    Each layer loses some of the edges, and no position is discarded before the head.
     """
     return Member(nn.Sequential(*_unpadded([1, 16, 32, 48, 64, 80], 5), nn.Flatten()), 80 * 8 * 8)
 
 
 def channels_last(network: Member) -> Member:
-    """The same network with its weights laid out channels last, which the CPU's convolutions prefer."""
+    """Return the network with weights in channels-last layout, which CPU convolutions prefer."""
     return network.to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
 
 

@@ -1,9 +1,8 @@
-"""Images that are no digits, drawn at random, from which the judge learns to be unsure.
+"""Random non-digits, from which the judge learns to be unsure (outlier exposure).
 
-Outlier exposure: Hendrycks, Mazeika and Dietterich 2019, arXiv:1812.04606. A network that has only ever seen digits
-calls anything a digit with confidence; one that is asked for a uniform answer to a few percent of non-digits does not.
-All kinds are far from digits: with strokes, superposed digits and shuffled blocks among them, odd but real digits were
-taken for outliers too.
+Hendrycks, Mazeika and Dietterich 2019, arXiv:1812.04606. A network trained only on digits classifies any image with
+confidence; one trained to a uniform answer on a few percent of non-digits does not. All kinds are far from digits:
+with strokes, superposed digits and shuffled blocks among them, the judge mistook unusual real digits for outliers.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ Draw = Callable[[Tensor, torch.Generator], Tensor]
 
 
 def draw(digits: Tensor, generator: torch.Generator) -> Tensor:
-    """As many non-digits as there are digits, each row of a kind drawn at random.
+    """Draw a non-digit for each digit, each of a random kind.
 
     Parameters
     ----------
-    digits : (N, 1, 28, 28) in [0, 1], the raw material of some kinds
+    digits : (N, 1, 28, 28) in [0, 1], the input of some kinds
 
     Returns
     -------
@@ -43,14 +42,14 @@ def _uniform(digits: Tensor, generator: torch.Generator, *shape: int) -> Tensor:
 
 
 def constant(digits: Tensor, generator: torch.Generator) -> Tensor:
-    """One gray value everywhere, blank paper in a third of the images."""
+    """Draw images of one gray value, a third of them blank."""
     level = _uniform(digits, generator, 1, 1, 1)
     blank = _uniform(digits, generator, 1, 1, 1) < 1 / 3
     return torch.where(blank, torch.zeros(()), level).expand(-1, 1, 28, 28)
 
 
 def noise(digits: Tensor, generator: torch.Generator) -> Tensor:
-    """Independent pixels: uniform gray values, a random share of which is ink-free, of random strength."""
+    """Draw independent pixels, a random share of them blank: uniform gray values, or white in half of the images."""
     values = _uniform(digits, generator, 1, 28, 28)
     kept = _uniform(digits, generator, 1, 28, 28) < _uniform(digits, generator, 1, 1, 1).clamp(0.05)
     hard = _uniform(digits, generator, 1, 1, 1) < 0.5
@@ -58,7 +57,7 @@ def noise(digits: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def clouds(digits: Tensor, generator: torch.Generator) -> Tensor:
-    """Smooth noise: coarse random fields, interpolated and stretched, so that blobs and ribbons appear."""
+    """Draw smooth noise: coarse random fields, interpolated and stretched to blobs and ribbons."""
     side = int(torch.randint(4, 15, (), generator=generator))
     field = torch.randn(len(digits), 1, side, side, generator=generator)
     smooth = functional.interpolate(field, size=(28, 28), mode="bicubic", align_corners=True)
@@ -68,13 +67,13 @@ def clouds(digits: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def shuffled(digits: Tensor, generator: torch.Generator) -> Tensor:
-    """The pixels of a digit in random order, one order a draw."""
+    """Shuffle the pixels of digits, all in the same random order."""
     order = torch.randperm(784, generator=generator)
     return digits.reshape(-1, 784)[:, order].reshape(-1, 1, 28, 28)
 
 
 def inverted(digits: Tensor, generator: torch.Generator) -> Tensor:
-    """White ink turned black."""
+    """Invert black and white."""
     return 1 - digits
 
 

@@ -1,8 +1,8 @@
 """Training of one member of the judge: distorted digits, one learning-rate cycle, averaged weights.
 
-The recipe is fixed here and everything random follows from one seed, so that a member can be trained again to
+The recipe is fixed here and all randomness follows from one seed, so that training a member again gives
 the same figures. Choices were made on the last 5,000 training images, which no member is trained on; the test
-set plays no part.
+set is not used.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from reference.seeding import generator_for
 from reference.train import Resumable, average
 
 HELD_OUT = 5_000
+"""Training images, the last ones, on which no member is trained."""
 
 DISTORTIONS = {
     "std": Distortion(),
@@ -30,12 +31,12 @@ DISTORTIONS = {
     "pens": Distortion(rotation=18, log_scale=0.15, shear=0.2, shift=3.0, elastic=1.0, thickness=0.6),
     "shifted": Distortion(rotation=20, log_scale=0.12, shear=0.15, shift=4.5, elastic=0.8),
 }
-"""How far digits are distorted; members that learn from other distortions err differently."""
+"""Strengths of the distortion by name; members trained with different ones make different errors."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a member's weights, beside the training data."""
+    """Settings that determine a member's weights, together with the training data."""
 
     network: str
     """A key of `classifiers.network.NETWORKS`."""
@@ -50,21 +51,21 @@ class Recipe:
     smoothing: float = 0.03
     """Label smoothing (Szegedy et al. 2016, arXiv:1512.00567)."""
     dropout: float = 0.3
-    """Share of penultimate features that are dropped at each step."""
+    """Share of penultimate features dropped at each step."""
     outliers: int = 8
-    """Images that are no digits in each step, for which a uniform answer is asked."""
+    """Number of non-digits in each step, for which the target is the uniform distribution."""
     exposure: float = 0.06
-    """Weight of the outliers' cross-entropy from the uniform distribution. About a digit's own weight: ten times as
-    much made the judge indifferent to odd digits, and cost .3 % of accuracy."""
+    """Weight of the outliers' cross-entropy with the uniform distribution, about that of a digit. Ten times as much
+    made the judge unsure of unusual digits, and cost .3 % of accuracy."""
     doubt: float = 0.0
-    """After the first third of the training, a distorted digit whose label the network gives less than this probability
-    is left out of the step: a few of MNIST's training labels are wrong, and a distortion may spoil a digit."""
+    """Least probability of the label with which a distorted digit counts after the first third of the training: a few
+    of MNIST's training labels are wrong, and a distortion may spoil a digit."""
     decay: float = 0.998
-    """Decay a step of the exponential moving average of the weights, which is what is kept."""
+    """Decay per step of the exponential moving average of the weights, which is the result."""
 
     @property
     def name(self) -> str:
-        """What the member is called: its network, and its distortions where they are not the usual ones."""
+        """Name of the member: its network, and its distortions unless they are the usual ones."""
         return self.network if self.distortion == "std" else f"{self.network}-{self.distortion}"
 
 
@@ -75,7 +76,7 @@ COMMITTEE = (
     Recipe("residual", epochs=45, distortion="pens", doubt=0.01),
     Recipe("unpooled5", epochs=100, distortion="shifted", doubt=0.01),
 )
-"""The public judge's members; the first is the one that is asked first, and that features come from."""
+"""The public judge's members; the first one is asked first, and provides the features."""
 
 
 def split(images: Tensor, labels: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
@@ -88,11 +89,11 @@ def split(images: Tensor, labels: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[
 
 
 class Training(Resumable):
-    """One member being trained (reference.train.Training).
+    """Training of one member (a `reference.train.Training`).
 
     Parameters
     ----------
-    examples : number of training images, which with batch and epochs gives the length of the schedule
+    examples : number of training images, which determines the length of the schedule
     """
 
     def __init__(self, recipe: Recipe, examples: int) -> None:
@@ -105,7 +106,7 @@ class Training(Resumable):
         self.averaged = channels_last(NETWORKS[recipe.network]())
         self.averaged.load_state_dict(self.network.state_dict())
         self.averaged.eval()
-        # Weight decay belongs on what multiplies, not on biases and batch norm's scales.
+        # Weight decay applies to weights, not to biases and batch norm's scales.
         groups = [
             {"params": [p for p in self.network.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
             {"params": [p for p in self.network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
@@ -118,7 +119,7 @@ class Training(Resumable):
         self.steps = 0
 
     def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
-        """One update; the cross-entropy with smoothed labels, nats."""
+        """Update once on images (B, 1, 28, 28), labels (B,); return the cross-entropies in nats."""
         self.network.train()
         distorted = coarsen(distort(images, generator, DISTORTIONS[self.recipe.distortion]), generator)
         strange = outliers.draw(distorted[: self.recipe.outliers], generator)
@@ -128,7 +129,7 @@ class Training(Resumable):
         mask = torch.rand(features.shape, generator=generator) >= self.recipe.dropout
         logits = self.network.head(features * mask / (1 - self.recipe.dropout))
         of_digits, of_strange = logits[: len(labels)], logits[len(labels) :]
-        kept = self._believed(of_digits.detach(), labels, progress)
+        kept = self.believed(of_digits.detach(), labels, progress)
         loss = functional.cross_entropy(of_digits[kept], labels[kept], label_smoothing=self.recipe.smoothing)
         surprise = -of_strange.log_softmax(1).sum() / max(of_strange.numel(), 1)
         self.optimizer.zero_grad()
@@ -136,22 +137,25 @@ class Training(Resumable):
         self.optimizer.step()
         self.schedule.step()
         self.steps += 1
-        # The average warms up with the training: early weights are forgotten at once.
+        # The average warms up with the training, so that it forgets early weights quickly.
         average(self.averaged, self.network, min(self.recipe.decay, self.steps / (self.steps + 20)))
         return {"cross-entropy": loss.item(), "outliers": surprise.item()}
 
-    def _believed(self, logits: Tensor, labels: Tensor, progress: float) -> Tensor:
-        """Which labels (N,) are learnt: bool (N,), true for all while the network is young, or where none would be."""
+    def believed(self, logits: Tensor, labels: Tensor, progress: float) -> Tensor:
+        """Select the labels (N,) to learn from, bool (N,), by `Recipe.doubt`.
+
+        All of them in the first third of the training, or if none would be left.
+        """
         given = logits.softmax(1).gather(1, labels[:, None]).squeeze(1)
         believed = given >= self.recipe.doubt
         return believed | bool(progress < 1 / 3 or not believed.any())
 
     def state(self) -> dict[str, Any]:
-        """Weights, their average, optimiser, schedule."""
+        """Return weights, their average, optimiser and schedule."""
         return super().state() | {"steps": self.steps}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`."""
+        """Restore what `state()` returned."""
         super().load_state(state)
         self.steps = state["steps"]
 
@@ -166,5 +170,5 @@ class Training(Resumable):
 
 @torch.inference_mode()
 def logits_of(network: nn.Module, images: Tensor, batch: int = 500) -> Tensor:
-    """Logits (N, 10) of images (N, 1, 28, 28), in batches."""
+    """Compute logits (N, 10) of images (N, 1, 28, 28), in batches."""
     return torch.cat([network(part) for part in torch.split(images, batch)])

@@ -1,8 +1,8 @@
-"""A judge on disk: one safetensors file with all members in float16, and in its header what is known of them.
+"""The file format of a judge: one safetensors file with all members in float16, and their facts in its header.
 
 Tensors are named `<member>/<tensor>`. The header holds the networks, recipes, temperatures and thresholds, so that a
-private judge is a single file that can be handed on. A file that somebody else made is held to what a judge can be
-before anything is computed with it: its size, its numbers and its facts.
+private judge is a single file. Files may come from others: size, numbers and facts are checked before anything is
+computed with them.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from classifiers.network import CLASSES, NETWORKS, SIDE, Member, channels_last
 
 LARGEST = 64 * 2**20
-"""Bytes that a judge's file may have; the shipped one is a twentieth of it."""
+"""Largest size of a judge's file, in bytes; the shipped one is a twentieth of it."""
 SHIPPED = Path(__file__).parent / "weights" / "judge.safetensors"
 
 
 class WeightsError(Exception):
-    """A judge's file is absent, damaged, or not of known networks. The message names the file."""
+    """A judge's file is missing or damaged, or has unknown networks. The message names the file."""
 
 
 class _Said(BaseModel):
@@ -36,7 +36,7 @@ class _Said(BaseModel):
 
 
 class MemberFacts(_Said):
-    """What the header says of one member."""
+    """Facts of one member in the header."""
 
     name: str = Field(pattern=r"^[\w.-]+$")
     network: str
@@ -44,23 +44,23 @@ class MemberFacts(_Said):
     recipe: dict[str, str | int | float]
     held_out_accuracy: float = Field(ge=0, le=1)
     temperature: float = Field(default=1.0, gt=0)
-    """What the logits are divided by before the softmax, from held-out images."""
+    """Divisor of the logits before the softmax, fitted on held-out images."""
 
 
 class Facts(_Said):
-    """What the header says of a judge."""
+    """Facts of a judge in the header."""
 
     data: str
-    """What it was trained on."""
+    """Name of the training data."""
     members: tuple[MemberFacts, ...] = Field(min_length=1, max_length=9)
     temperature: float = Field(default=1.0, gt=0)
-    """Of the members' mean."""
+    """Temperature of the members' mean."""
     sure: float = Field(default=1.0, ge=0, le=1)
-    """Confidence from which the first member's verdict stands without the others'."""
+    """Confidence from which the first member decides alone."""
     doubt: float = Field(default=1.0, ge=0, le=1)
     """Doubt that less than one in a hundred real digits exceeds."""
     real_spread: tuple[float, ...] = ()
-    """Trace of the covariance of the first member's features of held-out real digits, by digit."""
+    """Trace of the covariance of the first member's features, by digit, on held-out real digits."""
 
     @field_validator("members")
     @classmethod
@@ -78,29 +78,29 @@ class Facts(_Said):
 
 
 def save(path: Path, networks: Sequence[Member], facts: Facts) -> None:
-    """Write a judge of these networks, in the order of `facts.members`."""
+    """Write a judge with these networks, in the order of `facts.members`."""
     tensors = {}
     for network, member in zip(networks, facts.members, strict=True):
         for name, value in network.state_dict().items():
             tensors[f"{member.name}/{name}"] = (value.half() if value.is_floating_point() else value).contiguous()
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Whoever reads the file meanwhile, or after an interruption, finds the old judge or the new one, never half of one.
+    # Readers find either the old or the new judge, never half of one, even after an interruption.
     partial = path.with_name(path.name + ".partial")
     save_file(tensors, partial, metadata={"gradebench": facts.model_dump_json()})
     partial.replace(path)
 
 
 def load(path: Path, fold: bool = True) -> tuple[list[Member], Facts, str]:
-    """The networks in evaluation mode, what is known of them, and the SHA-256 of the file.
+    """Read a judge: the networks in evaluation mode, their facts, and the SHA-256 of the file.
 
     Parameters
     ----------
-    fold : fold each batch norm into the layer before it, which gives the same answers faster
+    fold : fold each batch norm into the layer before it, which is faster and equivalent
 
     Raises
     ------
     WeightsError
-        for a file that is absent, damaged or of unknown networks
+        if the file is missing or damaged, or has unknown networks
     """
     content = _content(path)
     try:
@@ -123,14 +123,14 @@ def load(path: Path, fold: bool = True) -> tuple[list[Member], Facts, str]:
         own = {name.removeprefix(mark): state.pop(name) for name in list(state) if name.startswith(mark)}
         networks.append(_network(member, own, path, fold))
     if state:
-        raise WeightsError(f"{path}: {next(iter(state))!r} belongs to no member that the header names.")
+        raise WeightsError(f"{path}: {next(iter(state))!r} belongs to no member named in the header.")
     return networks, facts, hashlib.sha256(content).hexdigest()
 
 
 def _content(path: Path) -> bytes:
-    """The file's bytes, read once, so that the digest is of the very weights that judge."""
+    """Read the file's bytes once, so that the digest belongs to the weights in use."""
     if not path.exists():
-        raise WeightsError(f"{path}: no such file; `gradebench judge train` makes one.")
+        raise WeightsError(f"{path}: no such file; `gradebench judge train` writes one.")
     if not path.is_file():
         raise WeightsError(f"{path}: not a regular file; `gradebench judge train` writes judge.safetensors.")
     try:
@@ -139,7 +139,7 @@ def _content(path: Path) -> bytes:
     except OSError as error:
         raise WeightsError(f"{path}: can't be read ({error.strerror}).") from error
     if len(content) > LARGEST:
-        raise WeightsError(f"{path}: larger than {LARGEST >> 20} MB, which no judge is.")
+        raise WeightsError(f"{path}: larger than {LARGEST >> 20} MB, the limit for a judge.")
     return content
 
 
@@ -158,7 +158,7 @@ def _network(member: MemberFacts, own: dict[str, torch.Tensor], path: Path, fold
     if fold:
         _fold(network.body)
     if not _answers(network):
-        message = "its answers to blank and to black paper are no numbers (a variance below 0, or weights too large)."
+        message = "its answers to blank and black images are not finite (a variance below 0, or weights too large)."
         raise WeightsError(f"{path}: {member.name}: {message}")
     return channels_last(network)
 
@@ -188,5 +188,5 @@ def _fold(module: nn.Module) -> None:
 
 
 def parameters(network: nn.Module) -> int:
-    """Number of trained weights."""
+    """Count the trained weights."""
     return sum(p.numel() for p in network.parameters())

@@ -1,4 +1,4 @@
-"""Random affine and elastic distortions of digits, each image by its own draw.
+"""Random affine and elastic distortions of digits, drawn for each image separately.
 
 Source: Simard, Steinkraus and Platt 2003, "Best practices for convolutional neural networks applied to
 visual document analysis": small rotations, scalings, shears and shifts, and a smooth random displacement.
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Distortion:
-    """How far an image may be distorted; every draw is uniform in ± the value unless a line says otherwise."""
+    """Strength of the distortions; each draw is uniform in ± the value unless its line says otherwise."""
 
     rotation: float = 13.0
     """Degrees."""
@@ -29,7 +29,7 @@ class Distortion:
     elastic: float = 1.0
     """Standard deviation of the displacement at the knots of the elastic field, in pixels."""
     thickness: float = 0.0
-    """Share of the way to strokes one pixel wider on each side, or, half as far, thinner; pens differ."""
+    """Largest share of a change to strokes one pixel wider on each side; strokes get thinner by at most half of it."""
     knots: int = 6
     """Knots of the elastic field along each axis; between them it is interpolated bicubically."""
 
@@ -39,8 +39,8 @@ def distort(images: Tensor, generator: torch.Generator, strength: Distortion = D
 
     Parameters
     ----------
-    images : float32 in [0, 1], shape (N, 1, H, W); what lies outside an image counts as 0 (ink-free)
-    generator : CPU generator that every draw comes from
+    images : float32 in [0, 1], shape (N, 1, H, W); pixels outside an image count as 0 (ink-free)
+    generator : CPU generator of all draws
 
     Returns
     -------
@@ -74,9 +74,9 @@ def distort(images: Tensor, generator: torch.Generator, strength: Distortion = D
 
 
 def _thicken(images: Tensor, share: Tensor) -> Tensor:
-    """Images (N, 1, H, W) moved towards their dilation by a share (N, 1, 1, 1) above 0, their erosion by one below.
+    """Move images (N, 1, H, W) towards their dilation by a positive share (N, 1, 1, 1), or erosion by a negative one.
 
-    Thin strokes fade under erosion before they vanish, so that it goes but half as far.
+    Erosion goes half as far, because thin strokes fade under it before they vanish.
     """
     wider = functional.max_pool2d(images, 3, 1, 1)
     thinner = -functional.max_pool2d(-images, 3, 1, 1)
@@ -84,9 +84,9 @@ def _thicken(images: Tensor, share: Tensor) -> Tensor:
 
 
 def coarsen(images: Tensor, generator: torch.Generator, share: float = 0.1) -> Tensor:
-    """Some of the images as a coarse scanner would give them: fewer pixels, blown up again, contrast stretched.
+    """Replace some of the images by coarse scans: reduced to fewer pixels, enlarged again, contrast stretched.
 
-    Digits of other origins come at lower resolution and with thicker strokes than MNIST's.
+    Digits from other sources have a lower resolution and thicker strokes than MNIST's.
 
     Parameters
     ----------

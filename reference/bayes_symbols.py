@@ -1,9 +1,9 @@
-"""Streams of symbols whose statistics change at every RESET, and the best possible predictions of them.
+"""Streams of symbols whose distribution changes at every RESET, and their Bayes-optimal predictor.
 
 The second part of the UCL coursework: over the letters 1, 2, 3 and RESET, probabilities p ~ Dirichlet(α) are drawn,
-T − 1 letters are drawn from p, RESET follows, and all begins anew. Whoever knows α and T, but not p, predicts best by
-the posterior mean: (αₖ + how often k came since the RESET) / (Σα + letters since the RESET); and RESET itself is
-certain when it is due (Gelman et al., "Bayesian Data Analysis", 3rd edition, 3.4). A recurrent network that is trained
+T − 1 letters are drawn from p, RESET follows, and the cycle starts again. The best prediction from α and T, without
+p, is the posterior mean: (αₖ + count of k since the RESET) / (Σα + letters since the RESET); and RESET itself is
+certain at the end of a period (Gelman et al., "Bayesian Data Analysis", 3rd edition, 3.4). A recurrent network trained
 on such streams has to count.
 
 Letters 1, 2, 3 are stored as 0, 1, 2, RESET as 3. A stream begins with the first letter after a RESET.
@@ -28,12 +28,12 @@ LENGTH = 100
 
 @dataclass(frozen=True)
 class Process:
-    """What a stream is drawn from."""
+    """Parameters of the distribution of a stream."""
 
     concentration: tuple[float, ...]
     """α of the Dirichlet distribution, one for each letter."""
     period: int
-    """T: symbols from one RESET to the next, RESET counted."""
+    """T: number of symbols from one RESET to the next, including RESET."""
 
 
 PROCESSES: Mapping[str, Process] = MappingProxyType(
@@ -44,15 +44,15 @@ PROCESSES: Mapping[str, Process] = MappingProxyType(
         "M4": Process((1.3, 1.3, 1.3), 20),
     }
 )
-"""What each of the coursework's four models is trained on."""
+"""The processes on which the coursework's four models are trained."""
 
 
 def streams(process: Process, n: int, generator: torch.Generator, length: int = LENGTH) -> Tensor:
-    """Symbols int64 (n, length) of n streams.
+    """Draw n streams: symbols int64 (n, length).
 
-    The letters are drawn one by one from their distribution given those before, p integrated out (Pólya's urn:
-    Blackwell and MacQueen 1973), which is the same as drawing p first. So uniform numbers of one explicit generator
-    are all the randomness there is.
+    The letters are drawn one by one from their distribution given those before, with p integrated out (Pólya's urn:
+    Blackwell and MacQueen 1973), which is equivalent to drawing p first. All randomness is uniform numbers of one
+    explicit generator.
     """
     cycles = -(-length // process.period)
     drawn = torch.full((n, cycles, process.period), RESET)
@@ -67,9 +67,9 @@ def streams(process: Process, n: int, generator: torch.Generator, length: int = 
 
 
 def predict(process: Process, symbols: Tensor) -> Tensor:
-    """P(x_{t+1} | x_1 … x_t), t = 1 … L − 1, float64 (N, L − 1, 4), for symbols (N, L).
+    """Compute P(x_{t+1} | x_1 … x_t), t = 1 … L − 1, float64 (N, L − 1, 4), for symbols (N, L).
 
-    When RESET is due is known from the position alone; what is counted are the letters since then.
+    The time of a RESET follows from the position alone; the letters since then are counted.
     """
     n, length = symbols.shape
     cycles = -(-length // process.period)
@@ -84,16 +84,16 @@ def predict(process: Process, symbols: Tensor) -> Tensor:
 
 
 def expected_cross_entropy(process: Process, length: int = LENGTH) -> float:
-    """What `predict` reaches on average, nats a step over the length − 1 predictions: no predictor has less.
+    """Compute the expected cross-entropy of `predict`, the least of any predictor: nats a step, length − 1 predictions.
 
-    A sum over all counts that the letters since the last RESET can have, by the Dirichlet-multinomial distribution.
+    Sums over all possible counts of letters since the last RESET, by the Dirichlet-multinomial distribution.
     """
     after = [_expected_entropy(process.concentration, letters) for letters in range(process.period - 1)] + [0.0]
     return sum(after[t % process.period] for t in range(1, length)) / (length - 1)
 
 
 def _expected_entropy(concentration: tuple[float, ...], letters: int) -> float:
-    """Mean entropy in nats of the prediction that follows so many letters."""
+    """Compute the mean entropy, in nats, of the prediction after the given number of letters."""
     total = sum(concentration)
     mean = 0.0
     for first in range(letters + 1):
@@ -110,7 +110,7 @@ def _expected_entropy(concentration: tuple[float, ...], letters: int) -> float:
 
 
 class BayesPredictor:
-    """The optimal predictor behind the interface of a trained one."""
+    """The optimal predictor with the interface of a trained model."""
 
     def __init__(self, process: Process) -> None:
         self.process = process

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reference.architecture import Architecture
 from reference.augment import distort
 from reference.seeding import generator_for
 from reference.train import Resumable, average, one_cycle, set_rate
@@ -23,12 +24,12 @@ CLASSES = 10
 
 
 class Generator(nn.Module):
-    """Noise and label to image.
+    """Maps noise and label to an image.
 
     Parameters
     ----------
     concat_activation : "relu" or "none", applied to the normalised embeddings of noise and label
-    value_range : the range in which the network was trained to answer. The tanh gives [−1, 1], which "-1,1" maps
+    value_range : range of the images that the network was trained on. The tanh gives [−1, 1], which "-1,1" maps
         to [0, 1] for grading; "0,1" takes the output as it is.
     """
 
@@ -68,7 +69,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Image and label to the logit of the probability that the image is real."""
+    """Maps image and label to the logit of the probability that the image is real."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,7 +92,7 @@ class Discriminator(nn.Module):
 
 
 def _recogniser() -> nn.Sequential:
-    """A convolutional classifier: (N, 784) in [0, 1] -> logits (N, 10)."""
+    """Construct a convolutional classifier: (N, 784) in [0, 1] -> logits (N, 10)."""
     layers: list[nn.Module] = [nn.Unflatten(-1, (1, 28, 28)), nn.PixelUnshuffle(2)]  # (N, 4, 14, 14)
     for channels_in, channels_out in ((4, 32), (32, 32), (32, 64), (64, 64)):
         convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
@@ -102,7 +103,7 @@ def _recogniser() -> nn.Sequential:
 
 
 def _disturbed(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Images (B, 784) in [-1, 1], all shifted by up to two pixels each way, with noise of deviation .2."""
+    """Shift images (B, 784) in [-1, 1] by up to two pixels, all alike, and add noise of standard deviation .2."""
     down, across = torch.randint(-2, 3, (2,), generator=generator).tolist()
     shifted = images.view(-1, 28, 28).roll((down, across), (1, 2)).reshape(-1, PIXELS)
     return shifted + 0.2 * torch.randn(images.shape, generator=generator)
@@ -111,26 +112,26 @@ def _disturbed(images: Tensor, generator: torch.Generator) -> Tensor:
 class Training(Resumable):
     """Non-saturating adversarial training with auxiliary classifiers; the generator's averaged weights are kept.
 
-    A small classifier learns from real images beside the discriminator, and asks the generator for recognisable digits
-    (Odena, Olah and Shlens 2017, arXiv:1610.09585); towards the end a larger one joins it, since the generator learns
-    to please the small one alone. Neither is part of the result. Both are trained apart from the judge, but the larger
-    one resembles its members: an accuracy above that of real digits says as much.
+    A small classifier learns from real images beside the discriminator, and its loss on generated images makes the
+    generator's digits recognisable (Odena, Olah and Shlens 2017, arXiv:1610.09585). Towards the end a larger one joins
+    it, because the generator overfits the small one. Neither is part of the result. Both are trained apart from the
+    judge, but the larger one resembles its members, which is why the accuracy exceeds that of real digits.
     """
 
     epochs = 41
     main = 30
-    """Epochs of the main part; in the rest, at a low rate, what is recognisable is made robustly so."""
+    """Epochs of the main part; the rest, at a low learning rate, makes the digits recognisable under disturbances."""
     learning = range(32, 37)
-    """Epochs in which the recogniser, a larger classifier, learns from distorted real digits; then it takes part."""
+    """Epochs in which the recogniser, the larger classifier, learns from distorted digits; then its loss counts."""
     batch = 128
     rate = 2e-4
     decay = 0.999
     smoothing = 0.1
     """One-sided label smoothing for the discriminator (Salimans et al. 2016, arXiv:1606.03498)."""
     recognition = 1.0
-    """Weight of the auxiliary classifier's cross-entropy in the generator's loss, to begin with."""
+    """Initial weight of the auxiliary classifier's cross-entropy in the generator's loss."""
     insistence = 8.0
-    """What that weight rises to, from 65 to 80 % of the main part, once there is variety to spare."""
+    """Final value of that weight, which rises from 65 to 80 % of the main part, when the samples are diverse enough."""
     options: Mapping[str, str] = {"concat_activation": "relu", "value_range": "-1,1"}
 
     def __init__(self, seed: int = 1) -> None:
@@ -170,7 +171,7 @@ class Training(Resumable):
         self.of_adversaries = torch.optim.Adam(self.adversaries, self.rate, betas=(0.5, 0.999), fused=True)
 
     def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
-        """One update of discriminator and classifier, one of the generator; images (B, 1, 28, 28), labels (B,)."""
+        """Update discriminator and classifier, then the generator, once; images (B, 1, 28, 28), labels (B,)."""
         main = progress * self.epochs / self.main
         epoch = progress * self.epochs
         if int(epoch) in self.learning:
@@ -210,7 +211,7 @@ class Training(Resumable):
         return {"discriminator": loss.item(), "generator": fooled.item(), "recognition": recognised.item()}
 
     def _learn(self, images: Tensor, labels: Tensor, epoch: float) -> None:
-        """One update of the recogniser on distorted digits, with draws of its own."""
+        """Update the recogniser on distorted digits, with a generator of its own."""
         draws = generator_for("recogniser", self.name, self.seed, f"{epoch:.6f}")
         share = (epoch - self.learning.start) / len(self.learning)
         set_rate(self.of_recogniser, 3e-3 * one_cycle(share))
@@ -223,7 +224,7 @@ class Training(Resumable):
         self.of_recogniser.step()
 
     def result(self) -> nn.Module:
-        """The generator with averaged weights, and batch-norm statistics that belong to them."""
+        """Return the generator with averaged weights and batch-norm statistics that fit them."""
         kept = Generator()
         kept.load_state_dict(self.averaged.state_dict())
         for module in kept.modules():
@@ -249,3 +250,14 @@ class Training(Resumable):
             "of_generator": self.of_generator,
             "of_adversaries": self.of_adversaries,
         }
+
+
+ARCHITECTURE = Architecture(
+    title="Conditional generative adversarial network",
+    summary="Digits of a given class by a conditional generative adversarial network",
+    task="conditional-generation",
+    checkpoint_key="g",
+    module=Generator,
+    options={"concat_activation": ("relu", "none"), "value_range": ("-1,1", "0,1")},
+    trainings={"cgan": Training},
+)

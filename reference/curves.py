@@ -9,10 +9,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 _SIZE = 5.2, 3.2
-"""Inches; at `_DOTS` an inch a picture takes about 15 kB."""
+"""Width and height in inches; at `_DOTS` per inch a picture takes about 15 kB."""
 _DOTS = 90
 _SPREAD = 30
-"""Values of which the largest is so many times the smallest are drawn on a logarithmic scale."""
+"""Ratio of the largest to the smallest value above which the scale is logarithmic."""
 
 
 def draw(curves: Mapping[str, Sequence[float]], path: Path, ylabel: str) -> None:
@@ -20,9 +20,9 @@ def draw(curves: Mapping[str, Sequence[float]], path: Path, ylabel: str) -> None
 
     Parameters
     ----------
-    curves : values after each epoch, by what the legend calls them
-    path : where the picture goes; its folder is made
-    ylabel : what the values are, with their unit
+    curves : values after each epoch, by their name in the legend
+    path : file to write; its folder is created
+    ylabel : label of the value axis, with the unit
     """
     figure = Figure(_SIZE, dpi=_DOTS, layout="constrained")
     FigureCanvasAgg(figure)

@@ -2,8 +2,8 @@
 
 Kingma and Welling 2014, arXiv:1312.6114; conditioning as in Sohn, Lee and Yan 2015 ("Learning structured output
 representation using deep conditional generative models"). Layer names and sizes are the coursework's: hidden 256,
-latent 100, 1,787,864 parameters. What the coursework leaves to the student, and what a state dict therefore does
-not tell, is an option: whether a ReLU follows the concatenation, and what `z_logstd` is the logarithm of.
+latent 100, 1,787,864 parameters. Two choices that the coursework leaves to the student, and that a state dict does not
+record, are options: whether a ReLU follows the concatenation, and whether `z_logstd` is log σ or log σ².
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reference.architecture import Architecture
 from reference.seeding import generator_for
 from reference.train import Averaged, average, one_cycle, set_rate
 
@@ -55,14 +56,14 @@ class CVAE(nn.Module):
         )
 
     def encode(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of q(z | x, y), each (N, latent), for images (N, 1, 28, 28), labels one-hot (N, 10)."""
+        """Compute mean, log-variance (N, latent) of q(z | x, y) for images (N, 1, 28, 28), one-hot labels (N, 10)."""
         joined = torch.cat([self.enc_img_fc(images.flatten(1)), self.enc_label_fc(labels)], 1)  # (N, 2 hidden)
         hidden = self.encoder(self.concat_activation(joined))
         log = self.z_logstd(hidden)
         return self.z_mean(hidden), log if self.z_log == "variance" else 2 * log
 
     def decode(self, codes: Tensor, labels: Tensor) -> Tensor:
-        """Mean image (N, 1, 28, 28) in [0, 1] of p(x | z, y), for codes (N, latent), labels one-hot (N, 10)."""
+        """Compute mean images (N, 1, 28, 28) in [0, 1] of p(x | z, y) for codes (N, latent), one-hot labels (N, 10)."""
         joined = torch.cat([self.dec_latent_fc(codes), self.dec_label_fc(labels)], 1)  # (N, 2 hidden)
         images: Tensor = self.decoder(self.concat_activation(joined))  # (N, 784)
         return images.view(-1, 1, 28, 28)
@@ -75,10 +76,10 @@ class CVAE(nn.Module):
 def negative_elbo(
     model: CVAE, images: Tensor, labels: Tensor, deviation: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """The two terms of the negative evidence lower bound, each a mean in nats an image.
+    """Compute the two terms of the negative evidence lower bound, each a mean in nats an image.
 
     The decoder's distribution is a Gaussian of fixed standard deviation `deviation` (the coursework's
-    `recon_logstd`), of which the constant is left out: ‖x − x̂‖² / 2σ², and KL(q(z | x, y) ‖ N(0, I)).
+    `recon_logstd`), without its constant: ‖x − x̂‖² / 2σ², and KL(q(z | x, y) ‖ N(0, I)).
     """
     mean, log_variance = model.encode(images, labels)
     noise = torch.randn(mean.shape, generator=generator)
@@ -92,7 +93,7 @@ class Training(Averaged[CVAE]):
     """Adam on the negative bound, one learning-rate cycle; the averaged weights are kept.
 
     The decoder's deviation weighs reconstruction against the prior. .8 is large for gray values: the codes then stay
-    close to the prior, and what is drawn from the prior looks like what is drawn from the data.
+    close to the prior, and samples from the prior resemble the data.
     """
 
     epochs = 40
@@ -116,7 +117,7 @@ class Training(Averaged[CVAE]):
         self.optimizer = torch.optim.Adam(self.model.parameters(), self.rate)
 
     def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
-        """One update on images (B, 1, 28, 28), labels (B,); both terms of the bound, nats an image."""
+        """Update once on images (B, 1, 28, 28) and labels (B,); return both terms of the bound, nats an image."""
         set_rate(self.optimizer, self.rate * one_cycle(progress))
         one_hot = functional.one_hot(labels, CLASSES).float()
         error, divergence = negative_elbo(self.model, images, one_hot, self.deviation, generator)
@@ -125,3 +126,14 @@ class Training(Averaged[CVAE]):
         self.optimizer.step()
         average(self.averaged, self.model, self.decay)
         return {"reconstruction": error.item(), "divergence": divergence.item()}
+
+
+ARCHITECTURE = Architecture(
+    title="Conditional variational autoencoder",
+    summary="Digits of a given class by a conditional variational autoencoder",
+    task="conditional-generation",
+    checkpoint_key="model",
+    module=CVAE,
+    options={"concat_activation": ("none", "relu"), "z_log": ("std", "variance")},
+    trainings={"cvae": Training},
+)

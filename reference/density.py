@@ -1,7 +1,7 @@
-"""The density of a flow in bits per dimension, and the check that its Jacobian is what it says it is.
+"""The density of a flow in bits per dimension, and a check of its log-determinant against autograd.
 
-log2 of the density of dequantised pixels that fill the unit interval, less 8 bits a pixel, is on average a lower bound
-of the log-probability of the whole numbers 0 … 255 (Theis, van den Oord and Bethge 2016, arXiv:1511.01844).
+log2 of the density of dequantised pixels on the unit interval, less 8 bits a pixel, is on average a lower bound
+on the log-probability of the integers 0 … 255 (Theis, van den Oord and Bethge 2016, arXiv:1511.01844).
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ _DEQUANTISED = Dequantised()
 
 
 def log_normal(z: Tensor) -> Tensor:
-    """Standard normal log-density (N,) of z (N, D), in nats."""
+    """Compute the standard normal log-density (N,) of z (N, D), in nats."""
     return -0.5 * (z.square().sum(1) + z.shape[1] * math.log(2 * math.pi))
 
 
 def log_density(flow: Flow, logits: Tensor) -> Tensor:
-    """Nats (N,), log p at logits (N, D), of a flow whose z is standard normal."""
+    """Compute log p (N,), in nats, at logits (N, D), of a flow with standard normal z."""
     z, log_det = flow(logits)
     return log_normal(z) + log_det
 
 
 def bits(flow: Flow, images: Tensor, noise: Tensor, preprocessing: Preprocessing = _DEQUANTISED) -> Tensor:
-    """−log2 p / D + 8 (N,) of images (N, D) in [0, 1] with noise (N, D) in [0, 1): all Jacobians counted."""
+    """Compute −log2 p / D + 8 (N,) of images (N, D) in [0, 1] with noise (N, D) in [0, 1), including all Jacobians."""
     logits, log_det = preprocessing.logits(images, noise)
     nats = log_density(flow, logits) + log_det
     return math.log2(LEVELS) - nats / (images.shape[1] * math.log(2))
@@ -46,14 +46,14 @@ def bits_per_dim(
     preprocessing: Preprocessing = _DEQUANTISED,
     chunk: int = 1000,
 ) -> Tensor:
-    """The bound on −log2 P(image) / D, (N,) float64: the mean of `bits` over draws of the noise.
+    """Compute the bound on −log2 P(image) / D, (N,) float64, as the mean of `bits` over draws of the noise.
 
     Parameters
     ----------
     images : (N, D) in [0, 1], multiples of 1/255
-    generator : CPU generator that the noise comes from
-    draws : how often every image is seen
-    chunk : images at a time
+    generator : CPU generator of the noise
+    draws : number of noise draws for each image
+    chunk : number of images in a batch
     """
     total = torch.zeros(len(images), dtype=torch.float64)
     with torch.no_grad():
@@ -66,9 +66,9 @@ def bits_per_dim(
 
 
 def jacobian_log_det(flow: Flow, value: Tensor) -> tuple[float, float]:
-    """What a flow says log |det ∂z/∂value| is at one value (D,), and what autograd's Jacobian says.
+    """Return log |det ∂z/∂value| at one value (D,) twice: as the flow computes it, and from autograd's Jacobian.
 
-    The matrix takes D backward passes; its determinant is taken in float64.
+    The Jacobian takes D backward passes; its determinant is computed in float64.
     """
 
     def z_of(v: Tensor) -> Tensor:

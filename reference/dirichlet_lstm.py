@@ -1,9 +1,9 @@
-"""Symbol by symbol: the LSTM of the UCL coursework (Deep Learning, homework 4, part 2).
+"""LSTM that predicts the next symbol, from the UCL coursework (Deep Learning, homework 4, part 2).
 
-A stream of one-hot symbols is read, and after each the probabilities of the next one are predicted: 32 LSTM units,
+The network reads a stream of one-hot symbols and predicts the next one after each: 32 LSTM units,
 ReLU, two fully connected layers of 64, four logits. Four models M1 to M4 are trained, each on streams of its own
-Dirichlet distribution and period (`reference.bayes_symbols`), by 1,000 batches of 64 fresh streams; what they can learn
-at best is the Bayes predictor.
+Dirichlet distribution and period (`reference.bayes_symbols`), by 1,000 batches of 64 fresh streams; the best possible
+result is the Bayes predictor.
 
 The network has to count up to a period's end. Its gates' biases therefore start spread over that many steps (Tallec and
 Ollivier 2018, arXiv:1804.11188, "chrono initialisation"), with which M2, the slowest to learn, came nearer to Bayes.
@@ -12,12 +12,15 @@ Ollivier 2018, arXiv:1804.11188, "chrono initialisation"), with which M2, the sl
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reference import recurrent_names
+from reference.architecture import Architecture
 from reference.bayes_symbols import PROCESSES, SYMBOLS, predict, streams
 from reference.recurrent import Activation, Recurrent, activation, head
 from reference.seeding import generator_for
@@ -25,7 +28,7 @@ from reference.train import Resumable, one_cycle, set_rate
 
 
 class DirichletLSTM(nn.Module):
-    """P(x_{t+1} | x_1 … x_t) over four symbols.
+    """Predicts P(x_{t+1} | x_1 … x_t) over four symbols.
 
     Parameters
     ----------
@@ -62,7 +65,7 @@ class Training(Resumable):
     """Adam on the cross-entropy, one learning-rate cycle, gradients clipped; every batch of streams is new."""
 
     epochs = 10
-    """Of 100 batches each: the coursework's 1,000 iterations."""
+    """Each of 100 batches, which makes the coursework's 1,000 iterations."""
     steps_per_epoch = 100
     batch = 64
     rate = 5e-3
@@ -79,7 +82,7 @@ class Training(Resumable):
         self.optimizer = torch.optim.Adam(self.model.parameters(), self.rate)
 
     def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
-        """One update on streams drawn here; images and labels go unused. Nats a step, and nats above Bayes."""
+        """Update once on fresh streams, ignoring images and labels; return nats a step, and nats above Bayes."""
         set_rate(self.optimizer, self.rate * one_cycle(progress))
         symbols = streams(self.process, self.batch, generator)
         scores = self.model.logits(functional.one_hot(symbols[:, :-1], SYMBOLS).float())
@@ -104,7 +107,7 @@ def _initialise(model: DirichletLSTM, period: int, generator: torch.Generator) -
     nn.init.xavier_uniform_(rnn.weight_ih_l0, generator=generator)
     for gate in rnn.weight_hh_l0.detach().chunk(4):
         nn.init.orthogonal_(gate, generator=generator)
-    # A forget gate of bias log τ and an input gate of −log τ keep what is seen for about τ steps.
+    # A forget gate with bias log τ and an input gate with −log τ remember an input for about τ steps.
     spread = (1 + (period - 1) * torch.rand(rnn.width, generator=generator)).log()
     with torch.no_grad():
         rnn.bias_ih_l0[: 2 * rnn.width] = torch.cat([-spread, spread])
@@ -112,3 +115,22 @@ def _initialise(model: DirichletLSTM, period: int, generator: torch.Generator) -
         if isinstance(module, nn.Linear):
             nn.init.kaiming_uniform_(module.weight, nonlinearity="relu", generator=generator)
             nn.init.zeros_(module.bias)
+
+
+def _architecture(which: str) -> Architecture:
+    """Describe the network of one of the four streams; a submission names the stream by the model's name."""
+    process = PROCESSES[which]
+    concentration = ", ".join(f"{alpha:g}" for alpha in process.concentration)
+    return Architecture(
+        title=f"LSTM over symbols, {which}",
+        summary=f"Next symbol of {which}: Dirichlet({concentration}), period {process.period}",
+        task="symbol-prediction",
+        checkpoint_key="model",
+        module=DirichletLSTM,
+        options={"rnn_activation": ("relu", "none"), "head_activation": ("relu", "none")},
+        adapt=partial(recurrent_names.adapt, "lstm", SYMBOLS, SYMBOLS),
+        trainings={f"dirichlet-lstm-{which.lower()}": partial(Training, which)},
+    )
+
+
+M1, M2, M3, M4 = (_architecture(which) for which in ("M1", "M2", "M3", "M4"))

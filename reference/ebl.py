@@ -1,19 +1,20 @@
-"""Energy-based learning of inpainting (TU Berlin, sheet 10): a generator against an energy, by gradient flip.
+"""Energy-based learning of inpainting (TU Berlin, sheet 10): a generator and an energy trained by gradient reversal.
 
 LeCun, Chopra, Hadsell, Ranzato and Huang 2006 ("A tutorial on energy-based learning"); the reversed gradient is that of
 Ganin and Lempitsky 2015, arXiv:1409.7495. From a corrupted image z the generator g makes x̂ = z(1 − m) + g(z)m; the
-energy E is to be low for whole images x and high for x̂, and one descent on
+energy E should be low for whole images x and high for x̂, and one descent on
 
     mean softplus(E(x) − E(x̂)),   x̂ = z(1 − m) + flip(g(z))m,   flip(a) = 2 stop_gradient(a) − a
 
 trains both: `flip` is the identity whose gradient is negated, so the generator lowers the energy that the energy net
-raises. Pixels lie in [−1, 1] inside this file's networks, and what is missing is gray, 0.
+raises. Pixels lie in [−1, 1] inside this file's networks; missing pixels are gray, 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reference.architecture import Architecture
 from reference.precision import fast_products
 from reference.seeding import draw_linear_layers, generator_for
 from reference.train import Averaged, average, one_cycle
@@ -31,11 +33,11 @@ HOLE = 6
 CORNER, REACH = 11, 4
 """The patch's corner lies at rows and columns 11 − 4 … 11 + 4."""
 WIDEST = 4096
-"""Units of the largest hidden layers that a checkpoint may have."""
+"""Largest number of units in a hidden layer of a checkpoint."""
 
 
 class Generator(nn.Module):
-    """784-1024-1024-784, Hardtanh after every layer: fills corrupted images (N, 784) in [−1, 1], 0 in the hole."""
+    """Fills holes (0) of images (N, 784) in [−1, 1]: layers of 784-1024-1024-784, a Hardtanh after each."""
 
     def __init__(self, width: int = 1024) -> None:
         super().__init__()
@@ -47,23 +49,23 @@ class Generator(nn.Module):
         return functional.hardtanh(self.unclipped(corrupted))
 
     def unclipped(self, corrupted: Tensor) -> Tensor:
-        """What goes into the last Hardtanh (N, 784)."""
+        """Compute the outputs (N, 784) before the last Hardtanh."""
         hidden = functional.hardtanh(self.fc1(corrupted))
         hidden = functional.hardtanh(self.fc2(hidden))
         outputs: Tensor = self.fc3(hidden)
         return outputs
 
     def inpaint(self, images: Tensor, mask: Tensor) -> Tensor:
-        """Images (N, 1, 28, 28) in [0, 1] with what `mask` (True: missing) marks generated; known pixels stay.
+        """Replace the pixels of images (N, 1, 28, 28) in [0, 1] where `mask` is True (missing); known pixels stay.
 
-        What stands in the hole is seen as it is: a generator that was trained on clean images shows itself by it.
+        The generator sees the hole's pixels as they are, which exposes one that was trained on clean images.
         """
         filled = (self((2 * images - 1).flatten(1)).view_as(images) + 1) / 2
         return torch.where(mask, filled, images)
 
 
 class Energy(nn.Module):
-    """784-1024-1024-1, Hardtanh after both hidden layers: energies (N,) of images (N, 784) in [−1, 1]."""
+    """Energies (N,) of images (N, 784) in [−1, 1]: layers of 784-1024-1024-1, a Hardtanh after both hidden ones."""
 
     def __init__(self, width: int = 1024) -> None:
         super().__init__()
@@ -78,14 +80,14 @@ class Energy(nn.Module):
 
 
 def flip(answers: Tensor) -> Tensor:
-    """The same values with the gradient negated."""
+    """Return the same values with the gradient negated."""
     return 2 * answers.detach() - answers
 
 
 def contrast(energy: Energy, images: Tensor, completed: Tensor, noise: Tensor | None = None) -> Tensor:
-    """The mean of softplus(E(x) − E(x̂)), for images and completed images (N, 784); nats.
+    """Compute the mean of softplus(E(x) − E(x̂)), in nats, for images and completed images (N, 784).
 
-    `noise` (2N, 784) is added to what the energy net sees: first to the images, then to the completed ones.
+    `noise` (2N, 784) is added to the energy net's inputs: its first half to `images`, its second to `completed`.
     """
     both = torch.cat([images, completed])  # (2N, 784)
     real, made = energy(both if noise is None else both + noise).float().chunk(2)
@@ -93,7 +95,7 @@ def contrast(energy: Energy, images: Tensor, completed: Tensor, noise: Tensor | 
 
 
 def holes(n: int, generator: torch.Generator) -> Tensor:
-    """Masks (N, 1, 28, 28), True in a patch of 6 × 6 whose corner is uniform on 7 … 15 in both directions."""
+    """Draw masks (N, 1, 28, 28), True in a patch of 6 × 6 with a corner uniform on 7 … 15 in both directions."""
     corners = CORNER + torch.randint(-REACH, REACH + 1, (2, n, 1), generator=generator)  # rows, columns
     inside = (torch.arange(28) >= corners) & (torch.arange(28) < corners + HOLE)  # (2, N, 28)
     return (inside[0, :, :, None] & inside[1, :, None, :]).unsqueeze(1)
@@ -101,7 +103,7 @@ def holes(n: int, generator: torch.Generator) -> Tensor:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a generator is trained."""
+    """Settings of a generator's training."""
 
     name: str
     title: str
@@ -110,22 +112,22 @@ class Recipe:
     rate: float
     """Learning rate of the one SGD optimiser."""
     ratio: float = 1.0
-    """How many times as fast the generator learns as the energy net."""
+    """Learning rate of the generator, relative to the energy net's."""
     examples: int | None = None
-    """Training images, from the first; all if None."""
+    """Number of training images, from the first; all if None."""
     noise: float = 0.0
-    """Standard deviation of the noise before the energy net."""
+    """Standard deviation of the noise added to the energy net's inputs."""
     in_hole: bool = False
-    """Whether the noise is on the missing pixels alone, rather than on all."""
+    """Add the noise to the missing pixels only, rather than to all."""
     loss: Literal["energy", "mse"] = "energy"
     overshoot: float = 0.0
     """Weight of the squared distance by which the generator's outputs leave [−1, 1] before they are clipped, summed
     over the hole: where they are clipped, the contrast has no gradient that would bring them back."""
     momentum: float = 0.0
     cycle: bool = False
-    """Whether the learning rate goes through one cycle, rather than staying constant."""
+    """Use one learning-rate cycle rather than a constant rate."""
     decay: float = 0.0
-    """Of the average of the generator's weights that is kept; 0 keeps the last ones."""
+    """Decay of the moving average of the generator's weights; 0 keeps the last ones."""
 
 
 NOISE = Recipe("ebl-noise", "EBL, first published setting", 39, 25, 0.05, examples=2500, noise=1.0)
@@ -142,7 +144,7 @@ MSE = Recipe(
     cycle=True,
     decay=0.99,
 )
-"""No energy at all: how well this network can do."""
+"""No energy: the best that this network can reach."""
 TUNED = Recipe(
     "ebl",
     "Energy-based learning, tuned",
@@ -157,13 +159,13 @@ TUNED = Recipe(
     decay=0.995,
 )
 """Strong noise in the hole blurs both distributions until the energy net sees little but the difference of their means
-given what is known; it learns four times as fast as the generator, which therefore follows a settled energy to where
+given the known pixels; it learns four times as fast as the generator, which therefore follows a settled energy to where
 that difference is zero, the conditional mean, rather than circling around it (Heusel et al. 2017, arXiv:1706.08500)."""
 RECIPES = (TUNED, NOISE, PLAIN, MSE)
 
 
 class Training(Averaged[Generator]):
-    """One SGD descent on the contrast, or on the squared error in the hole."""
+    """Trains by SGD on the contrast, or on the squared error in the hole."""
 
     architecture = "ebl"
     options: Mapping[str, str] = {}
@@ -186,7 +188,7 @@ class Training(Averaged[Generator]):
         self.optimizer = torch.optim.SGD(groups, recipe.rate, recipe.momentum)
 
     def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
-        """One update on images (B, 1, 28, 28) in [0, 1]: the contrast in nats, the error in the hole."""
+        """Update once on images (B, 1, 28, 28) in [0, 1]; return the contrast in nats and the error in the hole."""
         recipe = self.recipe
         if recipe.cycle:
             for group, ratio in zip(self.optimizer.param_groups, (recipe.ratio, 1), strict=False):
@@ -225,9 +227,9 @@ class Training(Averaged[Generator]):
 
 
 def adapt(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, int], list[str]]:
-    """The generator's three layers, however they are named and nested; their width is read off.
+    """Find the generator's three layers under any names and nesting, and read off their width.
 
-    A checkpoint may hold the generator alone or the energy net beside it: told apart by their last layer's shape.
+    The shape of the last layer tells the generator from an energy net in the same checkpoint.
     """
     layers = [name.rpartition(".")[0] for name, array in arrays.items() if _is_layer(name, array)]
     weights = {layer: arrays[_named(layer, "weight")] for layer in layers}
@@ -235,14 +237,14 @@ def adapt(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict
     if not found:
         shapes = ", ".join(f"{_named(layer, 'weight')} {weights[layer].shape}" for layer in layers[:8]) or "none"
         raise ValueError(
-            "has no generator 784-h-h-784, three layers of weights (h, 784), (h, h), (784, h) one after the other; "
+            "has no generator 784-h-h-784, which is three consecutive layers with weights (h, 784), (h, h), (784, h); "
             f"its layers are: {shapes}."
         )
-    # Where several would do, one that is called a generator.
+    # Of several candidates, prefer one named a generator.
     chosen = max(found, key=lambda chain: "gen" in chain[0].lower())
     width = len(weights[chosen[0]])
     if width > WIDEST:
-        raise ValueError(f"its hidden layers have {width} units; at most {WIDEST} are taken.")
+        raise ValueError(f"its hidden layers have {width} units; at most {WIDEST} are allowed.")
     state: dict[str, np.ndarray] = {}
     for ours, layer in zip(("fc1", "fc2", "fc3"), chosen, strict=True):
         if _named(layer, "bias") not in arrays:
@@ -252,7 +254,7 @@ def adapt(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict
     if chosen != ("fc1", "fc2", "fc3"):
         notes.append(f"The generator was taken from {', '.join(chosen)}.")
     if len(found) > 1:
-        notes.append(f"The layers {', '.join(found[1] if chosen == found[0] else found[0])} would fit as well.")
+        notes.append(f"The layers {', '.join(found[1] if chosen == found[0] else found[0])} would also fit.")
     return state, {"width": width}, notes
 
 
@@ -265,9 +267,20 @@ def _named(layer: str, part: str) -> str:
 
 
 def _chains(layers: list[str], weights: Mapping[str, np.ndarray]) -> Iterator[tuple[str, str, str]]:
-    """Three layers that follow each other in the file and have the shapes of a generator's."""
+    """Yield each three consecutive layers of the file with the shapes of a generator."""
     for first, second, third in zip(layers, layers[1:], layers[2:], strict=False):
         width = len(weights[first])
         shapes = weights[first].shape, weights[second].shape, weights[third].shape
         if shapes == ((width, PIXELS), (width, width), (PIXELS, width)):
             yield first, second, third
+
+
+ARCHITECTURE = Architecture(
+    title="Energy-based learning, generator",
+    summary="Inpainting of a patch by a generator trained against an energy",
+    task="patch-inpainting",
+    checkpoint_key="model",
+    module=Generator,
+    adapt=adapt,
+    trainings={recipe.name: partial(Training, recipe) for recipe in RECIPES},
+)

@@ -2,8 +2,8 @@
 
 Hinton 2002 ("Training products of experts by minimizing contrastive divergence"); the replay buffer and the penalty on
 energies are those of Du and Mordatch 2019, arXiv:1903.08689. p(x) ∝ exp(−E(x)), E(x) = −f(x), where f is the
-coursework's `MlpBackbone((1, 28, 28), 512)`: fc1 … fc4, leaky ReLU of slope .01. Langevin dynamics draws from it by
-x ← x − step · ∇E(x) + noise · N(0, I); inpainting moves the corrupted pixels alone.
+coursework's `MlpBackbone((1, 28, 28), 512)`: fc1 … fc4, leaky ReLU of slope .01. Langevin dynamics samples from it by
+x ← x − step · ∇E(x) + noise · N(0, I); inpainting moves the corrupted pixels only.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reference.architecture import Architecture
 from reference.options import Number, Values
 from reference.precision import fast_products
 from reference.seeding import draw_linear_layers, generator_for
@@ -23,10 +24,11 @@ from reference.train import Averaged, average, one_cycle, set_rate
 
 PIXELS = 784
 SLOPE = 0.01
-"""Of the leaky ReLU, for negative values: torch's default, which the coursework takes."""
+"""Slope of the leaky ReLU for negative values: torch's default, which the coursework uses."""
 BUFFER = 10_000
+"""Chains in the replay buffer."""
 KEPT = 0.95
-"""Share of the chains that go on from the replay buffer; the others begin with noise."""
+"""Share of the chains that continue from the replay buffer; the others start from noise."""
 
 OPTIONS: Mapping[str, Values] = {
     "energy_sign": ("minus", "plus"),
@@ -35,17 +37,17 @@ OPTIONS: Mapping[str, Values] = {
     "decay": Number(1, 0, 1),
     "noise": Number(0.005, 0, 1),
 }
-"""What a state dict does not tell; the coursework's Langevin settings are the defaults."""
+"""Sign of the energy and Langevin settings; the coursework's are the defaults."""
 
 
 class EBM(nn.Module):
-    """E(x) = ∓f(x) with the coursework's fully connected f.
+    """Energy E(x) = ∓f(x) with the coursework's fully connected f.
 
     Parameters
     ----------
-    energy_sign : whether E is "minus" f, as the coursework has it, or "plus" f
-    steps, step_size, decay, noise : of the Langevin dynamics that inpaints; step t has size step_size · decayᵗ and
-        noise of standard deviation noise · decayᵗ
+    energy_sign : "minus" for E = −f, as in the coursework, or "plus" for E = f
+    steps, step_size, decay, noise : Langevin settings of `inpaint`; step t has size step_size · decayᵗ and noise
+        of standard deviation noise · decayᵗ
     hidden : units of each of the three hidden layers
     """
 
@@ -67,7 +69,7 @@ class EBM(nn.Module):
         self.fc4 = nn.Linear(hidden, 1)
 
     def energy(self, images: Tensor) -> Tensor:
-        """E (N,) of images (N, 784) or (N, 1, 28, 28) in [0, 1]."""
+        """Compute E (N,) of images (N, 784) or (N, 1, 28, 28) in [0, 1]."""
         hidden = images.flatten(1)
         for layer in (self.fc1, self.fc2, self.fc3):
             hidden = functional.leaky_relu(layer(hidden), SLOPE)
@@ -75,11 +77,11 @@ class EBM(nn.Module):
         return energies
 
     def slope(self, images: Tensor, sharpness: float | None = None, straight: bool = False) -> Tensor:
-        """∇E (N, 784) at images (N, 784), written out: six matrix products, and differentiable by the weights.
+        """Compute ∇E (N, 784) at images (N, 784) in closed form: six matrix products, differentiable by the weights.
 
         With a `sharpness` β, the slope of the activation goes from .01 to 1 as a sigmoid(βz) rather than at once, which
-        is the gradient of an energy with softened kinks. Where that is `straight`, values are the leaky ReLU's own and
-        the sigmoid gives their derivative alone (the straight-through estimator, Bengio et al. 2013, arXiv:1308.3432).
+        is the gradient of an energy with softened kinks. With `straight`, values are the leaky ReLU's own and
+        the sigmoid gives only their derivative (the straight-through estimator, Bengio et al. 2013, arXiv:1308.3432).
         """
         hidden, slopes = images, []
         for layer in (self.fc1, self.fc2, self.fc3):
@@ -98,9 +100,9 @@ class EBM(nn.Module):
         return self.sign * (back @ self.fc1.weight).float()
 
     def inpaint(self, images: Tensor, mask: Tensor) -> Tensor:
-        """Images (N, 1, 28, 28) in [0, 1] whose pixels in `mask` (True: corrupted) went through Langevin dynamics.
+        """Restore images (N, 1, 28, 28) in [0, 1] where `mask` is True (corrupted), by Langevin dynamics.
 
-        The noise is one draw for all images, so that an answer depends neither on the batch nor on the order.
+        All images share the noise, so that an answer depends neither on the batch nor on the order.
         """
         generator = generator_for("ebm", "inpaint")
         moving = mask.flatten(1)
@@ -115,14 +117,14 @@ class EBM(nn.Module):
 
 
 def langevin_step(pixels: Tensor, slope: Tensor, step_size: float, noise: Tensor) -> Tensor:
-    """One step, x − step · ∇E(x) + noise, clipped to [0, 1]; all (N, 784), or what broadcasts to it."""
+    """Take one step, x − step · ∇E(x) + noise, clipped to [0, 1]; all (N, 784) or broadcastable to it."""
     return (pixels - step_size * slope + noise).clamp(0, 1)
 
 
 def langevin(
     model: EBM, pixels: Tensor, steps: int, step_size: float, noise: float, generator: torch.Generator
 ) -> Tensor:
-    """Chains (N, 784) after so many steps from `pixels`, every pixel moving."""
+    """Run chains (N, 784) from `pixels` for a number of steps, moving every pixel."""
     with torch.no_grad(), fast_products():
         for _ in range(steps):
             drawn = noise * torch.randn(pixels.shape, generator=generator)
@@ -131,7 +133,7 @@ def langevin(
 
 
 def corrupted_rows(images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Images (N, 784) with noise of the coursework on rows 0, 2 … 26, clipped, and the mask (784,) of these rows."""
+    """Add the coursework's noise to rows 0, 2 … 26 of images (N, 784) and clip them; also return the mask (784,)."""
     mask = torch.zeros(28, 28, dtype=torch.bool)
     mask[0:27:2] = True
     rows = mask.flatten()
@@ -140,7 +142,7 @@ def corrupted_rows(images: Tensor, generator: torch.Generator) -> tuple[Tensor, 
 
 
 class Training(Averaged[EBM]):
-    """Algorithm 1 of the coursework: contrastive divergence with Langevin negatives, and the averaged weights kept.
+    """Algorithm 1 of the coursework: contrastive divergence with Langevin negatives; the averaged weights are kept.
 
     The loss is mean(E₊ − E₋) + α mean(E₊² + E₋²), E₊ the energies of images and E₋ of the chains' ends.
     """
@@ -166,7 +168,7 @@ class Training(Averaged[EBM]):
         self.optimizer = torch.optim.Adam(self.model.parameters(), self.rate)
 
     def negatives(self, n: int, generator: torch.Generator) -> Tensor:
-        """The ends (n, 784) of n chains, of which most go on from where earlier ones ended; the buffer gets them."""
+        """Run n chains, most of them from the replay buffer; return their ends (n, 784), which the buffer keeps."""
         rows = torch.randint(BUFFER, (n,), generator=generator)
         fresh = torch.rand(n, 1, generator=generator) > KEPT
         start = torch.where(fresh, torch.rand(n, PIXELS, generator=generator), self.buffer[rows])
@@ -175,7 +177,7 @@ class Training(Averaged[EBM]):
         return ends
 
     def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
-        """One update on images (B, 1, 28, 28); mean energies of the images and of the chains' ends."""
+        """Update once on images (B, 1, 28, 28); return the mean energies of the images and of the chains' ends."""
         negatives = self.negatives(len(images), generator)
         with fast_products():
             real, made = self.model.energy(torch.cat([images.flatten(1), negatives])).float().chunk(2)
@@ -187,18 +189,18 @@ class Training(Averaged[EBM]):
         return {"energy of images": real.mean().item(), "energy of chains": made.mean().item()}
 
     def state(self) -> dict[str, Any]:
-        """Weights, their average, optimiser, chains."""
+        """Return weights, their average, optimiser state and replay buffer."""
         return super().state() | {"replay_buffer": self.buffer}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`."""
+        """Restore what `state()` returned."""
         super().load_state(state)
         self.buffer = state["replay_buffer"]
 
 
 @dataclass(frozen=True)
 class Softening:
-    """How sharp the activation's kinks are while the denoiser is trained.
+    """Schedule of the sharpness of the activation's kinks in the denoiser's training.
 
     β grows from `first` to `last`; after the share `until` of the training the kinks are the leaky ReLU's own, and
     `straight` is the β of their derivative.
@@ -210,14 +212,14 @@ class Softening:
     straight: float = 10.0
 
     def at(self, progress: float) -> tuple[float, bool]:
-        """The arguments `sharpness` and `straight` of `EBM.slope` at this share of the training."""
+        """Return the arguments `sharpness` and `straight` of `EBM.slope` at this share of the training."""
         if progress > self.until:
             return self.straight, True
         return self.first * (self.last / self.first) ** (progress / self.until), False
 
 
 class DenoisingTraining(Averaged[EBM]):
-    """The same network trained for what it is asked: the error after a few noiseless Langevin steps, through them.
+    """Trains the same network as a denoiser, by backpropagation through a few noiseless Langevin steps.
 
     ∇E of a network of leaky ReLUs is piecewise constant, so its kinks give the weights no gradient: see `Softening`.
     """
@@ -249,7 +251,7 @@ class DenoisingTraining(Averaged[EBM]):
         self.softening = Softening()
 
     def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
-        """One update on images (B, 1, 28, 28); the mean squared error over all pixels."""
+        """Update once on images (B, 1, 28, 28); return the mean squared error over all pixels."""
         set_rate(self.optimizer, self.rate * one_cycle(progress, 0.05))
         clean = images.flatten(1)
         pixels, rows = corrupted_rows(clean, generator)
@@ -257,7 +259,7 @@ class DenoisingTraining(Averaged[EBM]):
         for t in range(self.steps):
             with fast_products():
                 slope = self.model.slope(pixels, *kinks)
-            # Not clipped, as inpainting is: what lies outside would give no gradient.
+            # Not clipped, unlike inpainting: clipped values would have no gradient.
             pixels = torch.where(rows, pixels - self.factor**t * slope, pixels)
         loss = (pixels - clean).square().mean()
         self.optimizer.zero_grad()
@@ -269,7 +271,18 @@ class DenoisingTraining(Averaged[EBM]):
 
 
 def _initialised(name: str, seed: int, hidden: int) -> EBM:
-    """A network with torch's own initial values, drawn for a recipe and a seed."""
+    """Construct a network with torch's own initial values, drawn for a recipe and a seed."""
     model = EBM(hidden=hidden)
     draw_linear_layers(model, generator_for("weights", name, seed))
     return model
+
+
+ARCHITECTURE = Architecture(
+    title="Energy-based model",
+    summary="Inpainting of corrupted rows by Langevin dynamics on an energy",
+    task="row-inpainting",
+    checkpoint_key="model",
+    module=EBM,
+    options=OPTIONS,
+    trainings={"ebm": Training, "ebm-denoise": DenoisingTraining},
+)

@@ -1,10 +1,10 @@
-"""Two ways to fill in missing pixels by a flow: ascent of the density, and the conditional mean.
+"""Inpainting with a flow, in two ways: gradient ascent of the density, and the conditional mean.
 
-The coursework climbs log p(x) over the logits of the missing pixels. That ends near a mode of the density of logits,
-which is no good guess in squared error, and depends on the coin flips that it starts from. The mean squared error is
+The coursework ascends log p(x) over the logits of the missing pixels. That ends near a mode of the density of logits,
+which is a poor estimate in squared error, and depends on the random start. The mean squared error is
 least for E[missing | known] (Bishop 2006, Pattern Recognition and Machine Learning, section 1.5.5). A flow can't
 marginalise, but it can be sampled from: the conditional mean is the regression function of the missing pixels on the
-known ones under the flow's distribution, and a kernel regression on samples of the flow tends to it as they become more
+known ones under the flow's distribution, and a kernel regression on samples of the flow tends to it with their number
 (Rasmussen and Williams 2006, Gaussian Processes for Machine Learning, sections 2.2 and 7.1).
 """
 
@@ -24,16 +24,16 @@ _STEP = 0.2
 _BOUND = 10.0
 """Largest absolute value of gradients and of logits."""
 _CHUNK = 1000
-"""Samples at a time."""
+"""Number of samples in a batch."""
 
 
 def ascend(flow: Flow, preprocessing: Preprocessing, images: Tensor, mask: Tensor, steps: int | None = None) -> Tensor:
-    """Gray values (N, D) after gradient ascent of log p over the logits of the missing pixels.
+    """Return gray values (N, D) after gradient ascent of log p over the logits of the missing pixels.
 
     Parameters
     ----------
-    flow : of logits
-    images : (N, D) in [0, 1]; the ascent starts from what stands at the missing pixels
+    flow : maps logits to z
+    images : (N, D) in [0, 1]; the ascent starts from the values at the missing pixels
     mask : (N, D), bool, True where a pixel is missing
     """
     start = logits = preprocessing.logits(images)[0].clamp(-_BOUND, _BOUND)
@@ -51,24 +51,25 @@ class KernelRegression:
     """Conditional means by ridge regression with the kernel a · b / s + exp(−c ‖a − b‖² / s) on centred samples.
 
     s is the mean squared distance of two samples' known pixels, so that one setting serves any mask. The function is
-    sought among combinations of the kernels at the first `centres` samples, fitted to all of them (Rasmussen and
+    a combination of the kernels at the first `centres` samples, fitted to all samples (Rasmussen and
     Williams 2006, section 8.3.1, subset of regressors); with as many centres as samples it is plain kernel ridge.
     """
 
     samples: Tensor
-    """Gray values (M, D) that the flow drew."""
+    """Gray values (M, D) of samples of the flow."""
     centres: int = 3000
+    """Number of samples that have a kernel."""
     closeness: float = 2.0
-    """c, by which the kernel falls with the distance."""
+    """c, the rate at which the kernel falls with the squared distance."""
     ridge: float = 0.3
-    """The weight of the function's norm, the variance of the noise in a Gaussian process."""
+    """Weight of the function's norm; in a Gaussian process, the variance of the noise."""
     jitter: float = 2e-4
-    """Of the mean diagonal, added to it: sums of 40,000 float32 products are no more exact."""
+    """Relative increase of the diagonal, about the rounding error of sums of 40,000 float32 products."""
     kept: dict[bytes, Callable[[Tensor], Tensor]] = field(default_factory=dict, repr=False, compare=False)
-    """What was fitted last, by its mask."""
+    """The last fitted function, by its mask."""
 
     def conditional_mean(self, images: Tensor, mask: Tensor) -> Tensor:
-        """Images (N, D) whose pixels under the mask (N, D) are E[missing | known], in [0, 1]."""
+        """Replace the pixels of images (N, D) under the mask (N, D) by E[missing | known], in [0, 1]."""
         recovered = images.clone()
         for pattern, rows in _patterns(mask):
             predict = self._predictor(pattern)
@@ -76,7 +77,7 @@ class KernelRegression:
         return recovered
 
     def _predictor(self, missing: Tensor) -> Callable[[Tensor], Tensor]:
-        """`fitted`, kept for the next question, which is most often about the same mask."""
+        """Return `fitted`, cached because consecutive calls usually have the same mask."""
         key = missing.numpy().tobytes()
         if key not in self.kept:
             self.kept.clear()
@@ -84,7 +85,7 @@ class KernelRegression:
         return self.kept[key]
 
     def fitted(self, missing: Tensor) -> Callable[[Tensor], Tensor]:
-        """Known pixels (N, K) → missing ones (N, D − K), for one mask (D,)."""
+        """Fit the function from known pixels (N, K) to missing ones (N, D − K), for one mask (D,)."""
         known, wanted = self.samples[:, ~missing], self.samples[:, missing]
         middle, mean = known.mean(0), wanted.mean(0)
         known, wanted = known - middle, wanted - mean
@@ -109,7 +110,7 @@ class KernelRegression:
 
 
 def _patterns(mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Each distinct mask (D,) and the rows (n,) that have it."""
+    """Yield each distinct mask (D,) and the rows (n,) that have it."""
     patterns, which = mask.unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
     for number, pattern in enumerate(patterns):
         if pattern.any():

@@ -1,7 +1,7 @@
-"""The three layers that the Tsinghua coursework (Deep Learning, homework 3) builds its flow from.
+"""The three flow layers of the Tsinghua coursework (Deep Learning, homework 3): coupling, batch norm, shuffle.
 
 Affine coupling and batch normalisation as a bijection: Dinh, Sohl-Dickstein and Bengio 2017, arXiv:1605.08803
-(equations 8 and 23). Every layer maps (N, D) to (N, D) and says log |det ∂out/∂in| (N,) beside it.
+(equations 8 and 23). Every layer maps (N, D) to (N, D) and also returns log |det ∂out/∂in| (N,).
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ import torch
 from torch import Tensor, nn
 
 MASKS = ("even", "odd", "first half", "second half")
-"""What the couplings know, in turn; the other half is what they move."""
+"""Positions that successive couplings pass unchanged; they transform the others."""
 _LOG_SCALE = 3.0
-"""Largest |log s| of a coupling: a scale of 20 either way."""
+"""Largest |log s| of a coupling: a factor of 20 up or down."""
 
 
 class Bijection(nn.Module, ABC):
-    """An invertible layer whose Jacobian's determinant is known."""
+    """An invertible layer with a known Jacobian determinant."""
 
     @abstractmethod
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Outputs (N, D), and log |det ∂outputs/∂inputs| (N,)."""
+        """Compute outputs (N, D) and log |det ∂outputs/∂inputs| (N,)."""
 
     @abstractmethod
     def inverse(self, outputs: Tensor) -> Tensor:
-        """The inputs (N, D) that give these outputs (N, D)."""
+        """Compute the inputs (N, D) of these outputs (N, D)."""
 
 
 def known_positions(kind: str, dimensions: int) -> Tensor:
-    """The mask (D,), bool, of the positions that a coupling of this kind (one of `MASKS`) knows."""
+    """Return the mask (D,), bool, of the positions that a coupling of this kind (one of `MASKS`) passes unchanged."""
     positions = torch.arange(dimensions)
     if kind in ("even", "odd"):
         return positions % 2 == (kind == "odd")
@@ -38,16 +38,16 @@ def known_positions(kind: str, dimensions: int) -> Tensor:
 
 
 class Coupling(Bijection):
-    """y = x where the mask is True; elsewhere y = x · exp(s) + t, with s and t functions of the known part alone.
+    """Affine coupling: y = x where the mask is True, else y = x · exp(s) + t, with s and t functions of the former.
 
-    s comes from a network of tanh layers, t from one of ReLU layers, as in the coursework; that |s| is bounded by
-    another tanh keeps float32 inverses exact.
+    s comes from a network of tanh layers, t from one of ReLU layers, as in the coursework; another tanh bounds |s|,
+    which keeps float32 inverses exact.
 
     Parameters
     ----------
     mask : (D,), bool, True where the input is known and passes unchanged
     hidden : units of each of the two hidden layers of both networks
-    dropout : share of the second layer's units that are left out in training
+    dropout : share of the second layer's units that training drops
     """
 
     def __init__(self, mask: Tensor, hidden: int, dropout: float = 0.0) -> None:
@@ -59,7 +59,7 @@ class Coupling(Bijection):
         self.shift = _network(known, hidden, len(mask) - known, nn.ReLU, dropout)
 
     def _affine(self, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Positions that move (D − K,), and what they move by: log s and t, each (N, D − K)."""
+        """Compute the transformed positions (D − K,), and their log s and t, each (N, D − K)."""
         known = values.index_select(1, self.mask.nonzero().squeeze(1))  # (N, K)
         log_scale = _LOG_SCALE * torch.tanh(self.scale(known).to(values.dtype) / _LOG_SCALE)
         return (~self.mask).nonzero().squeeze(1), log_scale, self.shift(known).to(values.dtype)
@@ -75,7 +75,7 @@ class Coupling(Bijection):
 
 
 class BatchNormFlow(Bijection):
-    """y = exp(log γ) · (x − mean) / √(variance + ε) + β.
+    """Batch normalisation as a bijection: y = exp(log γ) · (x − mean) / √(variance + ε) + β.
 
     In training, mean and variance are the batch's; at test time, running averages, so that an answer never depends on
     the other images of its batch.
@@ -106,13 +106,13 @@ class BatchNormFlow(Bijection):
         return (inputs - mean) * log_scale.exp() + self.beta, log_scale.sum().expand(len(inputs))
 
     def inverse(self, outputs: Tensor) -> Tensor:
-        """By the running averages; there is none for a batch's own."""
+        """Invert by the running averages; a batch's own statistics have no inverse."""
         scale = (0.5 * (self.running_variance + self.epsilon).log() - self.log_gamma).exp()
         return (outputs - self.beta) * scale + self.running_mean
 
 
 class Shuffle(Bijection):
-    """A fixed permutation, y_i = x_{order_i}; it is part of the state dict."""
+    """A fixed permutation, y_i = x_{order_i}, which is part of the state dict."""
 
     def __init__(self, order: Tensor) -> None:
         super().__init__()
@@ -127,9 +127,9 @@ class Shuffle(Bijection):
 
 
 class Dropout(nn.Module):
-    """Zeros for a random share of hidden units, the others enlarged; nothing happens without a generator.
+    """Dropout with an explicit generator; without one it is the identity.
 
-    torch's own draws from the global state, which no training here does.
+    torch's own dropout draws from the global state, which no training here does.
     """
 
     def __init__(self, share: float) -> None:

@@ -1,6 +1,6 @@
-"""Pixel by pixel: the recurrent networks of the UCL coursework (Deep Learning, homework 4).
+"""Recurrent networks that predict the next pixel, from the UCL coursework (Deep Learning, homework 4).
 
-A binarised image is read row by row, and after every pixel the probability that the next one is lit is predicted:
+The network reads a binarised image row by row and predicts after every pixel the probability that the next one is lit:
 a recurrent layer of 32 units, ReLU, two fully connected layers of 64, one logit. The loss is the mean cross-entropy of
 the 783 predictions in nats a pixel. Pixels are lit where they exceed .1.
 
@@ -12,13 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reference import pixel_scan
+from reference import pixel_scan, recurrent_names
+from reference.architecture import Architecture
 from reference.precision import fast_products
 from reference.recurrent import Activation, Recurrent, State, activation, head
 from reference.seeding import generator_for
@@ -26,15 +28,18 @@ from reference.train import Averaged, average, one_cycle, set_rate
 
 PIXELS = 784
 THRESHOLD = 0.1
+"""Gray value above which a pixel is lit."""
 LOG_ODDS = -1.5
-"""About that of a lit pixel: a sixth are."""
+"""Approximate log-odds of a lit pixel; a sixth are lit."""
 Cell = Literal["lstm", "gru"]
 
 CELLS: tuple[Cell, ...] = "lstm", "gru"
+COMPLETION_TASKS = "image-completion", "one-pixel-inpainting", "two-by-two-inpainting"
+"""Tasks that any model of the next pixel can be graded on."""
 
 
 class PixelRNN(nn.Module):
-    """P(x_{t+1} = 1 | x_1 … x_t) by an LSTM or a GRU.
+    """Predicts P(x_{t+1} = 1 | x_1 … x_t) by an LSTM or a GRU.
 
     Parameters
     ----------
@@ -61,80 +66,80 @@ class PixelRNN(nn.Module):
         self.head = head(head_activation, units, first, second, 1)
 
     def logits(self, binary: Tensor) -> Tensor:
-        """Log-odds (N, T) that the pixel after each of `binary` (N, T) is lit."""
+        """Compute the log-odds (N, T) that the pixel after each of `binary` (N, T) is lit."""
         return self.read(self.hidden(binary))
 
     def hidden(self, binary: Tensor) -> Tensor:
-        """Hidden states (T, units, N) after each of the pixels (N, T)."""
+        """Compute the hidden states (T, units, N) after each of the pixels (N, T)."""
         states: Tensor = self.rnn(binary.t().unsqueeze(1).contiguous())
         return states
 
     def read(self, hidden: Tensor) -> Tensor:
-        """Log-odds (N, T) for hidden states (T, units, N)."""
+        """Compute the log-odds (N, T) of hidden states (T, units, N)."""
         steps, width, n = hidden.shape
         if torch.is_autocast_enabled("cpu"):
-            hidden = hidden.to(torch.get_autocast_dtype("cpu"))  # first, so that what follows moves half as much
+            hidden = hidden.to(torch.get_autocast_dtype("cpu"))  # first, which halves the memory traffic below
         odds: Tensor = self.head(self.rnn_activation(hidden.transpose(1, 2).reshape(-1, width)))  # (T N, 1)
         return odds.float().view(steps, n).t()
 
     def next_pixel_probabilities(self, binary: Tensor) -> Tensor:
-        """P(x_{t+1} = 1 | x_1 … x_t), t = 1 … 783, (N, 783), for binarised images (N, 784)."""
+        """Compute P(x_{t+1} = 1 | x_1 … x_t), t = 1 … 783, (N, 783), for binarised images (N, 784)."""
         return self.scan(self.start(len(binary)), binary[:, :-1])[0].float()
 
     def start(self, n: int) -> State:
-        """The state of n images of which no pixel is known."""
+        """Return the state of n images before their first pixel."""
         return self.rnn.start(n)
 
     def step(self, state: State, pixel: Tensor) -> tuple[Tensor, State]:
-        """The probability (N,) that the next pixel is lit, and the new state, once `pixel` (N,) is known."""
+        """Take `pixel` (N,); return the probability (N,) that the next one is lit, and the new state."""
         state = self.rnn.step(state, pixel.unsqueeze(1))
         odds: Tensor = self.head(self.rnn_activation(state[0]))  # (N, 1)
         return odds.squeeze(1).sigmoid(), state
 
     def scan(self, state: State, pixels: Tensor) -> tuple[Tensor, State]:
-        """As many steps as `pixels` (N, T) has: probabilities (N, T), double, and the state after the last one."""
+        """Take `pixels` (N, T); return the probabilities (N, T), double, after each, and the state after the last."""
         return pixel_scan.scan(self.rnn, self.rnn_activation, self.head, state, pixels)
 
 
 def cross_entropy(logits: Tensor, binary: Tensor) -> Tensor:
-    """Mean over images and targets, nats a pixel, of predictions (N, 783) for the pixels 2 … 784 of (N, 784)."""
+    """Compute the mean cross-entropy, nats a pixel, of predictions (N, 783) of the pixels 2 … 784 of (N, 784)."""
     return functional.binary_cross_entropy_with_logits(logits, binary[:, 1:])
 
 
 def binarised(images: Tensor) -> Tensor:
-    """Images (N, 1, 28, 28) in [0, 1] as sequences (N, 784) of 0 and 1."""
+    """Convert images (N, 1, 28, 28) in [0, 1] to sequences (N, 784) of 0 and 1."""
     return (images.flatten(1) > THRESHOLD).float()
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the network is trained."""
+    """Settings of the training."""
 
     name: str
-    """What the random draws belong to: recipes of one name differ in nothing but where they end."""
+    """Name that seeds the random draws; recipes that share it differ only in their number of epochs."""
     suffix: str
-    """Of the weights' name."""
+    """Suffix of the weights' name."""
     title: str
     epochs: int
     batch: int = 256
     rate: float = 1e-3
     warm_up: float | None = None
-    """Share of the training in which the one cycle of the learning rate rises; None leaves the rate constant."""
+    """Share of the training over which the learning rate of the one cycle rises; None keeps the rate constant."""
     decay: float = 0.0
-    """Of the average of the weights that is kept; 0 keeps the last ones."""
+    """Decay of the moving average of the weights; 0 keeps the last ones."""
     clip: float = float("inf")
     """Norm to which gradients are clipped."""
 
 
 RECIPES = (
-    # What the coursework asks: Adam, .001, batches of 256, the network before training, after one epoch and after five.
+    # The coursework's settings: Adam, .001, batches of 256; the network after no epoch, one and five.
     *(Recipe("sheet", f"-{n}", f"{n} epoch{'' if n == 1 else 's'}", n) for n in (0, 1, 5)),
     Recipe("long", "", "fully trained", 10, batch=64, rate=5e-3, warm_up=0.05, decay=0.998, clip=0.5),
 )
 
 
 class Training(Averaged[PixelRNN]):
-    """Adam on the cross-entropy by a recipe."""
+    """Trains by Adam on the cross-entropy, with the settings of a recipe."""
 
     options: Mapping[str, str] = {"rnn_activation": "relu", "head_activation": "relu"}
 
@@ -151,7 +156,7 @@ class Training(Averaged[PixelRNN]):
         self.optimizer = torch.optim.Adam(self.model.parameters(), recipe.rate)
 
     def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
-        """One update on images (B, 1, 28, 28); nats a pixel."""
+        """Update once on images (B, 1, 28, 28); return nats a pixel."""
         if self.recipe.warm_up is not None:
             set_rate(self.optimizer, self.recipe.rate * one_cycle(progress, self.recipe.warm_up))
         binary = binarised(images)
@@ -168,11 +173,11 @@ class Training(Averaged[PixelRNN]):
 
 
 def _initialise(model: PixelRNN, generator: torch.Generator) -> None:
-    """Initial values with which five epochs go far.
+    """Draw initial values that learn much in five epochs.
 
-    Glorot's uniform for the recurrent matrix, one matrix as in TensorFlow 1, whose gates are open at first (bias 1) as
-    there; He's normal for the head. A single pixel comes in, so its weights have variance 1: with Glorot's .04 the
-    state hears little of it for long. The last bias is about the log-odds of a lit pixel.
+    Glorot's uniform for the recurrent matrix, as one matrix and with open gates (bias 1) as in TensorFlow 1; He's
+    normal for the head. The weights of the one input, a pixel, have variance 1, because with Glorot's .04 it hardly
+    changes the state for many epochs. The last bias is about the log-odds of a lit pixel.
     """
     rnn = model.rnn
     blocks = [torch.empty(4 * rnn.width, rnn.width + 1)] if rnn.cell == "lstm" else _empty_gru(rnn.width)
@@ -193,3 +198,20 @@ def _initialise(model: PixelRNN, generator: torch.Generator) -> None:
 
 def _empty_gru(width: int) -> list[Tensor]:
     return [torch.empty(2 * width, width + 1), torch.empty(width, width + 1)]
+
+
+def _architecture(cell: Cell) -> Architecture:
+    return Architecture(
+        title=f"{cell.upper()} over pixels",
+        summary=f"Next pixel of a binarised digit by {'an LSTM' if cell == 'lstm' else 'a GRU'}",
+        task="next-pixel",
+        checkpoint_key="model",
+        module=partial(PixelRNN, cell),
+        options={"rnn_activation": ("relu", "none"), "head_activation": ("relu", "none")},
+        adapt=partial(recurrent_names.adapt, cell, 1, 1),
+        also=COMPLETION_TASKS,
+        trainings={f"pixel-{cell}{recipe.suffix}": partial(Training, cell, recipe) for recipe in RECIPES},
+    )
+
+
+LSTM, GRU = _architecture("lstm"), _architecture("gru")

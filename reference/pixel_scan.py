@@ -1,9 +1,9 @@
-"""Many pixels at a time through the coursework's recurrent networks, without gradients.
+"""Fast inference of the coursework's recurrent networks over many pixels, without gradients.
 
-Exact in-painting runs 16 completions of every image to its end, all in float32. What counts is that a step touches
-little memory and calls few functions: features × rows buffers that are written again and again and nearly fit the
-second-level cache, biases and the pixel as further rows of the state so that a layer is one matrix product, no
-allocation in the loop, and the head reads several steps at once.
+Exact inpainting runs 16 completions of every image to its end, all in float32. Speed comes from steps that touch
+little memory and call few functions: reused features × rows buffers that nearly fit the second-level cache, biases
+and the pixel as further rows of the state so that a layer is one matrix product, no allocation in the loop, and a
+head that reads several steps at once.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from torch import Tensor, nn
 from reference.recurrent import Recurrent, State
 
 ROWS = 1024
-"""Sequences at a time; of fewer, calls cost more than arithmetic."""
+"""Sequences in a batch; with fewer, calls cost more than arithmetic."""
 SLOTS = 6
-"""Steps whose hidden states the head reads at once. For 32 units all buffers together take 5 MB."""
+"""Steps that the head reads at once. For 32 units all buffers together take 5 MB."""
 
 
 @torch.no_grad()
 def scan(
     rnn: Recurrent, rnn_activation: nn.Module, head: nn.Sequential, state: State, pixels: Tensor
 ) -> tuple[Tensor, State]:
-    """Go on from a state with more pixels.
+    """Advance a state by further pixels.
 
     Parameters
     ----------
     rnn : the recurrent layer
-    rnn_activation : what follows it, ReLU or nothing
-    head : the fully connected layers, with ReLUs or nothing between them; the last gives one logit
+    rnn_activation : ReLU or identity, after the recurrent layer
+    head : fully connected layers, with ReLUs or identities between them; the last gives one logit
     state : each part (N, H)
     pixels : (N, T)
 
     Returns
     -------
-    probabilities : (N, T), double, that the pixel after each of `pixels` is lit. A float32 next to 1 would tell little
-        of how improbable the other value is
+    probabilities : (N, T), double, that the pixel after each of `pixels` is lit. Near 1, float32
+        would round the probability of the other value
     state : after the last pixel
     """
     parts = [
@@ -61,7 +61,7 @@ def _scan_rows(
 ) -> tuple[Tensor, State]:
     n, steps = pixels.shape
     width, slots = rnn.width, min(SLOTS, steps)
-    # Of each slot: hidden state, a 1 for the biases, the pixel. A step reads one slot and writes the next one's state.
+    # Rows of a slot: hidden state, a 1 for the biases, the pixel. A step reads one slot and writes the next state.
     inputs = pixels.new_ones(width + 2, slots + 1, n)
     hidden = inputs[:width].unbind(1)
     hidden[0].copy_(state[0].t())
@@ -75,7 +75,7 @@ def _scan_rows(
         count = min(slots, steps - first)
         inputs[width + 1, :count].copy_(by_step[first : first + count])
         advance(count)
-        # Whole slots, so that the buffers keep their shape; what a last one holds beyond the end is not read.
+        # Always all slots, so that the buffers keep their shape; slots beyond the last pixel are not read.
         if relu:
             torch.clamp_min(inputs[: width + 1, 1:], 0, out=features)
         else:
@@ -87,14 +87,14 @@ def _scan_rows(
 
 
 Advance = Callable[[int], None]
-"""So many steps from the first slot on: each reads a slot's inputs (H + 2, N) and writes the next one's state."""
+"""Takes a number of steps from the first slot; each reads a slot's inputs (H + 2, N) and writes the next state."""
 
 
 def _lstm(rnn: Recurrent, inputs: Tensor, cell: Tensor) -> Advance:
-    """Steps of an LSTM, which write `cell` (H, N), too."""
+    """Return the steps of an LSTM, which also write `cell` (H, N)."""
     width, n = cell.shape
     i, f, g, o = torch.arange(4 * width).chunk(4)
-    # The three sigmoids side by side.
+    # Rows reordered so that the three sigmoids are adjacent.
     weight = torch.cat([rnn.weight_hh_l0, (rnn.bias_ih_l0 + rnn.bias_hh_l0)[:, None], rnn.weight_ih_l0], 1)
     weight = weight[torch.cat([i, f, o, g])]
     gates, squashed, steps = cell.new_empty(4 * width, n), torch.empty_like(cell), _compiled(_lstm_steps)
@@ -102,7 +102,7 @@ def _lstm(rnn: Recurrent, inputs: Tensor, cell: Tensor) -> Advance:
 
 
 def _lstm_steps(weight: Tensor, inputs: Tensor, cell: Tensor, gates: Tensor, squashed: Tensor, count: int) -> None:
-    """The LSTM's equations; `gates` (4 H, N) are i, f, o, g, and `squashed` (H, N) is room for tanh(cell)."""
+    """Apply the LSTM's equations; `gates` (4 H, N) are i, f, o, g, and `squashed` (H, N) is a buffer for tanh(cell)."""
     width = cell.size(0)
     sigmoids, candidate = gates[: 3 * width], gates[3 * width :]
     enter, keep, leave = gates[:width], gates[width : 2 * width], gates[2 * width : 3 * width]
@@ -115,9 +115,9 @@ def _lstm_steps(weight: Tensor, inputs: Tensor, cell: Tensor, gates: Tensor, squ
 
 @functools.cache
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as TorchScript, which runs without Python's lock: two threads then do twice as much as one.
+    """Compile the function to TorchScript, which releases Python's lock, so that two threads run twice as fast as one.
 
-    It is deprecated in favour of torch.compile, which wants a C++ compiler where it runs; PyTorch's version is pinned.
+    TorchScript is deprecated in favour of torch.compile, which needs a C++ compiler at run time; PyTorch is pinned.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -126,7 +126,7 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _gru(rnn: Recurrent, inputs: Tensor) -> Advance:
-    """Steps of a GRU."""
+    """Return the steps of a GRU."""
     width, n = rnn.width, inputs.shape[2]
     given, hidden = inputs.unbind(1), inputs[:width].unbind(1)
     after = rnn.reset == "after"
@@ -159,12 +159,12 @@ def _gru(rnn: Recurrent, inputs: Tensor) -> Advance:
 
 
 def _head(head: nn.Sequential, n: int) -> Callable[[Tensor], Tensor]:
-    """The logits (1, N) for features (H + 1, N), of which the last row is 1."""
+    """Return the function from features (H + 1, N), with a last row of 1, to logits (1, N)."""
     modules = list(head)
     linear = [(at, module) for at, module in enumerate(modules) if isinstance(module, nn.Linear)]
     weights = [_with_bias(module) for _, module in linear]
     relus = [isinstance(modules[at + 1], nn.ReLU) for at, _ in linear[:-1]]
-    # Below each result a 1, for the next layer's bias.
+    # The last row of each result is 1, for the next layer's bias.
     results = [module.weight.new_ones(module.out_features + 1, n) for _, module in linear[:-1]]
     logits, layers = weights[-1].new_empty(1, n), _compiled(_layers)
     return lambda features: layers(features, weights, results, relus, logits)
@@ -173,7 +173,7 @@ def _head(head: nn.Sequential, n: int) -> Callable[[Tensor], Tensor]:
 def _layers(
     features: Tensor, weights: list[Tensor], results: list[Tensor], relus: list[bool], logits: Tensor
 ) -> Tensor:
-    """Fully connected layers, the biases the weights' last columns; all but the last may have a ReLU."""
+    """Apply fully connected layers with the biases as last columns; all but the last layer may have a ReLU."""
     given = features
     for at in range(len(relus)):
         torch.mm(weights[at], given, out=results[at][:-1])

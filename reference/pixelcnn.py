@@ -1,9 +1,9 @@
-"""A causal convolutional network over the pixels of a binarised digit: the house record of next-pixel prediction.
+"""Causal convolutional network over the pixels of a binarised digit: the best reference model of next-pixel prediction.
 
-Masked convolutions as in van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759: what stands at a pixel
-depends on no later pixel in raster order, so that all 784 predictions of an image cost one pass. A stack of small
+Masked convolutions as in van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759: a feature at a pixel
+depends on no later pixel in raster order, so that all 784 predictions of an image take one pass. A stack of small
 masked convolutions has a blind spot to the upper right (arXiv:1606.05328); the first layer here is so large that it
-sees that part directly. Nothing is normalised: the network's answer for an image never depends on another image.
+sees that part directly. There is no normalisation: the answer for an image never depends on another image.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reference.pixel_rnn import binarised, cross_entropy
+from reference.architecture import Architecture
+from reference.pixel_rnn import COMPLETION_TASKS, binarised, cross_entropy
 from reference.precision import fast_products
 from reference.seeding import generator_for
 from reference.train import Averaged, average, one_cycle, set_rate
@@ -23,21 +24,21 @@ from reference.train import Averaged, average, one_cycle, set_rate
 SIDE = 28
 PIXELS = SIDE * SIDE
 ROWS = 128
-"""Images that are computed together: what they take then fits the processor's caches."""
+"""Images in a batch, whose features fit the processor's caches."""
 LONG = 28
-"""Pixels from which on one pass over the whole image costs less than a step for each."""
+"""Number of pixels from which one pass over the image is faster than a step for each."""
 
 State = tuple[Tensor, int, Tensor]
-"""The pixels (N, 784), 0 where unknown; how many are known; and what entered the blocks at the last ones."""
+"""The pixels (N, 784), 0 where unknown; the number of known ones; and the blocks' inputs at the last of them."""
 
 
 class CausalConv2d(nn.Conv2d):
-    """A convolution whose window ends at the pixel itself, or just before it.
+    """A masked convolution: its window ends at the pixel itself, or just before it.
 
     Parameters
     ----------
     rows, columns : size of the window: the pixel's own row and `rows` − 1 above it, `columns` (odd) around its column
-    own : whether the pixel itself is seen
+    own : include the pixel itself
     """
 
     def __init__(self, inputs: int, outputs: int, rows: int, columns: int, own: bool) -> None:
@@ -49,21 +50,21 @@ class CausalConv2d(nn.Conv2d):
 
     @property
     def visible(self) -> Tensor:
-        """The weight with 0 where nothing may be seen, (outputs, inputs, rows, columns)."""
+        """The weight, (outputs, inputs, rows, columns), 0 at masked positions."""
         return (self.weight * self.mask).contiguous(memory_format=torch.channels_last)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, inputs, H, W) → (N, outputs, H, W)."""
+        """Convolve (N, inputs, H, W) → (N, outputs, H, W)."""
         return functional.conv2d(self.padded(features), self.visible, self.bias)
 
     def padded(self, features: Tensor) -> Tensor:
-        """Zeros above, to the left and to the right."""
+        """Pad with zeros above, to the left and to the right."""
         rows, columns = self.kernel_size
         return functional.pad(features, (columns // 2, columns // 2, rows - 1, 0))
 
 
 class Block(nn.Module):
-    """Residual: ReLU, causal convolution, ReLU, 1 × 1 convolution."""
+    """Residual block: ReLU, causal convolution, ReLU, 1 × 1 convolution."""
 
     ROWS, COLUMNS = 3, 5
 
@@ -83,13 +84,13 @@ TAPS = tuple(
     for across in range(-(Block.COLUMNS // 2), Block.COLUMNS // 2 + 1)
     if up or across <= 0
 )
-"""What a block sees: so many rows up, so many columns to the right."""
+"""Positions that a block sees: rows up, columns to the right."""
 MEMORY = SIDE * (Block.ROWS - 1) + Block.COLUMNS // 2
-"""How many pixels back the farthest of them lies, counted in raster order."""
+"""Distance in raster order, in pixels, to the farthest of these positions."""
 
 
 class PixelCNN(nn.Module):
-    """P(x_{t+1} = 1 | x_1 … x_t) for all t in one pass.
+    """Predicts P(x_{t+1} = 1 | x_1 … x_t) for all t in one pass.
 
     Parameters
     ----------
@@ -100,18 +101,18 @@ class PixelCNN(nn.Module):
     def __init__(self, channels: int = 64, blocks: int = 4, window: tuple[int, int] = (7, 13)) -> None:
         super().__init__()
         self.first = CausalConv2d(1, channels, *window, own=False)
-        self.place = nn.Parameter(torch.zeros(1, channels, SIDE, SIDE))  # digits are centred: where one is tells much
+        self.place = nn.Parameter(torch.zeros(1, channels, SIDE, SIDE))  # digits are centred: position informs
         self.blocks = nn.ModuleList(Block(channels) for _ in range(blocks))
         self.head = nn.Sequential(nn.ReLU(), nn.Conv2d(channels, channels, 1), nn.ReLU(), nn.Conv2d(channels, 1, 1))
 
     def logits(self, binary: Tensor) -> Tensor:
-        """Log-odds (N, 784) that each pixel is lit given those before it, for images (N, 784)."""
+        """Compute the log-odds (N, 784) that each pixel is lit given those before it, for images (N, 784)."""
         features = self.seen(binary.view(-1, 1, SIDE, SIDE))[-1]
         odds: Tensor = self.head(features)  # (N, 1, 28, 28)
         return odds.flatten(1).float()
 
     def seen(self, images: Tensor) -> list[Tensor]:
-        """What enters each block, and what leaves the last, (N, C, H, 28), for the upper H rows (N, 1, H, 28)."""
+        """Compute the blocks' inputs and the last output, (N, C, H, 28), for the upper H rows (N, 1, H, 28)."""
         features = self.first(images)
         features = features + self.place[:, :, : images.shape[2]].to(features.dtype)
         features = features.contiguous(memory_format=torch.channels_last)
@@ -122,22 +123,22 @@ class PixelCNN(nn.Module):
         return through
 
     def next_pixel_probabilities(self, binary: Tensor) -> Tensor:
-        """P(x_{t+1} = 1 | x_1 … x_t), t = 1 … 783, (N, 783), for binarised images (N, 784)."""
+        """Compute P(x_{t+1} = 1 | x_1 … x_t), t = 1 … 783, (N, 783), for binarised images (N, 784)."""
         return torch.cat([self.logits(some)[:, 1:].sigmoid() for some in torch.split(binary, ROWS)])
 
     def start(self, n: int) -> State:
-        """The state of n images of which no pixel is known."""
+        """Return the state of n images before their first pixel."""
         nothing = self.place.new_zeros(n, len(self.blocks), MEMORY, self.first.out_channels)
         pixels = self.place.new_zeros(n, PIXELS)
         return pixels, 0, self._advanced(pixels, 0, nothing)[1]
 
     def step(self, state: State, pixel: Tensor) -> tuple[Tensor, State]:
-        """The probability (N,) that the next pixel is lit, and the new state, once `pixel` (N,) is known."""
+        """Take `pixel` (N,); return the probability (N,) that the next one is lit, and the new state."""
         odds, state = self._followed(state, pixel)
         return odds.sigmoid(), state
 
     def scan(self, state: State, pixels: Tensor) -> tuple[Tensor, State]:
-        """As many steps as `pixels` (N, T) has: probabilities (N, T), double, and the state after the last one."""
+        """Take `pixels` (N, T); return the probabilities (N, T), double, after each, and the state after the last."""
         if pixels.shape[1] < LONG:
             odds = torch.empty_like(pixels)
             for t, pixel in enumerate(pixels.unbind(1)):
@@ -151,7 +152,7 @@ class PixelCNN(nn.Module):
         return odds.double().sigmoid(), (image, after, memory)
 
     def _followed(self, state: State, pixel: Tensor) -> tuple[Tensor, State]:
-        """Log-odds (N,) of the pixel after `pixel` (N,), and the state that knows it."""
+        """Take `pixel` (N,); return the log-odds (N,) of the next one, and the new state."""
         pixels, known, memory = state
         pixels = pixels.clone()
         pixels[:, known] = pixel
@@ -159,7 +160,7 @@ class PixelCNN(nn.Module):
         return odds, (pixels, known + 1, memory)
 
     def _read(self, image: Tensor, known: int, after: int) -> tuple[Tensor, Tensor]:
-        """In one pass, log-odds (N, after − known) of the pixels known + 1 … after, and the memory then."""
+        """Compute log-odds (N, after − known) of pixels known + 1 … after in one pass, and the memory after them."""
         rows = min(after // SIDE + 1, SIDE)
         through = self.seen(image.view(-1, 1, SIDE, SIDE)[:, :, :rows])
         odds: Tensor = self.head(through[-1]).flatten(1)
@@ -169,9 +170,9 @@ class PixelCNN(nn.Module):
         return odds, memory.transpose(2, 3).contiguous()
 
     def _advanced(self, pixels: Tensor, at: int, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-odds (N,) of pixel `at` of (N, 784), counted from 0, and the memory that includes what is seen there.
+        """Compute the log-odds (N,) of pixel `at` of (N, 784), counted from 0, and the memory including that pixel.
 
-        `memory` (N, blocks, MEMORY, C) holds what entered the blocks, after their ReLU, at the pixels before `at`.
+        `memory` (N, blocks, MEMORY, C) holds the blocks' inputs, after their ReLU, at the pixels before `at`.
         """
         if at >= PIXELS:
             return pixels.new_zeros(len(pixels)), memory
@@ -220,7 +221,7 @@ class Training(Averaged[PixelCNN]):
         self.optimizer = torch.optim.AdamW(self.model.parameters(), self.rate, weight_decay=1e-4)
 
     def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
-        """One update on images (B, 1, 28, 28); nats a pixel."""
+        """Update once on images (B, 1, 28, 28); return nats a pixel."""
         set_rate(self.optimizer, self.rate * one_cycle(progress))
         binary = binarised(images)
         with fast_products():
@@ -235,7 +236,7 @@ class Training(Averaged[PixelCNN]):
 
 
 def _initialise(model: PixelCNN, generator: torch.Generator) -> None:
-    """He's normal values for what is seen; the blocks begin as the identity."""
+    """Draw He's normal values for the unmasked weights; the blocks start as the identity."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             seen = module.mask.sum().item() if isinstance(module, CausalConv2d) else 1.0
@@ -243,3 +244,14 @@ def _initialise(model: PixelCNN, generator: torch.Generator) -> None:
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]
     for block in model.blocks:
         nn.init.zeros_(block.mix.weight)  # type: ignore[union-attr, arg-type]
+
+
+ARCHITECTURE = Architecture(
+    title="Causal convolutional network",
+    summary="Next pixel of a binarised digit by masked convolutions",
+    task="next-pixel",
+    checkpoint_key="model",
+    module=PixelCNN,
+    also=COMPLETION_TASKS,
+    trainings={"pixelcnn": Training},
+)

@@ -1,7 +1,7 @@
-"""From gray values to the unbounded numbers that a flow is a density of, and back.
+"""Preprocessing for flows: gray values to logits, with the log-determinant, and back.
 
-Pixels are 0 … 255 in steps of 1; uniform noise makes them continuous (Theis, van den Oord and Bethge 2016,
-arXiv:1511.01844). `Dequantised` is what published figures use: Papamakarios, Pavlakou and Murray 2017,
+Pixels are integers 0 … 255; uniform noise makes them continuous (Theis, van den Oord and Bethge 2016,
+arXiv:1511.01844). `Dequantised` is the preprocessing of published figures: Papamakarios, Pavlakou and Murray 2017,
 arXiv:1705.07057, section E.2, with λ = 1e-6 for MNIST. `Rescaled` is the Tsinghua coursework's.
 """
 
@@ -16,29 +16,29 @@ from torch import Tensor
 
 LEVELS = 256
 _MIDDLE = 0.5
-"""Of the noise."""
+"""Middle of the noise."""
 
 
 class Preprocessing(ABC):
-    """Gray values (N, D) in [0, 1] ↔ logits (N, D)."""
+    """Maps gray values (N, D) in [0, 1] to logits (N, D) and back."""
 
     @abstractmethod
     def logits(self, images: Tensor, noise: Tensor | float = _MIDDLE) -> tuple[Tensor, Tensor]:
-        """Logits, and log |det ∂logits/∂u| (N,) in nats, u being continuous values that fill the unit interval.
+        """Compute logits, and log |det ∂logits/∂u| (N,) in nats, u being the continuous values in [0, 1).
 
         The noise, (N, D) or one number, lies in [0, 1).
         """
 
     @abstractmethod
     def images(self, logits: Tensor, like: Tensor | None = None) -> Tensor:
-        """Gray values in [0, 1] with the middle of the noise taken off.
+        """Convert logits to gray values in [0, 1], with the middle of the noise subtracted.
 
-        `like` (N, D) are the images that the logits were made of, where that matters.
+        `like` (N, D) are the images that the logits came from, for preprocessings that need them.
         """
 
 
 class Dequantised(Preprocessing):
-    """u = (255 x + noise) / 256, then the logit of λ + (1 − 2λ) u."""
+    """Uniform dequantisation: u = (255 x + noise) / 256, then the logit of λ + (1 − 2λ) u."""
 
     squeeze = 1e-6
 
@@ -53,10 +53,10 @@ class Dequantised(Preprocessing):
 
 
 class Rescaled(Preprocessing):
-    """v = x + noise / 256, each image stretched so that it spans [1e-4, .9999], then the logit.
+    """The coursework's preprocessing: v = x + noise / 256, each image stretched to [1e-4, .9999], then the logit.
 
-    Not a density to compare with: darkest and brightest pixel of every image become constants, so that two of its D
-    dimensions are lost, and the stretch itself, which depends on the image, counts as if it were fixed.
+    Its density is not comparable with others: the darkest and brightest pixel of every image become constants, so that
+    two of its D dimensions are lost, and the stretch, which depends on the image, counts as if it were fixed.
     """
 
     low, high = 1e-4, 0.9999
@@ -82,13 +82,13 @@ PREPROCESSINGS: Mapping[str, Preprocessing] = {"dequantised": Dequantised(), "co
 
 
 def _logit(values: Tensor) -> tuple[Tensor, Tensor]:
-    """The logit (N, D) of values in (0, 1), and log |det| (N,) of that map."""
+    """Compute the logit (N, D) of values in (0, 1), and log |det| (N,) of that map."""
     low, high = values.log(), torch.log1p(-values)
     return low - high, -(low + high).sum(1)
 
 
 def _span(values: Tensor) -> tuple[Tensor, Tensor]:
-    """The darkest value and how far the brightest is above it, (N, 1) each; 1 for an image of one value."""
+    """Return the darkest value and the range of values, (N, 1) each; the range of a constant image is taken as 1."""
     darkest = values.amin(1, keepdim=True)
     span = values.amax(1, keepdim=True) - darkest
     return darkest, torch.where(span > 0, span, torch.ones_like(span))

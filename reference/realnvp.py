@@ -1,8 +1,8 @@
 """RealNVP of the Tsinghua coursework (Deep Learning, homework 3): eight couplings over the logits of the pixels.
 
 Dinh, Sohl-Dickstein and Bengio 2017, arXiv:1605.08803. Each of the eight blocks is an affine coupling, a batch
-normalisation and a shuffle; the couplings know in turn the even positions, the odd ones, the first half, the second.
-The coursework's hidden width of 1,024 makes 42 million parameters; a narrower one ships, and is regularised.
+normalisation and a shuffle; the couplings pass in turn the even positions, the odd ones, the first half, the second.
+The coursework's hidden width of 1,024 makes 42 million parameters; the shipped model is narrower, and regularised.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from reference.architecture import Architecture
 from reference.density import bits
 from reference.flow_inpainting import KernelRegression, ascend
 from reference.flow_layers import MASKS, BatchNormFlow, Bijection, Coupling, Dropout, Shuffle, known_positions
-from reference.options import Values
 from reference.precision import fast_products
 from reference.preprocessing import PREPROCESSINGS
 from reference.seeding import draw_linear_layers, generator_for
@@ -26,30 +26,24 @@ PIXELS = 784
 BLOCKS = 8
 HIDDEN = 320
 NATS = PIXELS * math.log(2)
-"""An image, at one bit per dimension."""
+"""Nats of an image at one bit per dimension."""
 SAMPLES = 40_000
-"""Images that the conditional mean is estimated from."""
+"""Number of samples from which the conditional mean is estimated."""
 _CHUNK = 500
-"""Of them at a time."""
-
-OPTIONS: Mapping[str, Values] = {
-    "inpainting": ("mean", "ascent"),
-    "preprocessing": ("dequantised", "coursework"),
-}
-"""What a state dict does not tell."""
+"""Number of samples drawn in a batch."""
 
 
 class RealNVP(nn.Module):
-    """z = f(logits) with z ~ N(0, I).
+    """Normalising flow z = f(logits) with z ~ N(0, I).
 
     Parameters
     ----------
-    inpainting : missing pixels as their conditional "mean", or by the coursework's "ascent" of the density
-    preprocessing : what the logits were made by, one of `PREPROCESSINGS`
+    inpainting : "mean" for the conditional mean, or "ascent" for the coursework's ascent of the density
+    preprocessing : map from gray values to logits, one of `PREPROCESSINGS`
     hidden : units of each hidden layer of the couplings' networks
-    blocks : of coupling, batch normalisation, shuffle
-    dimensions : numbers in a value
-    dropout : in training, in the couplings' networks
+    blocks : number of blocks of coupling, batch normalisation, shuffle
+    dimensions : D, numbers in a value
+    dropout : share of dropped units of the couplings' networks in training
     """
 
     def __init__(
@@ -76,7 +70,7 @@ class RealNVP(nn.Module):
         self.layers = nn.ModuleList(layers)
 
     def forward(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """The code z (N, D) and log |det ∂z/∂values| (N,) for logits (N, D)."""
+        """Compute the code z (N, D) and log |det ∂z/∂values| (N,) for logits (N, D)."""
         log_det = values.new_zeros(len(values))
         for layer in self.layers:
             values, added = layer(values)
@@ -84,18 +78,18 @@ class RealNVP(nn.Module):
         return values, log_det
 
     def inverse(self, z: Tensor) -> Tensor:
-        """The logits (N, D) of z (N, D)."""
+        """Compute the logits (N, D) of z (N, D)."""
         for layer in reversed(self.layers):
             assert isinstance(layer, Bijection)
             z = layer.inverse(z)
         return z
 
     def sample(self, noise: Tensor) -> Tensor:
-        """Gray values (N, D) in [0, 1] for noise (N, D) ~ N(0, I)."""
+        """Compute gray values (N, D) in [0, 1] for noise (N, D) ~ N(0, I)."""
         return self.preprocessing.images(self.inverse(noise))
 
     def inpaint(self, images: Tensor, mask: Tensor) -> Tensor:
-        """Images (N, 1, 28, 28) in [0, 1] with the pixels in `mask` (True: missing) recovered."""
+        """Recover the pixels of images (N, 1, 28, 28) in [0, 1] where `mask` is True (missing)."""
         pixels, missing = images.flatten(1), mask.flatten(1)
         if self.inpainting == "ascent":
             recovered = ascend(self, self.preprocessing, pixels, missing)
@@ -104,7 +98,7 @@ class RealNVP(nn.Module):
         return recovered.view_as(images)
 
     def regression(self) -> KernelRegression:
-        """The regression on samples of this model, drawn once: the weights must not change any more."""
+        """Return the regression on samples of this model, drawn once: the weights must not change afterwards."""
         if self._regression is None:
             generator = generator_for("realnvp", "samples")
             sizes = [min(_CHUNK, SAMPLES - start) for start in range(0, SAMPLES, _CHUNK)]
@@ -117,8 +111,7 @@ class RealNVP(nn.Module):
 class Training(Averaged[RealNVP]):
     """AdamW on the mean negative log-likelihood of dequantised images; the averaged weights are kept.
 
-    The last 5,000 training images are left out: how long to train, how wide, and how much dropout was chosen by their
-    bits per dimension.
+    The last 5,000 training images are held out; epochs, width and dropout were chosen by their bits per dimension.
     """
 
     architecture = "realnvp"
@@ -132,7 +125,7 @@ class Training(Averaged[RealNVP]):
     dropout = 0.1
     decay = 0.998
     clip = 200.0
-    """Norm to which gradients are clipped, of a loss in nats an image; usual norms are under half of it."""
+    """Norm to which gradients are clipped, for a loss in nats an image; typical norms are less than half of it."""
     hidden = HIDDEN
     options: Mapping[str, str] = {"inpainting": "mean", "preprocessing": "dequantised"}
     variants: Mapping[str, Mapping[str, str]] = {
@@ -152,7 +145,7 @@ class Training(Averaged[RealNVP]):
         )
 
     def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
-        """One update on images (B, 1, 28, 28); the loss in bits per dimension, by the batch's own statistics."""
+        """Update once on images (B, 1, 28, 28); return the loss in bits per dimension, by the batch's statistics."""
         fall = (progress - self.warm_up) / (1 - self.warm_up)
         factor = progress / self.warm_up if fall < 0 else 0.5 * (1 + math.cos(math.pi * fall))
         set_rate(self.optimizer, self.rate * factor + 1e-6)
@@ -167,16 +160,27 @@ class Training(Averaged[RealNVP]):
         (loss * NATS).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
         self.optimizer.step()
-        # The average of a training that has just begun must not remember its first weights.
+        # Early in training, the average must forget the first weights.
         average(self.averaged, self.model, min(self.decay, 50 * progress))
         return {"bits/dim": loss.item()}
 
 
 def initialise(model: RealNVP, generator: torch.Generator) -> None:
-    """Hidden layers as torch's own initialisation would draw them; couplings begin close to the identity."""
+    """Draw hidden layers as torch's own initialisation would; couplings start close to the identity."""
     draw_linear_layers(model, generator)
     for layer in model.layers:
         if isinstance(layer, Coupling):
             for network in (layer.scale, layer.shift):
                 nn.init.normal_(network[-1].weight, std=1e-3, generator=generator)  # type: ignore[arg-type]
                 nn.init.zeros_(network[-1].bias)  # type: ignore[arg-type]
+
+
+ARCHITECTURE = Architecture(
+    title="RealNVP",
+    summary="Density of digits, and inpainting of a half, by a normalising flow",
+    task="half-inpainting",
+    checkpoint_key="model",
+    module=RealNVP,
+    options={"inpainting": ("mean", "ascent"), "preprocessing": tuple(PREPROCESSINGS)},
+    trainings={"realnvp": Training},
+)

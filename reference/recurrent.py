@@ -1,12 +1,12 @@
-"""LSTM and GRU over whole sequences, with their backward passes written out.
+"""LSTM and GRU over whole sequences, with explicit backward passes.
 
-On a CPU, `torch.nn.LSTM` and `torch.nn.GRU` spend a long sequence of a narrow layer on overhead: a graph node for every
-small operation of every step. Here a step is a handful of in-place operations on (features, batch) slices, which is
-faster and computes the same. Gates, their order and the parameters' names are torch's (i, f, g, o and r, z, n).
+On a CPU, `torch.nn.LSTM` and `torch.nn.GRU` spend most of a long sequence of a narrow layer on overhead: a graph node
+for every small operation of every step. Here a step is a few in-place operations on (features, batch) slices, which is
+faster and gives the same results. Gates, their order and the parameters' names are torch's (i, f, g, o and r, z, n).
 
 Hochreiter and Schmidhuber 1997 with the forget gate of Gers, Schmidhuber and Cummins 2000; Cho et al. 2014,
 arXiv:1406.1078. Cho's GRU resets the state *before* it is multiplied (TensorFlow 1's `GRUCell`), torch and cuDNN reset
-the product: `reset` says which.
+the product; the parameter `reset` selects the variant.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from torch.nn import functional
 Reset = Literal["after", "before"]
 Activation = Literal["relu", "none"]
 State = tuple[Tensor, ...]
-"""Hidden state (N, H), and for the LSTM the cell (N, H) after it."""
+"""Hidden state (N, H), followed for the LSTM by the cell (N, H)."""
 
 
 class _LSTM(torch.autograd.Function):
-    """Inputs (T, I, B), weights (4H, I) and (4H, H), bias (4H,), states (H, B) → outputs (T, H, B), last cell."""
+    """LSTM: inputs (T, I, B), weights (4H, I), (4H, H), bias (4H,), states (H, B) → outputs (T, H, B), last cell."""
 
     @staticmethod
     def forward(
@@ -78,7 +78,7 @@ class _LSTM(torch.autograd.Function):
 
 
 class _GRU(torch.autograd.Function):
-    """Inputs (T, I, B), weights (3H, I) and (3H, H), biases (3H,), state (H, B) → outputs (T, H, B)."""
+    """GRU: inputs (T, I, B), weights (3H, I) and (3H, H), biases (3H,), state (H, B) → outputs (T, H, B)."""
 
     @staticmethod
     def forward(
@@ -161,8 +161,8 @@ class Recurrent(nn.Module):
     ----------
     cell : "lstm" or "gru"
     inputs, width : numbers of features of a step's input, and of the state
-    reset : for the GRU, whether the reset gate multiplies the recurrent product ("after", torch) or the state that is
-        multiplied ("before", TensorFlow 1)
+    reset : for the GRU, "after" if the reset gate multiplies the recurrent product (torch), "before" if it multiplies
+        the state (TensorFlow 1)
     """
 
     def __init__(self, cell: Literal["lstm", "gru"], inputs: int, width: int, reset: Reset = "after") -> None:
@@ -175,11 +175,11 @@ class Recurrent(nn.Module):
         self.bias_hh_l0 = nn.Parameter(torch.zeros(gates))
 
     def start(self, n: int) -> State:
-        """The state (all 0) before the first step of n sequences."""
+        """Return the state (all 0) before the first step of n sequences."""
         return tuple(self.bias_hh_l0.new_zeros(n, self.width) for _ in range(2 if self.cell == "lstm" else 1))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Hidden states (T, H, N) after each step of N sequences (T, I, N) that begin at `start`."""
+        """Compute the hidden states (T, H, N) after each step of N sequences (T, I, N) from the zero state."""
         zero = torch.zeros(self.width, inputs.shape[2], dtype=inputs.dtype)
         if self.cell == "lstm":
             bias = self.bias_ih_l0 + self.bias_hh_l0
@@ -191,7 +191,7 @@ class Recurrent(nn.Module):
         return outputs
 
     def step(self, state: State, inputs: Tensor) -> State:
-        """The state after one more step with inputs (N, I); the hidden state (N, H) is its first part."""
+        """Take one step with inputs (N, I); the first part of the new state is the hidden state (N, H)."""
         projected = functional.linear(inputs, self.weight_ih_l0, self.bias_ih_l0)  # (N, gates)
         if self.cell == "lstm":
             hidden, cell = state
@@ -211,49 +211,49 @@ class Recurrent(nn.Module):
 
 
 def _sigmoids_first(width: int) -> Tensor:
-    """Rows of torch's gates i, f, g, o in the order i, f, o, g, in which the three sigmoids lie side by side."""
+    """Return torch's gate rows i, f, g, o in the order i, f, o, g, so that the three sigmoids are adjacent."""
     i, f, g, o = torch.arange(4 * width).chunk(4)
     return torch.cat([i, f, o, g])
 
 
 def _gates(stacked: Tensor, n: int) -> tuple[Tensor, ...]:
-    """The n gates (T, H, B) of (T, n H, B), as views."""
+    """Split (T, n H, B) into n gates (T, H, B), as views."""
     steps, _, batch = stacked.shape
     return stacked.view(steps, n, -1, batch).unbind(1)
 
 
 def _steps(*sequences: Tensor) -> list[tuple[Tensor, ...]]:
-    """Views of the sequences' steps, taken all at once: slicing in the loop would cost as much as the arithmetic."""
+    """Return views of all steps of the sequences; slicing in the loop would cost as much as the arithmetic."""
     return list(zip(*(sequence.unbind() for sequence in sequences), strict=True))
 
 
 def _shifted(sequence: Tensor, first: Tensor) -> Tensor:
-    """What stood before each step: `first`, then the sequence without its end."""
+    """Shift a sequence by one step: `first`, then the sequence without its last step."""
     return torch.cat([first[None], sequence[:-1]])
 
 
 def _projected(weight: Tensor, bias: Tensor, inputs: Tensor) -> Tensor:
-    """Weight (G, I) times inputs (T, I, B) plus bias (G,): (T, G, B)."""
+    """Compute weight (G, I) times inputs (T, I, B) plus bias (G,): (T, G, B)."""
     return torch.matmul(weight, inputs).add_(bias[:, None])
 
 
 def _through_sigmoid(gradient: Tensor, value: Tensor, out: Tensor) -> Tensor:
-    """The gradient before a sigmoid that gave `value`."""
+    """Compute the gradient by the input of a sigmoid with output `value`."""
     return torch.ops.aten.sigmoid_backward.grad_input(gradient, value, grad_input=out)  # type: ignore[no-any-return]
 
 
 def _through_tanh(gradient: Tensor, value: Tensor, out: Tensor) -> Tensor:
-    """The gradient before a hyperbolic tangent that gave `value`."""
+    """Compute the gradient by the input of a hyperbolic tangent with output `value`."""
     return torch.ops.aten.tanh_backward.grad_input(gradient, value, grad_input=out)  # type: ignore[no-any-return]
 
 
 def activation(kind: Activation) -> nn.Module:
-    """What may follow a layer of the coursework's networks."""
+    """Construct the activation after a layer: ReLU, or identity for "none"."""
     return nn.ReLU() if kind == "relu" else nn.Identity()
 
 
 def head(kind: Activation, units: int, first: int, second: int, outputs: int) -> nn.Sequential:
-    """The coursework's fully connected layers after the recurrent one, with `kind` between them."""
+    """Construct the coursework's fully connected layers after the recurrent one, with `kind` between them."""
     return nn.Sequential(
         nn.Linear(units, first),
         activation(kind),

@@ -1,16 +1,16 @@
-"""Recurrent checkpoints of other frameworks, brought to torch's names, gate orders and equations.
+"""Conversion of recurrent checkpoints of other frameworks to torch's names, gate orders and equations.
 
 - torch: `weight_ih_l0` (4H, I) and `weight_hh_l0` (4H, H), each with a bias; an LSTM's rows are i, f, g, o, a GRU's
   r, z, n.
-- TensorFlow 1: an LSTM has one `kernel` (or `weights`) (I + H, 4H) with columns i, j (= g), f, o, and one bias,
-  to whose f part 1 is added when it runs. A GRU has `gates` (I + H, 2H), columns r, u (= z), and `candidate`
+- TensorFlow 1: an LSTM has one `kernel` (or `weights`) (I + H, 4H) with columns i, j (= g), f, o, and one bias;
+  the cell adds 1 to its f part when it runs. A GRU has `gates` (I + H, 2H), columns r, u (= z), and `candidate`
   (I + H, H); its reset gate acts on the state.
 - Keras: `kernel` (I, 4H), `recurrent_kernel` (H, 4H), one bias; an LSTM's columns are i, f, c (= g), o, a GRU's z, r,
-  h (= n). A GRU's bias is (2, 3H) where the reset gate acts on the product, (3H,) where it acts on the state.
+  h (= n). A GRU's bias is (2, 3H) if the reset gate acts on the product, (3H,) if it acts on the state.
 
 Sources: the documentation and equations of `torch.nn`, `tf.nn.rnn_cell.BasicLSTMCell` and `GRUCell` (TensorFlow 1.15),
-`tf.keras.layers.LSTM` and `GRU`. Beside the recurrent layer there are three fully connected ones; frameworks other than
-torch keep their matrices as (inputs, outputs).
+`tf.keras.layers.LSTM` and `GRU`. Three fully connected layers follow the recurrent one; frameworks other than
+torch store their matrices as (inputs, outputs).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ Cell = Literal["lstm", "gru"]
 Found = tuple[dict[str, np.ndarray], dict[str, int], list[str]]
 
 WIDEST = 2048
-"""Units of a layer; more would be a mistake, or an attempt to fill the memory."""
+"""Largest number of units of a layer; more would be a mistake, or an attempt to exhaust the memory."""
 FORGET_BIAS = 1.0
-"""What TensorFlow 1's LSTM cells add to the forget gate; it is their default and no variable."""
+"""Constant that TensorFlow 1's LSTM cells add to the forget gate: their default, not stored in checkpoints."""
 
 _TRAINING_PARTS = re.compile(
     r"(^|[./])(adam(_\d+)?|adamw|rmsprop(_\d+)?|momentum|optimi[sz]er\w*|exp_avg(_sq)?|beta\d_power|global_step|iterations?"
@@ -39,9 +39,9 @@ _TRAINING_PARTS = re.compile(
 
 
 _NOT_PLAIN = re.compile(r"(weight|bias)_[ih][hr]_l([1-9]|\d+_reverse)|weight_hr_l|w_[ifo]_diag|cell(_\d+)?\.projection")
-"""Names within a recurrent layer that is stacked, reads both ways, or has peepholes or a projection."""
+"""Matches names of recurrent layers that are stacked or bidirectional, or have peepholes or a projection."""
 _KINDS = re.compile(r"(?<![a-z])(weights?|w|kernel|matrix|bias(es)?|b)(?![a-z])")
-"""What in a name tells a matrix from its bias; what is left is the layer's own."""
+"""Matches the part of a name that distinguishes a matrix from its bias; the rest is the layer's name."""
 
 
 @dataclass(frozen=True)
@@ -54,31 +54,31 @@ class _Layer:
     bias_hh: np.ndarray
     reset_before: bool
     taken: frozenset[str]
-    """The names that it was made of."""
+    """Names of the arrays that it was made from."""
     outputs_first: bool
-    """Whether the framework keeps matrices as (outputs, inputs)."""
+    """True if the framework stores matrices as (outputs, inputs)."""
     notes: tuple[str, ...] = ()
 
 
 def adapt(cell: Cell, inputs: int, outputs: int, arrays: Mapping[str, np.ndarray]) -> Found:
-    """A recurrent layer and the three fully connected layers after it, from a checkpoint of any of the frameworks.
+    """Convert a recurrent layer and the three fully connected layers after it, from any of the frameworks.
 
     Parameters
     ----------
-    cell : what the layer must be
-    inputs, outputs : features that go in and come out at each step
+    cell : required kind of the layer
+    inputs, outputs : numbers of input and output features of a step
     arrays : the checkpoint's arrays by name, in its order
 
     Returns
     -------
     arrays : `rnn.weight_ih_l0` … and `head.0.weight` … `head.4.bias`
     sizes : `units`, `first` and `second`, and for a GRU `reset_before`
-    notes : what was converted, in sentences
+    notes : sentences that say what was converted
 
     Raises
     ------
     ValueError
-        with a sentence, where there is no such network.
+        with a sentence, if there is no such network.
     """
     shaped = {
         name: _flat_bias(name, array) for name, array in arrays.items() if not _TRAINING_PARTS.search(_plain(name))
@@ -99,7 +99,7 @@ def adapt(cell: Cell, inputs: int, outputs: int, arrays: Mapping[str, np.ndarray
     head, head_notes = _head(rest, units, outputs, layer.outputs_first)
     widths = [len(bias) for _, bias in head]
     if max(units, *widths) > WIDEST:
-        raise ValueError(f"it has layers of {units}, {widths[0]} and {widths[1]} units; at most {WIDEST} are taken.")
+        raise ValueError(f"it has layers of {units}, {widths[0]} and {widths[1]} units; at most {WIDEST} are allowed.")
     state = {
         "rnn.weight_ih_l0": layer.weight_ih,
         "rnn.weight_hh_l0": layer.weight_hh,
@@ -119,7 +119,7 @@ def _recurrent_layer(cell: Cell, named: Mapping[str, np.ndarray]) -> _Layer:
     if odd := [name for name, low in lowered.items() if _NOT_PLAIN.search(low)]:
         raise ValueError(
             f"it holds {odd[0]}: several layers, both directions, peepholes and projections are not the coursework's "
-            "structure, one plain recurrent layer. Hand such a model in as code."
+            "structure, one plain recurrent layer. Submit such a model as code."
         )
     for wanted in ((cell,), ("lstm" if cell == "gru" else "gru",)):
         layers = [*_of_torch(named, lowered), *_of_keras(wanted[0], named, lowered), *_of_tf(wanted[0], named, lowered)]
@@ -130,10 +130,11 @@ def _recurrent_layer(cell: Cell, named: Mapping[str, np.ndarray]) -> _Layer:
         if layers and wanted[0] == cell:
             return layers[0]
         if layers:
-            raise ValueError(f"its recurrent layer ({min(layers[0].taken)}) is no {cell.upper()}.")
+            kind = "an LSTM" if cell == "lstm" else "a GRU"
+            raise ValueError(f"its recurrent layer ({min(layers[0].taken)}) is not {kind}.")
     found = ", ".join(f"{name} {array.shape}" for name, array in list(named.items())[:8]) or "no arrays"
     raise ValueError(
-        "it has no recurrent layer under the names of torch (weight_ih_l0 …), TensorFlow 1 (…cell/kernel) or Keras "
+        "it has no recurrent layer with the names of torch (weight_ih_l0 …), TensorFlow 1 (…cell/kernel) or Keras "
         f"(recurrent_kernel); it holds {found}."
     )
 
@@ -171,7 +172,7 @@ def _of_keras(cell: Cell, named: Mapping[str, np.ndarray], lowered: Mapping[str,
         biases = [_blocks(row, order) for row in both]
         reset_before = cell == "gru" and len(biases) == 1
         taken = frozenset({name, kernel, *([bias_name] if bias_name in named else [])})
-        note = f"Keras's {cell.upper()} {name} was brought to torch's order of gates."
+        note = f"The gates of Keras's {cell.upper()} {name} were reordered as in torch."
         yield _Layer(weight_ih, weight_hh, biases[0], _second(biases), reset_before, taken, False, (note,))
 
 
@@ -187,8 +188,8 @@ def _of_tf(cell: Cell, named: Mapping[str, np.ndarray], lowered: Mapping[str, st
             weight, added = _blocks(named[name].T, order), _blocks(named[bias], order).astype(np.float32)
             added[units : 2 * units] += FORGET_BIAS
             note = (
-                f"TensorFlow's LSTM {name} was brought to torch's order of gates; {FORGET_BIAS:g}, which its cells add "
-                "to the forget gate when they run, was added to the bias."
+                f"The gates of TensorFlow's LSTM {name} were reordered as in torch; {FORGET_BIAS:g}, which its cells "
+                "add to the forget gate when they run, was added to the bias."
             )
             split, taken = weight.shape[1] - units, frozenset({name, bias})
             yield _Layer(
@@ -203,8 +204,8 @@ def _of_tf(cell: Cell, named: Mapping[str, np.ndarray], lowered: Mapping[str, st
             joined = np.concatenate([named[b] for b in biases]).astype(np.float32)
             split = weight.shape[1] - named[candidate].shape[1]
             note = (
-                f"TensorFlow's GRU {name} was brought to torch's layout; its reset gate acts on the state before the "
-                "product, and so it does here."
+                f"TensorFlow's GRU {name} was converted to torch's layout; its reset gate still acts on the state, "
+                "before the product."
             )
             yield _Layer(
                 *(weight[:, :split], weight[:, split:], joined, np.zeros_like(joined)),
@@ -215,18 +216,18 @@ def _of_tf(cell: Cell, named: Mapping[str, np.ndarray], lowered: Mapping[str, st
 def _head(
     rest: Mapping[str, np.ndarray], units: int, outputs: int, outputs_first: bool
 ) -> tuple[list[tuple[np.ndarray, np.ndarray]], list[str]]:
-    """The three layers' weights (outputs, inputs) and biases, in the order in which they follow each other; notes."""
+    """Return the three layers' weights (outputs, inputs) and biases, in the order of the network, and notes."""
     matrices = [name for name, array in rest.items() if array.ndim == 2]
     odd = [name for name, array in rest.items() if array.ndim > 2]
     if len({re.sub(r"[\d_]+", "", _plain(name)) for name in matrices}) == 1:
-        matrices.sort(key=_natural)  # numbered by the framework; other names say nothing of an order
+        matrices.sort(key=_natural)  # numbered by the framework; other names imply no order
     weights = {name: rest[name] if outputs_first else rest[name].T for name in matrices}
     shapes = ", ".join(f"{name} {rest[name].shape}" for name in [*matrices, *odd][:8]) or "none"
     wanted = f"three, {units} → … → … → {outputs}"
     if len(matrices) != 3 or odd:
         raise ValueError(
             f"after the recurrent layer it has {len(matrices) + len(odd)} layers ({shapes}); the coursework's network "
-            f"has {wanted}. Hand another structure in as code."
+            f"has {wanted}. Submit another structure as code."
         )
     chains = [order for order in permutations(matrices) if _fit([weights[name] for name in order], units, outputs)]
     if not chains:
@@ -235,8 +236,8 @@ def _head(
     numbered = any(char.isdigit() for char in _layer_of(chains[0][0]) + _layer_of(chains[0][1]))
     if len(chains) > 1 and not numbered:
         notes.append(
-            f"Its fully connected layers were taken in the order {', '.join(chains[0])}, as the file has them; their "
-            "shapes would allow another, too. Number their names if that is wrong."
+            f"Its fully connected layers were read in the order of the file, {', '.join(chains[0])}; their shapes "
+            "would also allow another order. Number their names if this one is wrong."
         )
     vectors = [name for name, array in rest.items() if array.ndim == 1]
     head = []
@@ -245,12 +246,13 @@ def _head(
         vectors.remove(own)
         head.append((weights[name], rest[own]))
     if vectors:
-        raise ValueError(f"it holds {vectors[0]} {rest[vectors[0]].shape}, which the coursework's network has not.")
+        surplus = f"{vectors[0]} {rest[vectors[0]].shape}"
+        raise ValueError(f"it holds {surplus}, which the coursework's network does not have.")
     return head, notes
 
 
 def _own_bias(matrix: str, length: int, vectors: list[str], rest: Mapping[str, np.ndarray]) -> str:
-    """The bias that goes with a matrix: of the same name but for "weight" and "bias", else the only one that fits."""
+    """Find a matrix's bias: of the same name except for "weight" and "bias", else the only one of that length."""
     fitting = [vector for vector in vectors if rest[vector].shape == (length,)]
     for same in (_layer_of, _home):
         own = [vector for vector in fitting if same(vector) == same(matrix)]
@@ -261,8 +263,8 @@ def _own_bias(matrix: str, length: int, vectors: list[str], rest: Mapping[str, n
     if not fitting:
         raise ValueError(f"it has no bias of length {length} for {matrix}.")
     raise ValueError(
-        f"which of {', '.join(fitting)} goes with {matrix} can't be told. Give a layer's matrix and its bias the same "
-        "name but for weight and bias: fc1.weight and fc1.bias, or W_fc1 and b_fc1."
+        f"it is ambiguous which of {', '.join(fitting)} belongs to {matrix}. Give a layer's matrix and its bias names "
+        "that differ only in weight and bias: fc1.weight and fc1.bias, or W_fc1 and b_fc1."
     )
 
 
@@ -274,7 +276,7 @@ def _fit(weights: list[np.ndarray], units: int, outputs: int) -> bool:
 
 
 def _plain(name: str) -> str:
-    """A name in lower case with dots, without TensorFlow's output number."""
+    """Normalise a name: lower case, dots, no output number of TensorFlow."""
     return re.sub(r":\d+$", "", name).replace("/", ".").lower()
 
 
@@ -283,24 +285,24 @@ def _home(name: str) -> str:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """Sorts "dense", "dense_1", "dense_10" as they were made."""
+    """Return a key that sorts "dense", "dense_1", "dense_10" in the order of their creation."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", _plain(name))]
 
 
 def _layer_of(name: str) -> str:
-    """A name without what tells a matrix from its bias."""
+    """Remove the part of a name that distinguishes a matrix from its bias."""
     return _KINDS.sub("", _plain(name))
 
 
 def _flat_bias(name: str, array: np.ndarray) -> np.ndarray:
-    """A bias that is kept as a single number, or as a row (1, n), as a vector; anything else as it is."""
+    """Reshape a bias that is stored as a scalar or a row (1, n) to a vector; return other arrays unchanged."""
     array = np.asarray(array)
     is_bias = re.search(r"(?<![a-z])(bias(es)?|b)(?![a-z])", _plain(name).rpartition(".")[2]) is not None
     return array.reshape(-1) if is_bias and (array.ndim == 0 or (array.ndim == 2 and len(array) == 1)) else array
 
 
 def _sibling(lowered: Mapping[str, str], name: str, part: str, other: str) -> str:
-    """The name that is like another but for the last occurrence of `part`, as the file writes it if it holds it."""
+    """Replace the last occurrence of `part` in a name by `other`; spelled as in the file if that array exists."""
     before, _, after = lowered[name].rpartition(part)
     wanted = f"{before}{other}{after}"
     return next((found for found, low in lowered.items() if low == wanted), wanted)
@@ -315,7 +317,7 @@ def _bias_of(kernel: str, named: Mapping[str, np.ndarray]) -> str:
 
 
 def _blocks(array: np.ndarray, order: list[int]) -> np.ndarray:
-    """The first axis, cut into as many gates as `order` has, in that order."""
+    """Split the first axis into the gates of `order`, and join them in that order."""
     blocks = np.split(array, len(order))
     return np.concatenate([blocks[k] for k in order])
 

@@ -1,4 +1,4 @@
-"""How every random draw is seeded: a CPU generator for a purpose, never the global state."""
+"""Seeding of random draws: one CPU generator for each purpose, never the global state."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from torch import nn
 
 
 def generator_for(*parts: object) -> torch.Generator:
-    """A CPU generator whose seed is a hash of `parts`: the same parts give the same draws on every machine."""
+    """Return a CPU generator seeded by a hash of `parts`: the same parts give the same draws on every machine."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
 def draw_linear_layers(module: nn.Module, generator: torch.Generator) -> None:
-    """Give every linear layer of a module what torch's own initialisation would draw, from a generator of ours."""
+    """Initialise every linear layer of a module by torch's own distributions, from an explicit generator."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
             bound = layer.in_features**-0.5

@@ -1,4 +1,4 @@
-"""The weights of the reference models that come with gradebench, float16 on disk, float32 here."""
+"""Weights of the reference models that come with gradebench: float16 on disk, float32 in memory."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from reference import MODELS
+from reference import architecture
 
 WEIGHTS = Path(__file__).parent / "weights"
 
 
 def facts(model: str, folder: Path = WEIGHTS) -> dict[str, Any]:
-    """What the header of a weight file says: model, seed, epochs, data, options."""
+    """Read the header of a weight file: model, seed, epochs, data, options."""
     with safe_open(folder / f"{model}.safetensors", "np") as file:
         said: dict[str, Any] = json.loads(file.metadata()["gradebench"])
     return said
 
 
 def options(model: str) -> dict[str, str]:
-    """The options of the architecture that go with the weights."""
+    """Return the architecture's options that belong to the weights."""
     return dict(facts(model)["options"])
 
 
 def state(model: str) -> dict[str, Tensor]:
-    """The state dict, floating-point tensors as float32."""
+    """Load the state dict, with floating-point tensors as float32."""
     stored = load_file(WEIGHTS / f"{model}.safetensors")
     return {name: value.float() if value.is_floating_point() else value for name, value in stored.items()}
 
 
 def module(name: str) -> nn.Module:
-    """The trained model, ready to answer; its sizes are read off the weights."""
-    architecture = MODELS[facts(name)["model"]]
+    """Load the trained model in evaluation mode; its sizes are read off the weights."""
+    model = architecture(facts(name)["model"])
     arrays = {key: value.numpy() for key, value in state(name).items()}
     sizes: dict[str, int] = {}
-    if architecture.adapt is not None:
-        arrays, sizes, _ = architecture.adapt(arrays)
-    built = architecture.build(options(name), **sizes)
+    if model.adapt is not None:
+        arrays, sizes, _ = model.adapt(arrays)
+    built = model.build(options(name), **sizes)
     built.load_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})
     return built.eval()
 
 
 def sampler(name: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """The model's `sample(noise (N, 100), labels_one_hot (N, 10)) -> images (N, 1, 28, 28)`, without gradients."""
+    """Return the model's `sample(noise (N, 100), labels_one_hot (N, 10)) -> images (N, 1, 28, 28)`, gradients off."""
     sample: Callable[[Tensor, Tensor], Tensor] = getattr(module(name), "sample")  # noqa: B009  # untyped there
     return torch.inference_mode()(sample)

@@ -1,8 +1,7 @@
-"""The training loop that all models share: shuffled minibatches, epochs, checkpoints, resume.
+"""The training loop of all models: shuffled minibatches, epochs, checkpoints, resume.
 
-What happens in a step is the model's own (`Training.step`, in the model's file). All randomness of an epoch follows
-from the seed and the number of the epoch, so a training that was interrupted and resumed gives the same weights as
-one that was not.
+Each model's file defines its step (`Training.step`). All randomness of an epoch follows from the seed and the number
+of the epoch, so that a training that was interrupted and resumed gives the same weights as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -23,57 +22,57 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 class CheckpointError(Exception):
-    """A checkpoint is damaged, or of another training. The message names the file and what differs."""
+    """A checkpoint is damaged or belongs to another training. The message names the file and the difference."""
 
 
 class Training(Protocol):
     """One model being trained."""
 
     name: str
-    """What the random draws and the checkpoint belong to: model and recipe."""
+    """Model and recipe; seeds the random draws and identifies the checkpoint."""
     seed: int
     epochs: int
     batch: int
 
     def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
-        """One update on images (B, 1, 28, 28) in [0, 1] and labels (B,).
+        """Update once on images (B, 1, 28, 28) in [0, 1] and labels (B,); return losses by name.
 
-        `progress` is the share of the training that is done; what comes back are losses by name.
+        `progress` is the share of the training that is done.
         """
 
     def state(self) -> dict[str, Any]:
-        """All that is needed to go on: weights, optimiser states. Tensors, numbers, lists and dicts only."""
+        """Return all that is needed to resume, such as weights and optimiser states: tensors, numbers, lists, dicts."""
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
+        """Restore what `state()` returned."""
 
 
 class Resumable(ABC):
-    """A training whose state is that of its parts: networks, averages, optimisers, schedules."""
+    """Base of trainings with a state made of their parts: networks, averages, optimisers, schedules."""
 
     def state(self) -> dict[str, Any]:
-        """All that is needed to go on."""
+        """Return the state dicts of all parts."""
         return {name: part.state_dict() for name, part in self._parts().items()}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`."""
+        """Restore what `state()` returned."""
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
 
     @abstractmethod
     def _parts(self) -> dict[str, Any]:
-        """What has a state dict, by the name under which it is kept."""
+        """Return the objects with a state dict, by name in `state()`."""
 
 
 class Averaged(Resumable, Generic[Model]):
-    """A training that keeps a moving average of one model's weights, by one optimiser."""
+    """Base of trainings of one model by one optimiser, with a moving average of the weights."""
 
     model: Model
     averaged: Model
     optimizer: torch.optim.Optimizer
 
     def result(self) -> nn.Module:
-        """The model with averaged weights."""
+        """Return the model with averaged weights."""
         return self.averaged.eval()
 
     def _parts(self) -> dict[str, Any]:
@@ -82,7 +81,7 @@ class Averaged(Resumable, Generic[Model]):
 
 @dataclass(frozen=True)
 class Epoch:
-    """What is known after an epoch."""
+    """Progress and losses after an epoch."""
 
     number: int
     of: int
@@ -98,27 +97,27 @@ def fit(
     on_step: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> list[Epoch]:
-    """Train to the end, or from where an interrupted training stopped.
+    """Train to the end, from the start or from the checkpoint of an interrupted training.
 
     Parameters
     ----------
     images : float32 in [0, 1], (N, 1, 28, 28); labels : int64, (N,)
-    checkpoint : where the state is kept after each epoch; one of the same training found there is resumed, one of
-        another training is left as it is
-    on_step : called with (steps done, steps in all)
+    checkpoint : file for the state after each epoch; a checkpoint of the same training there is resumed, one of
+        another training is left unchanged
+    on_step : called with (steps done, steps in total)
     on_epoch : called after each epoch
 
-    A training that has `examples` sees only the first so many images; one that has `steps_per_epoch` draws its own
-    data, needs no images, and takes so many steps an epoch.
+    A training with `examples` sees only that many images, from the first; one with `steps_per_epoch` draws its own
+    data, needs no images, and takes that many steps an epoch.
 
     Returns
     -------
-    The epochs of this call; a step that lacks a full batch is left out of each.
+    The epochs of this call. Incomplete final batches are dropped.
 
     Raises
     ------
     CheckpointError
-        if the checkpoint is damaged, or of another recipe, seed or other data
+        if the checkpoint is damaged, or belongs to another recipe, seed or other data
     """
     images = images[: getattr(training, "examples", None)]
     steps = getattr(training, "steps_per_epoch", None) or len(images) // training.batch
@@ -147,7 +146,7 @@ def fit(
 
 
 def one_cycle(progress: float, warm_up: float = 0.2) -> float:
-    """Factor of the peak learning rate: up along a cosine for `warm_up` of the training, then down to almost 0.
+    """Compute the factor of the peak learning rate: it rises along a cosine for `warm_up`, then falls to almost 0.
 
     Smith and Topin 2019, arXiv:1708.07120.
     """
@@ -156,7 +155,7 @@ def one_cycle(progress: float, warm_up: float = 0.2) -> float:
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of all of an optimiser's parameters."""
+    """Set the learning rate of all parameters of an optimiser."""
     for group in optimizer.param_groups:
         group["lr"] = rate
 
@@ -172,7 +171,7 @@ def average(kept: nn.Module, new: nn.Module, decay: float) -> None:
 
 
 def _identity(training: Training, images: Tensor, labels: Tensor) -> dict[str, object]:
-    """What must be the same for a training to go on from a checkpoint."""
+    """Return the properties that a training must share with a checkpoint to resume it."""
     recipe = getattr(training, "recipe", None)
     data = hashlib.sha256(images.contiguous().numpy().data)
     data.update(labels.contiguous().numpy().data)
@@ -201,14 +200,15 @@ def _resume(training: Training, path: Path | None, identity: Mapping[str, object
         found, state, epochs = saved["identity"], saved["state"], int(saved["epochs"])
         differing = [key for key, value in identity.items() if found[key] != value]
     except Exception as error:
-        # Torch names half a dozen kinds of error here, one of a module that nothing in this project imports.
-        raise CheckpointError(f"{path}: damaged, or no checkpoint of this version; remove it to start anew.") from error
+        # torch raises half a dozen types of error here, one from a module that nothing in this project imports.
+        message = f"{path}: damaged, or not a checkpoint of this version. Remove it to start again."
+        raise CheckpointError(message) from error
     if differing:
         key = differing[0]
         values = "" if key in ("recipe", "data") else f" {found[key]!r}, not {identity[key]!r}"
         raise CheckpointError(
-            f"{path}: of another training: its {key} {'is' if values else 'differs'}{values}; remove it, or train into "
-            "another folder."
+            f"{path}: belongs to another training: its {key} {'is' if values else 'differs'}{values}. Remove it, or "
+            "train into another folder."
         )
     training.load_state(state)
     return epochs

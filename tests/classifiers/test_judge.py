@@ -22,8 +22,8 @@ from reference.train import fit
 from tests.data import embedded_digits, mnist_digits
 
 FLOOR, MEMBERS_FLOOR = 0.9970, 0.9950
-"""What the accuracy of the shipped judge on MNIST's test images, and of its members on a fifth of them, must not fall
-below; the model card has the figures."""
+"""Lowest accepted accuracy of the shipped judge on MNIST's test images, and of its members on a fifth of them; the
+model card has the figures."""
 
 
 def facts(*names, **changes):
@@ -44,7 +44,7 @@ def judge():
 
 @pytest.fixture(scope="module")
 def pair():
-    """Two members that were trained for a moment, calibrated: they often differ."""
+    """Return a calibrated judge of two briefly trained members, which often differ."""
     digits = embedded_digits().train
     images, labels = torch.from_numpy(digits.images), torch.from_numpy(digits.labels)
     trainings = [Training(Recipe(name, 1, epochs=3, batch=64), 1000) for name in ("three", "residual")]
@@ -88,7 +88,7 @@ def test_folding_batch_norm_changes_no_answer(name, tmp_path):
 
 @pytest.fixture(scope="module")
 def figures(judge):
-    """What the model card says of the shipped judge, measured on a fifth of MNIST's test images."""
+    """Measure the model card's figures of the shipped judge on a fifth of MNIST's test images."""
     digits, test = embedded_digits(), mnist_digits().test
     images = np.concatenate([digits.train.images, digits.test.images])
     labels = np.concatenate([digits.train.labels, digits.test.labels])
@@ -112,7 +112,7 @@ def test_the_shipped_judge_is_hard_to_fool(figures):
     assert figures["optimised_flagged"] >= 0.95
     plain = [attack for name, attack in figures["optimised"].items() if "through" not in name]
     assert all(attack["flagged"] >= 0.9 * attack["tried"] for attack in plain)
-    # The attack is a real one: it moves nearly every digit over the border of the member it climbs.
+    # The attack is effective: it changes the class of nearly every digit for the attacked member.
     from_digits = [attack for name, attack in figures["optimised"].items() if name.endswith("other digits")]
     assert all(attack["reached"] >= 0.9 * attack["tried"] for attack in from_digits)
 
@@ -138,7 +138,7 @@ def test_a_bad_weight_file_is_named(content, said, tmp_path):
 
 
 def a_judge_file(path, change=lambda header: None, change_tensors=lambda tensors: None):
-    """A judge of one untrained member, its header and tensors changed."""
+    """Write a judge of one untrained member, with its header and tensors changed."""
     network = untrained("three", 0)
     tensors = {f"three/{name}": value.clone() for name, value in network.state_dict().items()}
     header = json.loads(facts("three").model_dump_json())
@@ -321,9 +321,9 @@ def test_labels_that_a_grown_network_does_not_believe_are_left_out():
     logits[1, 4] = 9.0
     labels = torch.tensor([0, 5, 4])
     logits[2, 4] = 9.0
-    assert training._believed(logits, labels, 0.2).all()
-    assert training._believed(logits, labels, 0.5).tolist() == [True, False, True]
-    assert training._believed(logits[1:2], labels[1:2], 0.5).all()  # a batch with nothing to learn from has no loss
+    assert training.believed(logits, labels, 0.2).all()
+    assert training.believed(logits, labels, 0.5).tolist() == [True, False, True]
+    assert training.believed(logits[1:2], labels[1:2], 0.5).all()  # a batch with nothing to learn from has no loss
 
 
 def test_a_member_learns_and_resumes(tmp_path):

@@ -24,7 +24,7 @@ def generator(seed=0):
 
 
 def literal_streams(process, n, seed):
-    """As the coursework says it: p from numpy's Dirichlet distribution, then the letters, then RESET."""
+    """Draw streams literally as the coursework does: p from numpy's Dirichlet distribution, letters, then RESET."""
     random = np.random.default_rng(seed)
     cycles = -(-LENGTH // process.period)
     p = random.dirichlet(process.concentration, size=(n, cycles))
@@ -35,7 +35,7 @@ def literal_streams(process, n, seed):
 
 
 def slow_predictions(process, stream):
-    """One symbol at a time, by counting what came since the last RESET that was seen."""
+    """Predict one symbol at a time, by counting the symbols since the last RESET."""
     rows = []
     for t in range(1, len(stream)):
         if (t + 1) % process.period == 0:
@@ -90,7 +90,7 @@ def test_a_tiny_process_is_as_brute_force_over_all_its_streams_says():
     words = list(itertools.product(range(3), repeat=3))
 
     def chance(word):
-        """∫ Πₖ pₖ^nₖ Dirichlet(p) dp, by drawing one letter after the other from the integral's ratios."""
+        """Compute ∫ Πₖ pₖ^nₖ Dirichlet(p) dp as a product of the letters' conditional probabilities."""
         p, counts = 1.0, list(process.concentration)
         for letter in word:
             p *= counts[letter] / sum(counts)
@@ -99,7 +99,7 @@ def test_a_tiny_process_is_as_brute_force_over_all_its_streams_says():
 
     chances = {word: chance(word) for word in words}
     assert sum(chances.values()) == pytest.approx(1)
-    # Integrals by numpy's Dirichlet draws: an independent word for the same chances.
+    # Independent check of the same probabilities: integrals by numpy's Dirichlet draws.
     p = np.random.default_rng(5).dirichlet(process.concentration, 400_000)
     for word in [(0, 0, 0), (0, 1, 2), (2, 2, 1)]:
         assert np.prod(p[:, list(word)], axis=1).mean() == pytest.approx(chances[word], rel=0.02)
@@ -109,7 +109,7 @@ def test_a_tiny_process_is_as_brute_force_over_all_its_streams_says():
         stream = torch.tensor([[*first, RESET, *second]])
         of_steps = -predict(process, stream).gather(2, stream[:, 1:, None]).log().sum().item()
         both = chances[first] * chances[second]
-        # Chain rule: the whole stream costs −log of its chance but for its first symbol, which nobody predicts.
+        # Chain rule: the sum is −log of the stream's probability without its first symbol, which is not predicted.
         alpha = process.concentration
         assert of_steps == pytest.approx(-log(both) + log(alpha[first[0]] / sum(alpha)))
         expected += both * of_steps / (length - 1)

@@ -13,7 +13,7 @@ def levels(n=40, d=6):
 
 
 def uniform(logits):
-    """The flow under which u is uniform: z = Φ⁻¹(sigmoid(logit)), in float64."""
+    """Apply the flow under which u is uniform, z = Φ⁻¹(sigmoid(logit)), in float64."""
     share = torch.sigmoid(logits.double())
     z = Normal(0.0, 1.0).icdf(share)
     log_det = (share.log() + (1 - share).log() - Normal(0.0, 1.0).log_prob(z)).sum(1)
@@ -26,7 +26,7 @@ def test_a_uniform_density_costs_eight_bits():
 
 
 def test_a_triangular_density_costs_its_integral():
-    """p(u) = 2u. The mean of −log2 over noise, for level k, is −log2 2 − mean log2 u over the level, plus 8."""
+    """For p(u) = 2u and level k, the mean of −log2 over noise is −log2 2 − mean log2 u over the level, plus 8."""
 
     def flow(logits):
         unit = (torch.sigmoid(logits.double()) - 1e-6) / (1 - 2e-6)
@@ -46,7 +46,7 @@ def test_a_triangular_density_costs_its_integral():
 
 
 def test_bits_are_the_density_of_the_unit_interval():
-    """−log2 of the density of u by the change of variables written out for one pixel."""
+    """Bits equal −log2 of the density of u, by the change of variables for one pixel."""
     image, noise = torch.tensor([[0.4]]).double(), torch.tensor([[0.25]]).double()
 
     def flow(logits):

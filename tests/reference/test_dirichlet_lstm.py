@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from reference import MODELS, TRAININGS
+from reference import architecture, trainings
 from reference.bayes_symbols import PROCESSES, predict, streams
 from reference.dirichlet_lstm import DirichletLSTM, Training
 from reference.seeding import generator_for
@@ -47,7 +47,7 @@ def test_it_is_torchs_lstm_and_three_linear_layers(rnn_activation, head_activati
 
 
 def test_tensorflows_gates_and_names_are_read_for_any_width():
-    """One matrix of columns i, j, f, o and one bias, 1 short in the forget gate, as TensorFlow 1 keeps them."""
+    """TensorFlow 1 stores one matrix with columns i, j, f, o, and one bias that lacks 1 in the forget gate."""
     generator = torch.Generator().manual_seed(8)
     model = DirichletLSTM(units=6, first=10, second=7)
     for value in model.parameters():
@@ -61,11 +61,11 @@ def test_tensorflows_gates_and_names_are_read_for_any_width():
     for place, name in ((0, "dense"), (2, "dense_1"), (4, "dense_2")):
         found[f"{name}/kernel"] = model.state_dict()[f"head.{place}.weight"].t()
         found[f"{name}/bias"] = model.state_dict()[f"head.{place}.bias"]
-    architecture = MODELS["dirichlet-lstm-m3"]
-    arrays, sizes, notes = architecture.adapt({name: value.numpy() for name, value in found.items()})
+    m3 = architecture("dirichlet-lstm-m3")
+    arrays, sizes, notes = m3.adapt({name: value.numpy() for name, value in found.items()})
     assert sizes == {"units": 6, "first": 10, "second": 7}
     assert len(notes) == 1
-    read = architecture.build({}, **sizes)
+    read = m3.build({}, **sizes)
     read.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
     _, streams_ = one_hot("M3", 4)
     with torch.no_grad():
@@ -75,13 +75,13 @@ def test_tensorflows_gates_and_names_are_read_for_any_width():
 
 def test_each_of_the_four_has_a_name_and_a_recipe():
     for which, name in zip(PROCESSES, NAMES, strict=True):
-        assert MODELS[name].task == "symbol-prediction"
-        assert isinstance(MODELS[name].build({"head_activation": "none"}), DirichletLSTM)
-        training = TRAININGS[name](5)
+        assert architecture(name).task == "symbol-prediction"
+        assert isinstance(architecture(name).build({"head_activation": "none"}), DirichletLSTM)
+        training = trainings()[name](5)
         assert (training.process, training.seed) == (PROCESSES[which], 5)
         assert (training.epochs * training.steps_per_epoch, training.batch) == (1000, 64)
     with pytest.raises(ValueError, match="relu"):
-        MODELS[NAMES[0]].build({"rnn_activation": "tanh"})
+        architecture(NAMES[0]).build({"rnn_activation": "tanh"})
 
 
 def test_a_training_draws_its_own_streams_and_comes_near_the_phase_at_once():
@@ -89,7 +89,7 @@ def test_a_training_draws_its_own_streams_and_comes_near_the_phase_at_once():
     training.epochs, training.steps_per_epoch, training.rate = 4, 25, 2e-2
     history = fit(training, torch.empty(0), torch.empty(0))
     assert len(history) == 4
-    # At first it pays about log 4 for every symbol; whoever knows the phase and the prior is .006 above Bayes.
+    # The loss starts at about log 4 a symbol; a predictor that knows phase and prior mean is .006 above Bayes.
     assert history[0].losses["above Bayes"] > 0.3
     assert history[-1].losses["above Bayes"] < 0.05
 
@@ -140,5 +140,5 @@ def test_the_shipped_model_is_within_a_hundredth_nat_of_bayes(which, name):
     targets = symbols[:, 1:, None]
     excess = (predict(PROCESSES[which], symbols).gather(2, targets) / said.gather(2, targets)).log().mean(dim=(1, 2))
     assert -1e-4 < excess.mean().item() < 0.01
-    # The letters' prior mean and the phase alone would do for M1; what was learnt is far better than that.
+    # For M1, the letters' prior mean and the phase would be enough for .01; the model has learnt far more.
     assert excess.mean().item() < 0.003

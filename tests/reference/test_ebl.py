@@ -22,7 +22,7 @@ def test_flip_keeps_values_and_negates_gradients():
 
 
 def test_one_descent_trains_both_against_each_other():
-    """The energy net gets the contrast's gradient, the generator its negative, as autograd has it without flip."""
+    """The energy net gets autograd's gradient of the contrast without flip, the generator its negative."""
     torch.manual_seed(0)
     generator, energy = Generator(16), Energy(16)
     whole = pixels(5, 1)
@@ -44,7 +44,7 @@ def test_one_descent_trains_both_against_each_other():
 
 
 def test_the_generators_gradient_in_closed_form():
-    """One image, energy w·x: the loss is softplus(w·x − w·x̂), and its gradient by g in the hole +σ(w·x − w·x̂) w."""
+    """For one image and energy w·x, the loss is softplus(d), d = w·x − w·x̂, its gradient by g in the hole +σ(d) w."""
     w, real = pixels(1, 3)[0], pixels(1, 4)
     made = pixels(1, 5).requires_grad_()
     mask = holes(1, torch.Generator().manual_seed(6)).flatten(1)
@@ -55,7 +55,7 @@ def test_the_generators_gradient_in_closed_form():
     assert loss.item() == pytest.approx(float(np.logaddexp(0, difference)), rel=1e-5)
     expected = torch.sigmoid(torch.tensor(difference)) * w * mask
     assert torch.allclose(made.grad, expected, atol=1e-7)
-    # A descent along it lowers the energy of what is generated, which the energy net's descent raises.
+    # Descent along it lowers the energy of generated pixels, which the energy net's descent raises.
     assert (-(made.grad * w).sum()).item() < 0
 
 
@@ -132,7 +132,7 @@ def test_a_recipe_sees_its_examples_alone():
 
 def test_squared_error_is_learnt():
     generator = torch.Generator().manual_seed(0)
-    # Stripes of one phase: what is missing follows from what is known.
+    # Stripes of one phase: the missing pixels follow from the known ones.
     phase = torch.rand(400, 1, 1, 1, generator=generator) * 6.28
     images = ((torch.arange(28) / 3 + phase).sin() / 2 + 0.5).expand(400, 1, 28, 28)
     training = Training(replace(MSE, batch=25, epochs=6), width=32)
@@ -168,7 +168,7 @@ def test_a_generator_is_found_by_its_shapes(arrays, place):
     Generator(256).load_state_dict({key: torch.from_numpy(value) for key, value in state.items()})
     assert state["fc1.weight"] is arrays[f"{place}.weight"]
     assert (place == "fc1") == (notes == [])
-    assert all(place in note or "would fit as well" in note for note in notes)
+    assert all(place in note or "would also fit" in note for note in notes)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional
 
 from reference.ebm import (
+    ARCHITECTURE,
     EBM,
-    OPTIONS,
     DenoisingTraining,
     Softening,
     Training,
@@ -14,7 +14,6 @@ from reference.ebm import (
     langevin,
     langevin_step,
 )
-from reference.options import chosen
 from reference.train import fit
 from tests.data import embedded_digits
 
@@ -82,7 +81,7 @@ def test_a_soft_slope_is_that_of_an_energy_with_soft_kinks():
 
 
 def test_a_langevin_step_on_a_quadratic_energy():
-    """E = ½ Σ aᵢ(xᵢ − bᵢ)²: without noise x − b shrinks by 1 − step · a each time."""
+    """With E = ½ Σ aᵢ(xᵢ − bᵢ)² and no noise, a step multiplies x − b by 1 − step · a."""
     a, b = torch.tensor([[1.0, 0.5, 0.0]]), torch.tensor([[0.4, 0.5, 0.6]])
     start = torch.tensor([[0.9, 0.1, 0.2]])
     x = start
@@ -95,7 +94,7 @@ def test_a_langevin_step_on_a_quadratic_energy():
 
 
 def test_chains_that_stay_inside_have_the_stationary_variance_of_a_quadratic_energy():
-    """x ← x − s a (x − ½) + n ε has variance n² / (1 − (1 − s a)²) in the long run."""
+    """The stationary variance of x ← x − s a (x − ½) + n ε is n² / (1 − (1 − s a)²)."""
 
     class Quadratic:
         def slope(self, x):
@@ -145,7 +144,7 @@ def test_rows_are_corrupted_as_in_the_coursework():
     dirty, mask = corrupted_rows(clean, torch.Generator().manual_seed(0))
     assert torch.equal(mask.view(28, 28), rows(1)[0, 0])
     assert torch.equal(dirty[:, ~mask], clean[:, ~mask])
-    # A normal of deviation .3 clipped at ±.5: its variance by numerical integration.
+    # The variance of a normal of standard deviation .3 clipped at ±.5, by numerical integration.
     z = torch.linspace(-8, 8, 100_001, dtype=torch.float64)
     density = torch.exp(-(z**2) / 2)
     expected = ((0.3 * z).clamp(-0.5, 0.5) ** 2 * density).sum() / density.sum()
@@ -163,7 +162,7 @@ def test_most_chains_go_on_from_the_buffer():
     assert fresh.mean().item() == pytest.approx(0.5, abs=0.01) and fresh.std().item() == pytest.approx(
         12**-0.5, abs=0.01
     )
-    # What a chain ended in is what the next one begins with.
+    # The buffer holds the ends of the chains.
     assert 0.005 < (training.buffer != 0.25).any(1).double().mean() < 0.02
 
 
@@ -235,13 +234,13 @@ def test_training_through_the_steps_lowers_the_error():
 
 
 def test_the_steps_that_are_trained_through_are_those_of_inpainting(monkeypatch):
-    """Without clipping and softening the loss is the error of `inpaint` with the recipe's options."""
+    """The loss equals the error of `inpaint` with the recipe's options if nothing is clipped or softened."""
     monkeypatch.setattr("reference.ebm.fast_products", nullcontext)
     training = SmallDenoising(1)
     training.softening = Softening(until=-1.0)
     images = 0.5 + 0.01 * pixels(4, 2).view(4, 1, 28, 28)  # far from 0 and 1, but for the noise
     start, mask = corrupted_rows(images.flatten(1), torch.Generator().manual_seed(9))
-    model = EBM(**chosen(training.options, OPTIONS), hidden=training.hidden)
+    model = EBM(**ARCHITECTURE.choose(training.options), hidden=training.hidden)
     model.load_state_dict(training.model.state_dict())
     found = model.inpaint(start.view_as(images), mask.view(1, 1, 28, 28).expand(4, -1, -1, -1))
     said = training.step(images, torch.zeros(4), 0.5, torch.Generator().manual_seed(9))

@@ -11,7 +11,7 @@ def generator(seed=0):
 
 
 def test_ascent_is_the_starters():
-    """An elementwise Gaussian, whose slope is known, climbed by plain numpy in float64."""
+    """Ascent on an elementwise Gaussian, with its known gradient, equals plain numpy in float64."""
     a, b = torch.linspace(0.3, 5, 8), torch.linspace(-1, 1, 8)
 
     def flow(logits):
@@ -55,7 +55,7 @@ def test_the_regression_is_scikit_learns_kernel_ridge():
 
 
 def test_it_finds_a_conditional_mean_that_is_known():
-    """Of y = x² / 2 + noise, for x uniform: no linear function of x."""
+    """The conditional mean of y = x² / 2 + noise, for uniform x, is not linear in x."""
     x = torch.rand(1500, 1, generator=generator())
     samples = torch.cat([x, 0.5 * x.square() + 0.1 + 0.05 * torch.randn(1500, 1, generator=generator(1))], 1)
     asked = torch.linspace(0.1, 0.9, 9)[:, None]
@@ -79,7 +79,7 @@ def test_images_with_different_masks_are_answered_one_by_one():
 
 
 def test_few_centres_are_a_least_squares_fit_to_all_samples():
-    """With a ridge of almost nothing, one known pixel and two centres: numpy's lstsq on the two kernels."""
+    """With a tiny ridge, one known pixel and two centres, the fit equals numpy's lstsq on the two kernels."""
     samples = torch.rand(200, 2, generator=generator(), dtype=torch.float64)
     found = KernelRegression(samples, centres=2, ridge=1e-12, jitter=1e-14).fitted(torch.tensor([False, True]))
     x, y = (samples - samples.mean(0)).numpy().T

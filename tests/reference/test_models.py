@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from reference import MODELS, TRAININGS
+from reference import architecture, trainings
 from reference.augment import Distortion
 from reference.cgan import Discriminator, Generator
 from reference.cvae import CVAE, negative_elbo
@@ -76,9 +76,9 @@ def test_options_change_what_the_same_weights_draw():
     noise, one_hot = torch.randn(4, 100, generator=torch.Generator().manual_seed(1)), torch.eye(10)[:4]
     for name, option in (("cvae", "concat_activation"), ("cgan", "concat_activation"), ("cgan", "value_range")):
         drawn = []
-        state = MODELS[name].build({}).eval().state_dict()
-        for value in MODELS[name].options[option]:
-            module = MODELS[name].build({option: value})
+        state = architecture(name).build({}).eval().state_dict()
+        for value in architecture(name).options[option]:
+            module = architecture(name).build({option: value})
             module.load_state_dict(state)
             drawn.append(module.eval().sample(noise, one_hot))
         assert not torch.allclose(*drawn)
@@ -91,16 +91,16 @@ def test_options_change_what_the_same_weights_draw():
 )
 def test_unknown_options_are_named(options, said):
     with pytest.raises(ValueError, match=said):
-        MODELS["cvae"].build(options)
+        architecture("cvae").build(options)
 
 
-@pytest.mark.parametrize("name", TRAININGS)
+@pytest.mark.parametrize("name", trainings())
 def test_an_interrupted_training_ends_with_the_same_weights(name, tmp_path):
     generator = torch.Generator().manual_seed(4)
     images, labels = torch.rand(256, 1, 28, 28, generator=generator), torch.arange(256) % 10
 
     def trained(epochs_at_once, path):
-        training = TRAININGS[name](3)
+        training = trainings()[name](3)
         training.epochs = 3
         if name == "cgan":
             training.main, training.learning = 1, range(1, 2)  # so that every phase is met
@@ -137,24 +137,23 @@ def test_an_interrupted_training_ends_with_the_same_weights(name, tmp_path):
 def test_a_checkpoint_of_another_training_is_left_as_it_is(change, said, tmp_path):
     images, labels = torch.rand(256, 1, 28, 28, generator=torch.Generator().manual_seed(0)), torch.arange(256) % 10
     path = tmp_path / "cvae.checkpoint"
-    trainings = [TRAININGS["cvae"](3) for _ in range(2)]
-    for training in trainings:
-        training.epochs = 2
-    fit(trainings[0], images, labels, path)
+    first, second = (trainings()["cvae"](3) for _ in range(2))
+    first.epochs = second.epochs = 2
+    fit(first, images, labels, path)
     kept = path.read_bytes()
-    change(trainings[1], images)
-    with pytest.raises(CheckpointError, match=rf"cvae.checkpoint: of another training: {said}"):
-        fit(trainings[1], images, labels, path)
+    change(second, images)
+    with pytest.raises(CheckpointError, match=rf"cvae.checkpoint: belongs to another training: {said}"):
+        fit(second, images, labels, path)
     assert path.read_bytes() == kept
     path.write_bytes(kept[:1000])
     with pytest.raises(CheckpointError, match=r"cvae.checkpoint: damaged"):
-        fit(trainings[1], images, labels, path)
+        fit(second, images, labels, path)
 
 
 def test_a_training_lowers_its_loss():
     generator = torch.Generator().manual_seed(4)
     images, labels = torch.rand(512, 1, 28, 28, generator=generator) ** 4, torch.arange(512) % 10
-    training = TRAININGS["cvae"](1)
+    training = trainings()["cvae"](1)
     training.epochs = 8
     history = fit(training, images, labels)
     assert history[-1].losses["reconstruction"] < 0.8 * history[0].losses["reconstruction"]

@@ -22,7 +22,7 @@ def test_the_projection_is_scikit_learns():
     found = model.project(torch.from_numpy(pixels[:50]).float())
     np.testing.assert_allclose(model.mean, expected.mean_, atol=1e-6)
     np.testing.assert_allclose(found, expected.inverse_transform(expected.transform(pixels[:50])), atol=2e-5)
-    # Each direction is its own, up to the sign that the decomposition leaves open.
+    # Directions agree up to the sign, which the decomposition leaves open.
     np.testing.assert_allclose(np.abs(model.components.numpy() @ expected.components_.T), np.eye(12), atol=1e-4)
 
 
@@ -39,7 +39,7 @@ def test_what_is_missing_is_gray_and_what_is_known_stays():
     mask[:, :, 10:16, 12:18] = True
     found = model.inpaint(batch, mask)
     assert torch.equal(found[~mask], batch[~mask])
-    # The hole's content is never looked at.
+    # The hole's content is not used.
     assert torch.equal(model.inpaint(batch.masked_fill(mask, 0.9), mask), found)
     native = 2 * batch.flatten(1) - 1
     native[mask.flatten(1)] = 0
@@ -69,7 +69,7 @@ def test_a_checkpoints_components_are_found_whatever_their_number_and_nesting():
     assert sizes == {"dimensions": 7}
     np.testing.assert_array_equal(state["components"], rows)
     np.testing.assert_array_equal(state["mean"], mean)
-    assert notes == ["components (784, d) was transposed."]
+    assert notes == ["components has shape (784, d) and was transposed."]
     _, _, notes = adapt({"components": 2 * rows, "mean": mean})
     assert "not orthonormal (off by 3)" in notes[0]
 
@@ -91,7 +91,7 @@ def test_what_is_no_projection_is_refused_with_what_was_found(arrays, said):
 
 
 def test_ten_components_reach_the_published_error_on_mnist():
-    """.1336 in [0, 1] units over 6 × 6 holes around the centre of the test images."""
+    """The shipped model's error is .1336, in [0, 1] units, over 6 × 6 holes around the centre of the test images."""
     digits = mnist_digits()
     model = trained(digits.train.images[::4], 10)
     images = torch.from_numpy(digits.test.images)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from reference import MODELS, TRAININGS, shipped
+from reference import architecture, shipped, trainings
 from reference.pixel_rnn import CELLS, PixelRNN, binarised, cross_entropy
 from reference.train import fit
 from tests.data import mnist_digits
@@ -85,7 +85,7 @@ def test_options_change_what_the_same_weights_say():
     state = model().state_dict()
     said = []
     for options in ({}, {"rnn_activation": "none"}, {"head_activation": "none"}):
-        made = MODELS["pixel-lstm"].build(options)
+        made = architecture("pixel-lstm").build(options)
         made.load_state_dict(state)
         with torch.inference_mode():
             said.append(made.next_pixel_probabilities(digits()))
@@ -95,16 +95,16 @@ def test_options_change_what_the_same_weights_say():
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_before_training_the_gates_stand_open_as_in_tensorflow(cell):
-    made = TRAININGS[f"pixel-{cell}-0"](1).result()
+    made = trainings()[f"pixel-{cell}-0"](1).result()
     bias = (made.rnn.bias_ih_l0 + made.rnn.bias_hh_l0).detach().view(-1, 32)
     opened = [0, 1, 0, 0] if cell == "lstm" else [1, 1, 0]
     assert bias.mean(1).tolist() == opened
-    # Glorot's limits for the matrices that TensorFlow keeps: all gates of an LSTM, the two of a GRU.
+    # Glorot's limits for TensorFlow's matrices: all gates of an LSTM, the two of a GRU.
     gates = made.rnn.weight_hh_l0.detach()[: 128 if cell == "lstm" else 64]
     limit = math.sqrt(6 / (33 + len(gates)))
     assert 0.98 * limit < gates.abs().max() <= limit
     assert 0.8 < made.rnn.weight_ih_l0.std() < 1.2
-    # Untrained, it says of every pixel about as often as pixels are lit that it is.
+    # The untrained network predicts about the average share of lit pixels.
     with torch.inference_mode():
         said = made.next_pixel_probabilities(digits())
     assert 0.08 < said.mean() < 0.3
@@ -124,12 +124,12 @@ def test_an_epoch_of_one_is_the_first_epoch_of_five():
             raise Enough
 
     for name in ("pixel-gru-1", "pixel-gru-5"):
-        training = TRAININGS[name](3)
+        training = trainings()[name](3)
         training.batch = 6
         with pytest.raises(Enough):
             fit(training, images, labels, on_epoch=stop)
         weights.append(training.result().state_dict())
-    start = TRAININGS["pixel-gru-0"](3).result().state_dict()
+    start = trainings()["pixel-gru-0"](3).result().state_dict()
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
     assert not torch.equal(weights[0]["head.4.bias"], start["head.4.bias"])
 

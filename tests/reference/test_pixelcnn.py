@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from reference import TRAININGS, shipped
+from reference import shipped, trainings
 from reference.pixel_rnn import binarised, cross_entropy
 from reference.pixelcnn import CausalConv2d, PixelCNN
 from tests.data import mnist_digits
@@ -22,7 +22,7 @@ def digits(n=3):
 
 @pytest.mark.parametrize("name", ["small", "shipped"])
 def test_no_probability_depends_on_a_later_pixel(name):
-    """The t-th probability is that of pixel t + 1 (from 0), which it must not see either."""
+    """Probability t is that of pixel t + 1 (from 0), and must not depend on that pixel or later ones."""
     made = model() if name == "small" else shipped.module("pixelcnn")
     binary = digits(1).requires_grad_()
     for t in (0, 26, 27, 28, 300, 307, 308, 782):
@@ -94,7 +94,7 @@ def test_a_state_is_not_changed_by_a_step():
 
 
 def test_a_training_lowers_its_loss():
-    training = TRAININGS["pixelcnn"](1)
+    training = trainings()["pixelcnn"](1)
     images = torch.zeros(2, 1, 28, 28)
     images[:, :, 6:22, 10:14] = 1
     labels = torch.zeros(2)

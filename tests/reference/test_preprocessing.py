@@ -38,7 +38,7 @@ def test_rescaled_images_span_the_courseworks_range():
 
 
 def test_rescaled_log_det_counts_the_stretch_of_the_pixels_between():
-    """By autograd, darkest and brightest pixel held as they are; u = 256 v / 257, v = x + noise / 256."""
+    """Compare with autograd, darkest and brightest pixel held fixed; u = 256 v / 257, v = x + noise / 256."""
     image, drawn = levels()[2], noise()[2]
     slopes = jacobian(lambda x: Rescaled().logits(x[None], drawn)[0][0], image).diagonal()
     logits, said = Rescaled().logits(image[None], drawn)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from reference import MODELS, shipped
+from reference import architecture, shipped
 from reference.density import bits_per_dim, jacobian_log_det, log_density
 from reference.flow_inpainting import KernelRegression
 from reference.flow_layers import BatchNormFlow
@@ -94,7 +94,7 @@ def test_the_density_integrates_to_one():
     assert torch.allclose((mass[:, None] * grid).sum(0), centre, atol=0.05 * spread.max().item())
 
 
-@pytest.mark.parametrize("inpainting", MODELS["realnvp"].options["inpainting"])
+@pytest.mark.parametrize("inpainting", architecture("realnvp").options["inpainting"])
 def test_known_pixels_stay_and_the_batch_does_not_matter(inpainting, monkeypatch):
     monkeypatch.setattr("reference.flow_inpainting.ASCENT_STEPS", 20)
     monkeypatch.setattr("reference.realnvp.SAMPLES", 200)
@@ -120,7 +120,7 @@ def test_the_mean_does_not_look_at_missing_pixels_and_the_ascent_starts_from_the
 
 def test_preprocessing_is_an_option():
     value = torch.randn(3, 784, generator=torch.Generator().manual_seed(0))
-    drawn = {kind: flow(preprocessing=kind).sample(value) for kind in MODELS["realnvp"].options["preprocessing"]}
+    drawn = {kind: flow(preprocessing=kind).sample(value) for kind in architecture("realnvp").options["preprocessing"]}
     assert not torch.equal(drawn["dequantised"], drawn["coursework"])
     assert torch.allclose(drawn["dequantised"], drawn["coursework"], atol=0.01)
 

@@ -1,4 +1,4 @@
-"""The recurrent layers against torch's own, and against a GRU written step by step."""
+"""Tests of the recurrent layers against torch's own, and against a GRU written step by step."""
 
 import pytest
 import torch

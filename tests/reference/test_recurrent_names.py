@@ -1,11 +1,11 @@
-"""Checkpoints of TensorFlow 1 and Keras, against their equations written out in numpy."""
+"""Tests of converted TensorFlow 1 and Keras checkpoints against their equations in numpy."""
 
 import numpy as np
 import pytest
 import torch
 
 from harness import checkpoint
-from reference import MODELS, recurrent_names
+from reference import architecture, recurrent_names
 from reference.pixel_rnn import PixelRNN
 
 UNITS, FIRST, SECOND = 5, 4, 3
@@ -30,7 +30,7 @@ def dense_arrays(names=("dense", "dense_1", "dense_2"), kernel="kernel", bias="b
 
 
 def dense(h, arrays):
-    """ReLU, 64 with ReLU, 64 with ReLU, 1, sigmoid; matrices as (inputs, outputs)."""
+    """Apply the head: ReLU, 64 with ReLU, 64 with ReLU, 1, sigmoid; matrices as (inputs, outputs)."""
     (w1, b1), (w2, b2), (w3, b3) = list(zip(*[iter(arrays)] * 2, strict=True))
     h = np.maximum(h, 0)
     h = np.maximum(h @ w1 + b1, 0)
@@ -43,8 +43,8 @@ def pixels():
 
 
 def probabilities(cell, arrays):
-    state, sizes, notes = MODELS[f"pixel-{cell}"].adapt(arrays)
-    model = MODELS[f"pixel-{cell}"].build({}, **sizes)
+    state, sizes, notes = architecture(f"pixel-{cell}").adapt(arrays)
+    model = architecture(f"pixel-{cell}").build({}, **sizes)
     model.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
     with torch.no_grad():
         return model.logits(torch.from_numpy(pixels())).sigmoid().numpy(), notes
@@ -184,8 +184,8 @@ def refused(cell, arrays):
 def test_what_is_no_such_network_is_said():
     _, gru = torch_arrays("gru")
     _, lstm = torch_arrays("lstm")
-    assert "is no LSTM" in refused("lstm", gru)
-    assert "is no GRU" in refused("gru", lstm)
+    assert "is not an LSTM" in refused("lstm", gru)
+    assert "is not a GRU" in refused("gru", lstm)
     assert "no recurrent layer" in refused("lstm", {"fc.weight": draw(3, 4)})
     assert "several layers" in refused("lstm", lstm | {"rnn.weight_ih_l1": draw(20, 5)})
     assert "recurrent layers" in refused("lstm", lstm | {f"ema.{name}": array for name, array in lstm.items()})
@@ -243,7 +243,7 @@ def test_layers_of_equal_width_keep_the_files_order_and_that_is_said():
 def test_biases_that_no_name_tells_apart_are_refused():
     recurrent, matrices, biases = tensorflow_arrays(3, 4, 4, ("hidden", "fc", "out"))
     nameless = dict(zip(("v1", "v2", "v3"), biases.values(), strict=True))
-    with pytest.raises(ValueError, match="can't be told"):
+    with pytest.raises(ValueError, match="it is ambiguous which of v1, v2 belongs to W_hidden:0"):
         recurrent_names.adapt("lstm", 1, 1, recurrent | matrices | nameless)
 
 

@@ -1,4 +1,4 @@
-"""The shipped weights of the inpainting models reach the figures that they are shipped for, on real digits."""
+"""Tests that the shipped inpainting models reach their published figures on real digits."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ MOST = {
     "ebm": (noisy_rows, 0.0075),
     "ebm-denoise": (noisy_rows, 0.0031),
 }
-"""Corruption, and the largest error that is allowed on the first images: a little above that on all of them."""
+"""Corruption, and the largest error allowed on the first images, a little above the error on all of them."""
 
 
 @pytest.mark.parametrize("name", MOST)
