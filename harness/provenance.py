@@ -48,12 +48,12 @@ def _closure(modules: frozenset[str], files: frozenset[Path]) -> dict[str, Path]
         name = waiting.pop()
         if name in reached:
             continue
-        path = _source(name)
-        if path is None:
+        source = _source(name)
+        if source is None:
             raise ModuleNotFoundError(f"No module named {name!r} among gradebench's sources.", name=name)
-        reached[name] = path
+        reached[name] = source
         waiting += [parent for parent in _parents(name) if parent not in reached]
-        waiting += [found for found in _imported(path, name) if found not in reached]
+        waiting += [found for found in _imported(source, name) if found not in reached]
     return reached
 
 

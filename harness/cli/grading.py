@@ -189,7 +189,7 @@ def mark(
         run = prepared(Request(assignment or named[0], results, data, seed, judge, jobs))
         with progress("marking") as bar:
             own = [record for record in known if record.seed == seed]
-            found = remark(own, run, lambda done, record: bar(done, len(own), f"{record.submission} · {record.part}"))
+            found = remark(own, run, lambda done, r, of=len(own): bar(done, of, f"{r.submission} · {r.part}"))
         marked += found.records
         to_ask += found.to_ask
         for record in found.elsewhere:

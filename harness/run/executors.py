@@ -11,7 +11,7 @@ from typing import TypeVar
 from harness.run.plan import Plan
 from harness.run.settings import Run
 from harness.sandbox.outside import WeightsWorkers
-from harness.sandbox.outside.worker import REGISTRY
+from harness.sandbox.outside.registries import REGISTRY
 
 Result = TypeVar("Result")
 

@@ -34,5 +34,5 @@ def reduced() -> Isolation:
 @pytest.fixture(scope="module")
 def warm(full: Isolation) -> Iterator[WeightsWorkers]:
     """A fork server with the fake architectures."""
-    with WeightsWorkers(full, registry=REGISTRY) as workers:
+    with WeightsWorkers(full, registries=(REGISTRY,)) as workers:
         yield workers

@@ -43,7 +43,7 @@ def main(config: Mapping[str, Any]) -> None:
         return
     from harness.sandbox.inside import serve
 
-    registry = serve.registry_of(config["registry"])
+    registry = serve.architectures(config["registries"])
     layers |= confinement.filter_system_calls(config["required"]["seccomp"])
     serve.serve(receive, send, registry, layers)
 
@@ -70,7 +70,7 @@ def _serve_forks(config: Mapping[str, Any]) -> None:
     layers = confinement.restrict_files(config["paths"], config["required"]["landlock"])
     from harness.sandbox.inside import serve
 
-    registry = serve.registry_of(config["registry"])
+    registry = serve.architectures(config["registries"])
     serve.import_readers()
     gc.collect()
     gc.freeze()

@@ -7,17 +7,20 @@ shape that it asked for, and text that it escapes.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import random
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 
+from harness.registry import imported
 from harness.sandbox.inside import answers
 from harness.sandbox.wire import TEXT_LIMIT, WorkerEnd
 from harness.sequences import derived
@@ -28,13 +31,26 @@ DESCRIPTION_LIMIT = 1 << 20
 _NOTES_LIMIT = 50
 
 
-def registry_of(name: str | None) -> Mapping[str, Any]:
-    """The mapping of architectures at "module:attribute"; empty where `name` is None, as for student code."""
-    if name is None:
-        return {}
-    module, _, attribute = name.partition(":")
-    found: Mapping[str, Any] = getattr(importlib.import_module(module), attribute)
+def architectures(registries: Sequence[str]) -> dict[str, Any]:
+    """Imports the architectures of all registries (see `harness.sandbox.outside.registries`), by name."""
+    found: dict[str, Any] = {}
+    for registry in registries:
+        module, _, attribute = registry.rpartition(":")
+        for name, value in getattr(_module(module), attribute).items():
+            found[name] = imported(value[0]) if isinstance(value, tuple) else value
     return found
+
+
+def _module(name: str) -> ModuleType:
+    """The module of a dotted name, or of the path of a coursework's own file."""
+    if not name.endswith(".py"):
+        return importlib.import_module(name)
+    spec = importlib.util.spec_from_file_location("coursework_architectures", name)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{name} can't be imported", path=name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def import_readers() -> None:
@@ -94,7 +110,14 @@ class OpenedModel:
                 "unknown-model",
                 f"There is no architecture {header['model']!r}; the known architectures are {known}.",
             )
-        options = _options(architecture, header["model"], header["options"])
+        # Imported here alone: a worker that runs student code does not see the package.
+        from reference.options import OptionError, chosen
+
+        options = header["options"]
+        try:
+            chosen(options, architecture.options)
+        except OptionError as error:
+            raise refuse("manifest", error.kind, f"{header['model']}: {error}") from None
         found = checkpoint.read(data, name)
         key, sizes, adapted = architecture.checkpoint_key, {}, []
         if architecture.adapt is not None:
@@ -168,32 +191,6 @@ def _seed() -> None:
     torch.manual_seed(0)
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002
-
-
-def _options(architecture: Any, model: str, given: Mapping[str, str]) -> dict[str, str]:
-    """The options of the manifest, checked against those that the architecture declares."""
-    for key, value in given.items():
-        if key not in architecture.options:
-            known = ", ".join(sorted(architecture.options))
-            those = f"its options are {known}" if known else "it has no options"
-            raise refuse("manifest", "unknown-option", f"{model} has no option {key!r}; {those}.")
-        values = architecture.options[key]
-        if isinstance(values, tuple):
-            allowed = None if value in values else f"allowed are {', '.join(values)}"
-        else:
-            allowed = _number_error(values, value)
-        if allowed is not None:
-            raise refuse("manifest", "option-value", f"{model}: {key} = {value!r}; {allowed}.")
-    return dict(given)
-
-
-def _number_error(number: Any, text: str) -> str | None:
-    """The reason why `text` isn't an allowed value of a numeric option; None where it is."""
-    try:
-        number.read(text)
-    except ValueError as error:
-        return str(error)
-    return None
 
 
 def _read_outputs(header: Mapping[str, Any], data: bytes) -> tuple[list[str], list[Array]]:

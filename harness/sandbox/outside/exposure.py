@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from harness.sandbox.outside.registries import files_of, packages_of
+
 SUBMISSION = "/submission"
 _OURS = "/gradebench"
 
@@ -45,12 +47,12 @@ class Exposure:
 
 
 @lru_cache(maxsize=16)
-def expose(registry_package: str | None, submission: str | None, remapped: bool) -> Exposure:
+def expose(registries: tuple[str, ...], submission: str | None, remapped: bool) -> Exposure:
     """Lists what a worker may see.
 
     Parameters
     ----------
-    registry_package : top-level package of the architectures; None for a worker that runs student code
+    registries : where architectures are found (see `registries`); none for a worker that runs student code
     submission : root folder of the submission, or None
     remapped : True under bubblewrap, where trusted packages and the submission are bound at fixed places; False where
         the worker sees the machine's own paths
@@ -64,10 +66,10 @@ def expose(registry_package: str | None, submission: str | None, remapped: bool)
     links = [(path, str(Path(path).readlink())) for path in _SYSTEM_LIBRARIES if Path(path).is_symlink()]
 
     packages = [("harness", str(Path(harness.__file__ or "").resolve().parent))]
-    if registry_package is not None:
-        packages.append((registry_package, _folder_of(registry_package)))
+    packages += [(package, _folder_of(package)) for package in packages_of(registries)]
     placed = [(name, f"{_OURS}/{name}" if remapped else folder) for name, folder in packages]
     binds += [(folder, place) for (_, folder), (_, place) in zip(packages, placed, strict=True)]
+    binds += files_of(registries, remapped)
     if submission is not None:
         binds.append((submission, SUBMISSION if remapped else submission))
 

@@ -116,7 +116,7 @@ def _probe(level: Level, secret: str) -> dict[str, Any]:
             "secret": secret,
             "limits": {"memory": 512 * MIB, "cpu_seconds": 20, "tmp_bytes": MIB, "threads": None},
         }
-        exposure = expose(None, None, level == "full")
+        exposure = expose((), None, level == "full")
         process = Process(level, exposure, config, [request, send], log, MIB)
         os.close(send)
         send = -1

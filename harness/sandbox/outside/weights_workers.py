@@ -14,8 +14,9 @@ from harness.sandbox.outside.isolation import Isolation
 from harness.sandbox.outside.limits import Limits
 from harness.sandbox.outside.pipes import Pipes
 from harness.sandbox.outside.process import Exit, Process, printed
+from harness.sandbox.outside.registries import REGISTRY, inside
 from harness.sandbox.outside.session import Session
-from harness.sandbox.outside.worker import REGISTRY, package_of, sent_limits
+from harness.sandbox.outside.worker import sent_limits
 from harness.sandbox.wire import Channel
 from harness.types import GradingError, broken
 
@@ -29,9 +30,9 @@ class WeightsWorkers(Closing):
     neither questions nor submissions: these go directly to its forks.
     """
 
-    def __init__(self, isolation: Isolation, *, registry: str = REGISTRY) -> None:
+    def __init__(self, isolation: Isolation, *, registries: tuple[str, ...] = (REGISTRY,)) -> None:
         self._isolation = isolation
-        self._registry = registry
+        self._registries = registries
         self._process: Process | None = None
         self._control: socket.socket | None = None
 
@@ -94,8 +95,9 @@ class WeightsWorkers(Closing):
         read, write = os.pipe2(os.O_CLOEXEC)
         level = self._isolation.level
         try:
-            exposure = expose(package_of(self._registry), None, level == "full")
-            config = {"mode": "fork-server", "registry": self._registry, "control": theirs.fileno()}
+            exposure = expose(self._registries, None, level == "full")
+            registries = inside(self._registries, level == "full")
+            config = {"mode": "fork-server", "registries": registries, "control": theirs.fileno()}
             self._process = Process(level, exposure, config, [theirs.fileno()], write, None)
             theirs.close()
             os.close(write)

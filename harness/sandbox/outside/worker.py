@@ -12,12 +12,10 @@ from harness.sandbox.outside.isolation import NOT_ISOLATED, Isolation
 from harness.sandbox.outside.limits import Limits
 from harness.sandbox.outside.pipes import Pipes
 from harness.sandbox.outside.process import Exit, Process, printed
+from harness.sandbox.outside.registries import REGISTRY, inside
 from harness.sandbox.outside.session import Session
 from harness.sandbox.wire import Channel, WireError
 from harness.types import GradingError, broken
-
-REGISTRY = "reference:MODELS"
-"""Default place of the architectures, "module:attribute": a mapping of names to `reference.Architecture`."""
 
 
 class Worker(Session):
@@ -28,16 +26,21 @@ class Worker(Session):
     isolation : the result of `probe()`
     limits : resources that the worker may use; None for the defaults
     trust_code : run student code even where it can't be isolated; `isolation_stamp` is then NOT ISOLATED
-    registry : "module:attribute" of the architectures; its package must be importable by the parent
+    registries : where architectures are found (see `registries`)
     """
 
     def __init__(
-        self, isolation: Isolation, *, limits: Limits | None = None, trust_code: bool = False, registry: str = REGISTRY
+        self,
+        isolation: Isolation,
+        *,
+        limits: Limits | None = None,
+        trust_code: bool = False,
+        registries: tuple[str, ...] = (REGISTRY,),
     ) -> None:
         super().__init__(limits or Limits(), isolation.level)
         self._isolation = isolation
         self._trust_code = trust_code
-        self._registry = registry
+        self._registries = registries
         self._process: Process | None = None
         self._root: Path | None = None
 
@@ -76,11 +79,11 @@ class Worker(Session):
     def _start(self, header: Mapping[str, Any]) -> Channel:
         code = self._root is not None
         level = self._isolation.level
-        package = None if code else package_of(self._registry)
-        exposure = expose(package, None if self._root is None else str(self._root), level == "full")
+        registries = () if code else self._registries
+        exposure = expose(registries, None if self._root is None else str(self._root), level == "full")
         config: dict[str, Any] = {
             "mode": "serve",
-            "registry": None if code else self._registry,
+            "registries": inside(registries, level == "full"),
             "limits": sent_limits(self.limits, own_namespace=level == "full"),
         }
         with Pipes() as pipes:
@@ -105,11 +108,6 @@ class Worker(Session):
     def _kill(self) -> None:
         if self._process is not None:
             self._process.kill()
-
-
-def package_of(registry: str) -> str:
-    """The top-level package of "package.module:attribute"."""
-    return registry.partition(":")[0].partition(".")[0]
 
 
 def sent_limits(limits: Limits, own_namespace: bool) -> dict[str, Any]:

@@ -6,8 +6,6 @@ nothing that lies beside it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 
@@ -41,27 +39,19 @@ class MeanFilter(nn.Module):
         return cleaned
 
 
-def _small_generator(options: Mapping[str, str]) -> nn.Module:
-    return SmallGenerator()
-
-
-def _mean_filter(options: Mapping[str, str]) -> nn.Module:
-    return MeanFilter()
-
-
 ARCHITECTURES = {
     "small-generator": Architecture(
         title="Small generator",
         summary="one hidden layer of 64 units",
         task="conditional-generation",
         checkpoint_key="model",
-        build=_small_generator,
+        module=SmallGenerator,
     ),
     "mean-filter": Architecture(
         title="Mean filter",
         summary="one 3 × 3 convolution",
         task="salt-and-pepper",
         checkpoint_key="model",
-        build=_mean_filter,
+        module=MeanFilter,
     ),
 }

@@ -53,7 +53,7 @@ class SaltAndPepper:
             "Cleaned digits",
             {"pixels": grid(shown)},
             caption="Ten digits as they were shown, and below as the model cleaned them.",
-            strip=1.0,
+            strip=(0.0, 1.0),
         )
         marks = Marks(
             {"mse": error},

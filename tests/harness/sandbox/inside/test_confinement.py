@@ -84,22 +84,22 @@ def test_truth_and_weights_are_hidden_and_neighbouring_folders_not_exposed(
 ) -> None:
     monkeypatch.setenv("GRADEBENCH_DATA", str(tmp_path))
     exposure.expose.cache_clear()
-    shown = exposure.expose("fake_architectures", None, True)
+    shown = exposure.expose(("fake_architectures:MODELS",), None, True)
     assert "/gradebench/fake_architectures/weights" in shown.hidden
     assert any(path.endswith("sklearn/datasets/data") for path in shown.hidden)
     sources = [Path(source) for source, _ in shown.binds]
     checkout = Path(exposure.__file__).parents[3]
     for secret in (tmp_path, Path.home(), checkout, Path("/etc/shadow"), checkout / "tests", Path("/proc")):
         assert not any(source == secret or source in secret.parents for source in sources), secret
-    read, listing = exposure.readable_paths(exposure.expose("fake_architectures", None, False))
-    for hidden in exposure.expose("fake_architectures", None, False).hidden:
+    read, listing = exposure.readable_paths(exposure.expose(("fake_architectures:MODELS",), None, False))
+    for hidden in exposure.expose(("fake_architectures:MODELS",), None, False).hidden:
         assert not any(Path(path) in [Path(hidden), *Path(hidden).parents] for path in read)
         assert str(Path(hidden).parent) in listing
     exposure.expose.cache_clear()
 
 
 def test_workers_for_student_code_do_not_see_the_reference_models(tmp_path: Path) -> None:
-    shown = exposure.expose(None, str(tmp_path), True)
+    shown = exposure.expose((), str(tmp_path), True)
     assert [name for name, _ in shown.packages] == ["harness"]
     assert (str(tmp_path), "/submission") in shown.binds
 

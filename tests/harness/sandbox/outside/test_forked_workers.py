@@ -29,7 +29,7 @@ def expected() -> np.ndarray:
 @pytest.mark.parametrize("level", ["full", "reduced", "minimal"])
 def test_answers_are_right_in_any_batch_size_at_every_level(request: pytest.FixtureRequest, level: str) -> None:
     isolation = Isolation("minimal", (), "") if level == "minimal" else request.getfixturevalue(level)
-    with WeightsWorkers(isolation, registry=REGISTRY) as warm:
+    with WeightsWorkers(isolation, registries=(REGISTRY,)) as warm:
         for batch in (None, 3, 7, 100):
             with warm.worker() as worker:
                 worker.open_weights("scaler", {}, WEIGHTS, "model.npz")
@@ -40,7 +40,7 @@ def test_answers_are_right_in_any_batch_size_at_every_level(request: pytest.Fixt
 
 def test_a_new_process_gives_the_same_bits_as_a_fork(full: Isolation, warm: WeightsWorkers) -> None:
     answers = []
-    for session in (Worker(full, registry=REGISTRY), warm.worker()):
+    for session in (Worker(full, registries=(REGISTRY,)), warm.worker()):
         with session:
             session.open_weights("scaler", {"kind": "fancy"}, WEIGHTS, "model.npz")
             answers.append(session.ask(SAMPLE)["images"])
@@ -110,7 +110,7 @@ def test_a_pickle_that_would_run_code_is_read_without_running_it(warm: WeightsWo
 
 def test_a_lost_fork_server_is_replaced_and_its_forks_are_gone(full: Isolation) -> None:
     before = descendants()
-    with WeightsWorkers(full, registry=REGISTRY) as warm:
+    with WeightsWorkers(full, registries=(REGISTRY,)) as warm:
         with warm.worker() as orphan:
             orphan.open_weights("hostile", {}, WEIGHTS, "model.npz")
             for process in descendants() - before:
@@ -152,7 +152,7 @@ def test_many_workers_leave_no_descriptor_or_process(warm: WeightsWorkers) -> No
 def test_a_worker_that_cannot_start_is_the_harnesss_fault(
     full: Isolation, kind: type[Worker] | type[WeightsWorkers]
 ) -> None:
-    with kind(full, registry="fake_architectures:NOTHING") as opened:
+    with kind(full, registries=("fake_architectures:NOTHING",)) as opened:
         worker = opened if isinstance(opened, Worker) else opened.worker()
         with pytest.raises(GradingError) as caught:
             worker.open_weights("scaler", {}, WEIGHTS, "model.npz")
