@@ -2,7 +2,7 @@ import pytest
 
 from harness import rubric
 from harness.rubric import AssignmentError
-from harness.types import Marks, Metric
+from harness.types import Gate, Marks, Metric
 
 TOML = b"""
 name = "mine"
@@ -19,7 +19,7 @@ gates = ["diversity"]
 
 
 def marks(value, gate=True, better="higher"):
-    return Marks({"m": Metric(value, "share", better, 100)}, "m", gates={"diversity": gate})
+    return Marks({"m": Metric(value, "share", better, 100)}, "m", gates={"diversity": Gate(gate)})
 
 
 @pytest.mark.parametrize(("value", "points", "passed"), [(0.98, 20, True), (0.97, 10, False), (0.5, 0, False)])

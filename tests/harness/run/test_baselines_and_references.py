@@ -1,4 +1,4 @@
-"""House rows: trivial baselines and reference models, graded beside the class and counted nowhere."""
+"""Trivial baselines and reference models, graded beside the class and counted nowhere."""
 
 import dataclasses
 import json
@@ -10,18 +10,19 @@ import torch
 from typer.testing import CliRunner
 
 from classifiers.judge import Judge
-from harness import intake, records, rubric
+from harness import records, rubric
+from harness.assignments.coursework import Coursework
 from harness.cli.app import app
+from harness.run import ask as asking
 from harness.run import references
 from harness.run import run as grading
-from harness.run.run import Run
-from harness.sandbox.outside import probe
-from harness.tasks import TASKS, Baseline, Context
+from harness.tasks import TASKS, task
+from harness.tasks.base import Baseline, Context
 from harness.tasks.inpainting.baselines import baseline
-from harness.types import HOUSE, ArraySpec, Question, Status, refuse
-from reference import MODELS
+from harness.types import Role, Status
 from submissions import examples
 from tests.data import embedded_digits
+from tests.harness.run import grading as tests_grading
 
 ASSIGNMENT = rubric.parse(
     b"""
@@ -92,7 +93,7 @@ class InProcess:
 
 @pytest.fixture
 def in_process(monkeypatch):
-    monkeypatch.setattr(grading, "Worker", InProcess)
+    monkeypatch.setattr(asking, "Worker", InProcess)
 
 
 @pytest.fixture(scope="module")
@@ -108,23 +109,20 @@ def hand_in(folder, *parts):
         f'[[entry]]\ntask = "{task}"\npart = "{part}"\ncode = "model.py:load"\n' for part, task in parts
     )
     (place / "submission.toml").write_text(f'[submission]\nname = "T"\n\n{entries}', encoding="utf-8")
-    (folder / "work").mkdir(exist_ok=True)
-    allowed = {name: architecture.options for name, architecture in MODELS.items()}
-    return intake.collect([folder / "class"], folder / "work", tasks=TASKS, models=allowed)
+    return tests_grading.collect(folder / "class", folder / "work", Coursework(ASSIGNMENT))
 
 
 def run_of(context, results, **changes):
-    run = Run(context, ASSIGNMENT, results, probe(), house="baselines")
-    return dataclasses.replace(run, **changes)
+    return tests_grading.run_of(context, results, ASSIGNMENT, **{"beside": "baselines", **changes})
 
 
 HALVES = (("flow", "half-inpainting"), ("own", "half-inpainting"))
-EXPECTED = {f"{HOUSE}{name}" for name in TASKS["half-inpainting"].baselines}
+EXPECTED = set(task("half-inpainting").baselines)
 
 
 @pytest.fixture(scope="module")
 def graded(context, tmp_path_factory):
-    base = tmp_path_factory.mktemp("house")
+    base = tmp_path_factory.mktemp("class")
     seen = []
     run = run_of(context, base / "results")
     submissions = hand_in(base, *HALVES)
@@ -138,31 +136,31 @@ def test_baselines_stand_in_every_part_that_the_class_answers(graded):
     assert {identity for identity, _ in found} == {"one"} | EXPECTED
     assert {part for _, part in found} == {"flow", "own"}
     assert {r.status for r in found.values()} == {Status.SCORED}, [r.failure for r in found.values()]
-    assert found["house-ridge", "own"].kind == "baseline"
-    assert found["house-ridge", "own"].name == "Ridge regression"
-    assert found["house-ridge", "own"].model is None
-    on_disk = {(r.submission, r.part) for r in records.load_all(base / "results")}
+    assert found["ridge", "own"].kind == "baseline"
+    assert found["ridge", "own"].name == "Ridge regression"
+    assert found["ridge", "own"].model is None
+    on_disk = {(r.submission, r.part) for r in records.load_all(base / "results").records}
     assert on_disk == set(found)
-    assert (base / "results" / "house-ridge" / "flow.worst.png").is_file()
+    assert (base / "results" / "@baseline" / "ridge" / "flow.worst.png").is_file()
 
 
-def test_a_house_row_is_marked_as_a_submission_is(graded, context):
+def test_a_baseline_or_reference_is_marked_as_a_submission_is(graded, context):
     _, found = graded
-    mean = found["house-mean-image", "flow"].metrics["masked_mse"]
+    mean = found["mean-image", "flow"].metrics["masked_mse"]
     digits = context.data
     image = digits.train.images[100:].mean(axis=0, dtype=np.float64)[0, 14:]
     expected = ((digits.test.images[:100, 0, 14:] - image) ** 2).mean()
     assert mean.value == pytest.approx(expected, rel=1e-5)
-    black = found["house-black", "flow"].metrics["masked_mse"].value
+    black = found["black", "flow"].metrics["masked_mse"].value
     assert black == pytest.approx((digits.test.images[:100, 0, 14:].astype(float) ** 2).mean(), rel=1e-6)
     # What the student's code answered came the long way, through the sandbox.
     own = found["one", "flow"].metrics["masked_mse"].value
     assert own == pytest.approx(((digits.test.images[:100, 0, 14:].astype(float) - 0.2) ** 2).mean(), rel=1e-5)
-    assert found["house-ridge", "flow"].metrics == found["house-ridge", "own"].metrics
+    assert found["ridge", "flow"].metrics == found["ridge", "own"].metrics
 
 
 @pytest.mark.usefixtures("in_process")
-def test_house_rows_are_taken_over_until_something_changes(graded, context):
+def test_baselines_and_references_are_taken_over_until_something_changes(graded, context):
     base, found = graded
     submissions = hand_in(base, *HALVES)
 
@@ -189,7 +187,7 @@ def test_a_baseline_answers_once_for_all_parts_of_its_task(context, tmp_path, mo
         return baseline("Black", lambda _: lambda images, mask: np.zeros_like(images)).answer(context, questions)
 
     monkeypatch.setattr(
-        TASKS["half-inpainting"],
+        task("half-inpainting"),
         "baselines",
         {"counted": Baseline("Counted", answer, same_for_parts=True)},
         raising=False,
@@ -197,8 +195,8 @@ def test_a_baseline_answers_once_for_all_parts_of_its_task(context, tmp_path, mo
     found = grading.grade(hand_in(tmp_path, *HALVES), run_of(context, tmp_path / "results"))
     assert calls == [4]
     assert {(r.submission, r.part) for r in found if r.kind == "baseline"} == {
-        ("house-counted", "flow"),
-        ("house-counted", "own"),
+        ("counted", "flow"),
+        ("counted", "own"),
     }
 
 
@@ -207,52 +205,52 @@ def test_one_failing_baseline_stops_nothing(context, tmp_path, monkeypatch):
     def breaks(context, questions):
         raise RuntimeError("no training images")
 
-    good = TASKS["half-inpainting"].baselines["black"]
+    good = task("half-inpainting").baselines["black"]
     rows = {"bad": Baseline("Bad", breaks), "black": good}
-    monkeypatch.setattr(TASKS["half-inpainting"], "baselines", rows, raising=False)
+    monkeypatch.setattr(task("half-inpainting"), "baselines", rows, raising=False)
     found = {r.submission: r for r in grading.grade(hand_in(tmp_path, HALVES[0]), run_of(context, tmp_path / "r"))}
-    assert found["house-bad"].status is Status.NOT_GRADABLE
-    assert "no training images" in found["house-bad"].failure.message
-    assert found["house-black"].status is found["one"].status is Status.SCORED
+    assert found["bad"].status is Status.NOT_GRADABLE
+    assert "no training images" in found["bad"].failure.message
+    assert found["black"].status is found["one"].status is Status.SCORED
 
 
 @pytest.mark.usefixtures("in_process")
-def test_former_house_rows_go_and_those_of_other_parts_stay(context, tmp_path, monkeypatch):
+def test_former_baselines_and_references_go_and_those_of_other_parts_stay(context, tmp_path, monkeypatch):
     monkeypatch.setattr(references, "submissions", list)
-    black, mean = (TASKS["half-inpainting"].baselines[name] for name in ("black", "mean-image"))
+    black, mean = (task("half-inpainting").baselines[name] for name in ("black", "mean-image"))
     both = {"black": black, "former": mean}
-    monkeypatch.setattr(TASKS["half-inpainting"], "baselines", both, raising=False)
+    monkeypatch.setattr(task("half-inpainting"), "baselines", both, raising=False)
     results = tmp_path / "results"
-    grading.grade(hand_in(tmp_path, *HALVES), run_of(context, results, house="all"))
-    monkeypatch.setattr(TASKS["half-inpainting"], "baselines", {"black": black}, raising=False)
-    grading.grade(hand_in(tmp_path, HALVES[0]), run_of(context, results, house="all"))
-    left = {(r.submission, r.part) for r in records.load_all(results)}
+    grading.grade(hand_in(tmp_path, *HALVES), run_of(context, results, beside="all"))
+    monkeypatch.setattr(task("half-inpainting"), "baselines", {"black": black}, raising=False)
+    grading.grade(hand_in(tmp_path, HALVES[0]), run_of(context, results, beside="all"))
+    left = {(r.submission, r.part) for r in records.load_all(results).records}
     assert left == {
         ("one", "flow"),
-        ("house-black", "flow"),
-        ("house-black", "own"),
-        ("house-former", "own"),
+        ("black", "flow"),
+        ("black", "own"),
+        ("former", "own"),
     }
 
 
 @pytest.mark.usefixtures("in_process")
-def test_no_house_rows_are_made_where_none_are_wanted(context, tmp_path):
-    found = grading.grade(hand_in(tmp_path, HALVES[0]), run_of(context, tmp_path / "results", house="none"))
+def test_no_baselines_and_references_are_made_where_none_are_wanted(context, tmp_path):
+    found = grading.grade(hand_in(tmp_path, HALVES[0]), run_of(context, tmp_path / "results", beside="none"))
     assert {r.submission for r in found} == {"one"}
-    assert [path.name for path in (tmp_path / "results").iterdir()] == ["one"]
+    assert [path.name for path in (tmp_path / "results").glob("[!.]*")] == ["one"]
 
 
 @pytest.mark.usefixtures("in_process")
-def test_a_part_that_nobody_answers_has_no_house_rows(context, tmp_path):
+def test_a_part_that_nobody_answers_has_no_baselines_and_references(context, tmp_path):
     place = tmp_path / "class" / "empty"
     place.mkdir(parents=True)
     (place / "readme.txt").write_text("see attachment", encoding="utf-8")
     found = grading.grade(hand_in(tmp_path, HALVES[1]), run_of(context, tmp_path / "results"))
-    assert {part for identity, part in ((r.submission, r.part) for r in found) if identity.startswith(HOUSE)} == {"own"}
+    assert {part for role, part in ((r.role, r.part) for r in found) if role is Role.BASELINE} == {"own"}
     assert len([r for r in found if r.submission == "empty"]) == 4
 
 
-def test_the_reference_models_that_may_be_handed_in_are_house_rows(context, tmp_path):
+def test_the_reference_models_that_may_be_handed_in_are_baselines_and_references(context, tmp_path):
     place = tmp_path / "class" / "one"
     place.mkdir(parents=True)
     state, options = examples.weights("cvae")
@@ -262,55 +260,29 @@ def test_the_reference_models_that_may_be_handed_in_are_house_rows(context, tmp_
         f'[[entry]]\ntask = "conditional-generation"\nmodel = "cvae"\ncheckpoint = "c.pt"\noptions = {{ {given} }}\n',
         encoding="utf-8",
     )
-    run = run_of(context, tmp_path / "results", house="all", jobs=2)
-    (tmp_path / "work").mkdir()
-    allowed = {name: architecture.options for name, architecture in MODELS.items()}
-    submissions = intake.collect([tmp_path / "class"], tmp_path / "work", tasks=TASKS, models=allowed)
+    run = run_of(context, tmp_path / "results", beside="all", jobs=2)
+    submissions = tests_grading.collect(tmp_path / "class", tmp_path / "work")
     found = {(r.submission, r.part): r for r in grading.grade(submissions, run)}
     # The other reference of the task is not one that the part takes.
-    assert set(found) == {("one", "cvae"), ("house-cvae", "cvae")}
-    row = found["house-cvae", "cvae"]
+    assert set(found) == {("one", "cvae"), ("cvae", "cvae")}
+    row = found["cvae", "cvae"]
     assert row.status is Status.SCORED, row.failure
     assert row.metrics["accuracy"].value == found["one", "cvae"].metrics["accuracy"].value
     assert row.name.startswith("Reference ")
 
 
-def test_no_house_row_goes_by_the_name_of_another():
+def test_no_baseline_or_reference_goes_by_the_name_of_another():
     models = {submission.id for submission in references.submissions()}
     titles = {}
-    for task in TASKS.values():
-        for name, row in task.baselines.items():
+    for each in map(task, TASKS):
+        for name, row in each.baselines.items():
             assert re.fullmatch(r"[a-z0-9][a-z0-9-]*", name)
-            assert HOUSE + name not in models
+            assert name not in models
             assert titles.setdefault(name, row.title) == row.title
 
 
-def test_an_optional_question_may_stay_unanswered(context, tmp_path):
-    class Stops:
-        """A worker that answers the first question and times out on the second."""
-
-        def ask(self, question, deadline):
-            self.deadline = deadline
-            if question.method == "slow":
-                raise refuse("worker", "timeout", "The method slow took longer than 1 s and was stopped.")
-            return {"x": np.zeros(1)}
-
-    def question(method, **more):
-        return Question(method, {}, {"x": ArraySpec((1,))}, **more)
-
-    run, worker = run_of(context, tmp_path), Stops()
-    answers, notes = grading._asked(worker, [question("fast"), question("slow", optional=True, deadline=1.0)], run)
-    assert list(answers[0]) == ["x"]
-    assert answers[1] == {}
-    assert "took longer than 1 s" in notes[0]
-    assert worker.deadline == 1.0
-    with pytest.raises(grading.GradingError):
-        grading._asked(worker, [question("slow")], run)
-    assert worker.deadline == run.limits.wall_seconds
-
-
 @pytest.mark.usefixtures("in_process")
-def test_the_command_counts_house_rows_nowhere(tmp_path):
+def test_the_command_counts_baselines_and_references_nowhere(tmp_path):
     hand_in(tmp_path, HALVES[0])
     file = tmp_path / "two-halves.toml"
     text = ASSIGNMENT.model_dump_json(by_alias=True)
@@ -331,9 +303,9 @@ def test_the_command_counts_house_rows_nowhere(tmp_path):
         assert shown.exit_code == 0, shown.output
         said = json.loads(shown.stdout)
         assert [submission["id"] for submission in said["submissions"]] == ["one"]
-        rows = {r.submission: r for r in records.load_all(tmp_path / "r")}
+        rows = {r.submission: r for r in records.load_all(tmp_path / "r").records}
         assert set(rows) == {"one"} | EXPECTED
-        assert not rows["house-coin-flips"].score.passed
+        assert not rows["coin-flips"].score.passed
         without = runner.invoke(app, [*command[:-2], str(tmp_path / "other"), "--no-house", "--json"])
         assert without.exit_code == 0
-        assert {path.name for path in (tmp_path / "other").iterdir()} == {"one"}
+        assert {path.name for path in (tmp_path / "other").glob("[!.]*")} == {"one"}

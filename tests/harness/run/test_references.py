@@ -4,19 +4,21 @@ import numpy as np
 import pytest
 
 from harness.run import references
-from reference import MODELS, shipped
+from harness.types import Role
+from reference import architecture, shipped
 
 
 def test_every_shipped_model_is_a_submission_with_the_options_it_was_trained_with():
     found = {s.entries[0].part: s for s in references.submissions()}
     assert {"cvae", "cgan"} < set(found)
     for name, submission in found.items():
-        assert submission.id == f"house-{name}"
+        assert submission.id == name
+        assert submission.role is Role.REFERENCE
         path = submission.root / submission.entries[0].file
-        facts = references.facts(path.stem)
+        facts = shipped.facts(path.stem)
         assert path.is_file()
         assert dict(submission.entries[0].options) == {path.stem: facts["options"], **facts.get("variants", {})}[name]
-        assert MODELS[submission.entries[0].model].task == submission.entries[0].task
+        assert architecture(submission.entries[0].model).task == submission.entries[0].task
         # Built with these options and the sizes that the file has, it takes every one of its tensors.
         assert not shipped.module(path.stem).training
 
@@ -45,7 +47,7 @@ def test_other_options_that_a_header_names_are_submissions_of_their_own():
 
 @pytest.mark.parametrize("name", ["cvae", "cgan"])
 def test_a_sampler_draws_the_same_for_the_same_seed(name):
-    draw = references.sampler(name)
+    draw = references.samplers("conditional-generation")[name]
     first, again, other = draw(20, 3), draw(20, 3), draw(20, 4)
     assert first.shape == (20, 1, 28, 28)
     assert np.array_equal(first, again)

@@ -13,16 +13,17 @@ import torch
 from safetensors.torch import save_file
 
 from classifiers.judge import Judge
-from harness import intake, records, rubric, summary
+from harness import intake, records, summary
+from harness.assignments import coursework
 from harness.run import run as grading
-from harness.run.run import Run
-from harness.sandbox.outside import probe
-from harness.tasks import TASKS, Context
-from harness.types import Status
-from reference import MODELS
+from harness.tasks.base import Context
+from harness.types import Role, Status
+from reference import architecture
 from submissions import examples
 from tests.data import embedded_digits
+from tests.harness.run.grading import collect, run_of
 
+SHEET = coursework.find("tsinghua-hw3").assignment
 OPTIONS = 'options = { concat_activation = "relu", z_log = "std" }'
 
 
@@ -36,17 +37,6 @@ def classroom(tmp_path_factory):
     folder = tmp_path_factory.mktemp("class") / "class"
     examples.build(folder)
     return folder
-
-
-def run_of(marking, results, **changes):
-    run = Run(marking, rubric.find("tsinghua-hw3"), results, probe())
-    return dataclasses.replace(run, **changes)
-
-
-def collect(path, work):
-    work.mkdir(exist_ok=True)
-    allowed = {name: architecture.options for name, architecture in MODELS.items()}
-    return intake.collect([path], work, tasks=TASKS, models=allowed)
 
 
 def hand_in(place, entry):
@@ -67,7 +57,7 @@ def test_every_example_gets_the_verdict_that_it_was_made_for(graded):
     accuracy = {key: r.metrics["accuracy"].value for key, r in graded.items() if r.status is Status.SCORED}
     assert accuracy["strong", "cvae"] >= 0.995
     assert accuracy["strong", "cgan"] >= 0.995
-    assert graded["strong", "cgan"].gates["diversity"]
+    assert graded["strong", "cgan"].gates["diversity"].holds
     assert graded["strong", "cvae"].score.passed
     assert 0.5 < accuracy["mediocre", "cvae"] < 0.98
     assert not graded["mediocre", "cvae"].score.passed
@@ -111,7 +101,7 @@ def test_jobs_do_not_change_a_record(context, classroom, graded, tmp_path):
 
 def test_the_same_weights_in_any_container_score_the_same(context, tmp_path):
     state, options = examples.weights("cvae")
-    module = MODELS["cvae"].build(options)
+    module = architecture("cvae").build(options)
     module.load_state_dict(state)
     files = {
         "bare.pt": lambda path: torch.save(state, path),
@@ -130,7 +120,11 @@ def test_the_same_weights_in_any_container_score_the_same(context, tmp_path):
     assert {r.status for r in found} == {Status.SCORED}, [r.failure for r in found]
     assert len(found) == len(files)
     assert len({r.metrics["accuracy"].value for r in found}) == 1
-    assert all(r.tables == found[0].tables for r in found)
+    assert all(_drawn(r) == _drawn(found[0]) for r in found)
+
+
+def _drawn(record):
+    return [figure.data for figure in record.figures]
 
 
 def test_the_option_that_no_state_dict_tells_changes_the_score(context, tmp_path):
@@ -242,7 +236,7 @@ def test_one_model_answers_no_part_that_asks_for_another(context, tmp_path):
 
 
 def test_two_entries_for_one_part_earn_nothing_twice(context, tmp_path):
-    only_cvae = rubric.find("tsinghua-hw3").model_copy(update={"part": [rubric.find("tsinghua-hw3").part[0]]})
+    only_cvae = SHEET.model_copy(update={"part": [SHEET.part[0]]})
     entries = [f'part = "a"\n{CVAE}', f'part = "b"\n{CVAE}']
     found = grade_one(context, tmp_path, entries, {"c.pt": cvae_file}, assignment=only_cvae)
     assert [r.failure.kind for r in found.values()] == ["equal-parts"]
@@ -268,7 +262,7 @@ def test_what_is_no_longer_handed_in_is_forgotten(context, tmp_path):
     assert (tmp_path / "results" / "one" / "cgan.samples.png").exists()
     grade_one(context, tmp_path, [CVAE], {})
     left = sorted(path.name for path in (tmp_path / "results" / "one").iterdir())
-    assert left == ["cvae.json", "cvae.samples.png"]
+    assert left == ["cvae.arrays.npz", "cvae.json", "cvae.samples.png"]
 
 
 @pytest.mark.parametrize("label", [-1, 10, 1 << 20, 1 << 60])
@@ -292,7 +286,10 @@ def test_a_name_that_no_encoding_holds_breaks_no_record(context, tmp_path):
     run = run_of(context, tmp_path / "results")
     found = grading.grade(collect(tmp_path / "class", tmp_path / "work"), run)
     assert [(r.part, r.status) for r in found] == [("cgan", Status.FAILED)]
-    assert records.load(records.path_of(tmp_path / "results", "one", "cgan")).failure.kind == found[0].failure.kind
+    assert (
+        records.load(records.path_of(tmp_path / "results", Role.STUDENT, "one", "cgan")).failure.kind
+        == found[0].failure.kind
+    )
 
 
 def test_an_entry_whose_file_cannot_be_read_stops_no_other(context, classroom, tmp_path, monkeypatch):
@@ -312,7 +309,7 @@ def test_an_entry_whose_file_cannot_be_read_stops_no_other(context, classroom, t
 
 
 def test_a_flag_can_be_a_gate(context, classroom, tmp_path):
-    plain = rubric.find("tsinghua-hw3")
+    plain = SHEET
     gated = plain.part[0].model_copy(update={"gates": ["mode-collapse"]})
     assignment = plain.model_copy(update={"part": [gated, plain.part[1]]})
     run = run_of(context, tmp_path / "results", only=frozenset({"collapsed", "strong"}), assignment=assignment)
@@ -322,21 +319,21 @@ def test_a_flag_can_be_a_gate(context, classroom, tmp_path):
 
 
 def test_an_earlier_state_of_a_model_is_recorded_and_never_demanded(context, tmp_path):
-    cvae = rubric.find("tsinghua-hw3").part[0].model_copy(update={"epochs": 5})
+    cvae = SHEET.part[0].model_copy(update={"epochs": 5})
     earlier = cvae.model_copy(update={"id": "cvae-1", "earlier_of": "cvae", "epochs": 1, "points": 0.0, "gates": []})
-    small = rubric.find("tsinghua-hw3").model_copy(update={"part": [cvae, earlier]})
+    small = SHEET.model_copy(update={"part": [cvae, earlier]})
     found = grade_one(context, tmp_path, [CVAE], {"c.pt": cvae_file}, assignment=small)
     assert set(found) == {"cvae"}
     assert (found["cvae"].epochs, found["cvae"].earlier_of) == (5, "")
     both = [CVAE, f'part = "cvae-1"\n{CVAE}']
-    found = grade_one(context, tmp_path, both, {}, assignment=small, house="all", fresh=True)
+    found = grade_one(context, tmp_path, both, {}, assignment=small, beside="all", fresh=True)
     assert (found["cvae-1"].epochs, found["cvae-1"].earlier_of) == (1, "cvae")
     assert found["cvae-1"].metrics == found["cvae"].metrics
     assert summary.points(list(found.values())) == cvae.points
-    # Nothing of the house stands beside it.
-    beside = records.load_all(tmp_path / "results")
-    assert {r.part for r in beside if r.submission.startswith("house-")} == {"cvae"}
-    assert {r.epochs for r in beside if r.submission.startswith("house-")} == {None}
+    # No baseline or reference model stands beside it.
+    beside = [r for r in records.load_all(tmp_path / "results").records if r.role is not Role.STUDENT]
+    assert {r.part for r in beside} == {"cvae"}
+    assert {r.epochs for r in beside} == {None}
     (tmp_path / "empty" / "nothing").mkdir(parents=True)
     failed = grading.grade(
         collect(tmp_path / "empty", tmp_path / "work2"), run_of(context, tmp_path / "r2", assignment=small)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from harness.assignments import coursework
 from harness.intake.manifest import read_manifest
 from harness.sandbox.outside import WeightsWorkers, probe
 from harness.types import ArraySpec, GradingError, Question
-from reference import MODELS
 from reference.ebl import Energy, Generator
 from reference.ebm import EBM
 from reference.pca import PCA
@@ -151,7 +151,7 @@ def manifest(options: str) -> bytes:
 
 
 def read(options: str) -> dict[str, str]:
-    allowed = {name: architecture.options for name, architecture in MODELS.items()}
+    allowed = coursework.find("tsinghua-hw3").models
     tasks = ("row-inpainting",)
     return dict(read_manifest(manifest(options), "submission.toml", tasks=tasks, models=allowed).entries[0].options)
 
