@@ -1,6 +1,7 @@
 import pytest
 
 from harness import rubric
+from harness.assignments import coursework
 from harness.rubric import AssignmentError
 from harness.types import Gate, Marks, Metric
 
@@ -73,7 +74,7 @@ def test_parts_are_unique():
 
 
 def test_the_shipped_assignment_has_the_courseworks_pass_mark():
-    assignment = rubric.find("tsinghua-hw3")
+    assignment = coursework.find("tsinghua-hw3").assignment
     marks = {part.id: part.pass_mark for part in assignment.part}
     assert (marks["cvae"], marks["cgan"]) == (0.98, 0.98)
     assert assignment.part_for("cgan", "conditional-generation").gates == ["diversity"]
@@ -82,4 +83,4 @@ def test_the_shipped_assignment_has_the_courseworks_pass_mark():
 
 def test_an_unknown_assignment_is_an_error():
     with pytest.raises(AssignmentError, match="tsinghua-hw3"):
-        rubric.find("no-such")
+        coursework.find("no-such")

@@ -10,7 +10,7 @@ import pytest
 from harness import rubric
 from harness.assignments import coursework
 from harness.rubric import AssignmentError, Part
-from harness.run.prepare import Request, prepare
+from harness.run.prepare import Request, RequestError, prepare
 from harness.tasks import TASKS, task
 from harness.types import Gate, Marks, Metric, Score, counted
 
@@ -220,7 +220,7 @@ def test_the_explanation_says_what_was_reached_and_what_comes_next() -> None:
 def test_an_unknown_task_is_an_error_that_names_it(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(TOML.format(task="no-such-task", more=""), encoding="utf-8")
-    with pytest.raises(RequestError, match="no-such-task.*row-inpainting"):
+    with pytest.raises(RequestError, match=r"no-such-task.*row-inpainting"):
         prepare(Request(str(file), tmp_path / "results", None, 0))
 
 

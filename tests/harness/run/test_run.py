@@ -286,10 +286,8 @@ def test_a_name_that_no_encoding_holds_breaks_no_record(context, tmp_path):
     run = run_of(context, tmp_path / "results")
     found = grading.grade(collect(tmp_path / "class", tmp_path / "work"), run)
     assert [(r.part, r.status) for r in found] == [("cgan", Status.FAILED)]
-    assert (
-        records.load(records.path_of(tmp_path / "results", Role.STUDENT, "one", "cgan")).failure.kind
-        == found[0].failure.kind
-    )
+    kept = records.load(records.path_of(tmp_path / "results", Role.STUDENT, "one", "cgan"))
+    assert kept.failure.kind == found[0].failure.kind
 
 
 def test_an_entry_whose_file_cannot_be_read_stops_no_other(context, classroom, tmp_path, monkeypatch):
