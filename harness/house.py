@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from harness.types import HOUSE, Entry, Kind, Submission
-from reference import MODELS, Architecture, shipped
+from reference import Architecture, architecture, shipped
 from reference.seeding import generator_for
 from reference.shipped import WEIGHTS, facts
 
@@ -27,22 +27,22 @@ def submissions(folder: Path = WEIGHTS) -> list[Submission]:
         said = facts(path.stem, folder)
         model = said["model"]
         for name, options in {path.stem: said["options"], **said.get("variants", {})}.items():
-            title = said.get("title", MODELS[model].title)
+            title = said.get("title", architecture(model).title)
             if name != path.stem:
                 title += f", {', '.join(f'{key} = {value}' for key, value in options.items())}"
             # The names of weights that were saved on the way say when.
             epochs = said["epochs"] if name == f"{model}-{said['epochs']}" else None
             entries = [
                 Entry(task, Kind.WEIGHTS, part, model, path.name, options=dict(options), epochs=epochs)
-                for task, part in _parts(name, MODELS[model]).items()
+                for task, part in _parts(name, architecture(model)).items()
             ]
             found.append(Submission(f"{HOUSE}{name}", f"Reference {title}", folder, tuple(entries)))
     return found
 
 
-def _parts(name: str, architecture: Architecture) -> dict[str, str]:
+def _parts(name: str, model: Architecture) -> dict[str, str]:
     """What an entry of shipped weights is called, by the tasks that they answer, their own first."""
-    return {architecture.task: name} | {task: f"{name}-{task}" for task in architecture.also}
+    return {model.task: name} | {task: f"{name}-{task}" for task in model.also}
 
 
 def sampler(model: str) -> Callable[[int, int], NDArray[np.float32]]:

@@ -22,31 +22,25 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.names import ID_LENGTH, NAME_LENGTH, is_id, path_problem, shown, slug
-from harness.types import STARTER_CODES, Entry, Kind, refuse
+from harness.types import STARTER_CODES, Entry, GradingError, Kind, refuse
+from reference.options import OptionError, Values, chosen
 
 FILE_NAME = "submission.toml"
 LARGEST = 64 << 10
 """Bytes of the largest manifest that is read."""
 MOST_ENTRIES = 50
 _MOST_DOTS = 64
-OPTIONS_OF_ANY_MODEL: Mapping[str, tuple[str, ...] | Numeric] = {"value_range": ("0,1", "-1,1")}
+OPTIONS_OF_ANY_MODEL: Mapping[str, Values] = {"value_range": ("0,1", "-1,1")}
 """Options of entries that name no architecture: what their model's own output means."""
 
 
-class Numeric(Protocol):
-    """An option that is a number within bounds; its text says which: "a whole number from 1 to 1000"."""
-
-    def read(self, text: str) -> float:
-        """The number; ValueError where it is none or out of bounds."""
-
-
-Models = Mapping[str, Mapping[str, "tuple[str, ...] | Numeric"]]
-"""Fixed architectures by name; for each, its options with the words or the numbers that they may be."""
+Models = Mapping[str, Mapping[str, Values]]
+"""Fixed architectures by name; for each, its options with their allowed values."""
 
 
 @dataclass(frozen=True)
@@ -204,14 +198,18 @@ def _guess(found: str, allowed: Collection[str]) -> str:
 
 
 def _chosen(value: str, key: str, where: str, allowed: Collection[str], what: str) -> str:
-    """`value`, if it is one of those allowed."""
+    """Return `value` if it is allowed; refuse the manifest otherwise."""
     if value in allowed:
         return value
+    raise _unknown(value, key, where, allowed, what)
+
+
+def _unknown(value: str, key: str, where: str, allowed: Collection[str], what: str) -> GradingError:
     choice = ", ".join(f'"{name}"' for name in sorted(allowed)) or "none"
     message = (
         f'{where}, key "{key}": "{shown(value, 60)}" is no {what} here; {_guess(value, allowed)}allowed: {choice}.'
     )
-    raise refuse("manifest", f"unknown-{what}", message)
+    return refuse("manifest", f"unknown-{what}", message)
 
 
 def _entry(table: _EntryTable, where: str, tasks: Collection[str], models: Models) -> Entry:
@@ -283,28 +281,31 @@ def _code(value: str, where: str) -> str:
     return f"{_path(file, 'code', where)}:{function}"
 
 
-def _options(
-    found: Mapping[str, str | int | float], where: str, allowed: Mapping[str, tuple[str, ...] | Numeric]
-) -> dict[str, str]:
+def _options(found: Mapping[str, str | int | float], where: str, allowed: Mapping[str, Values]) -> dict[str, str]:
     for option, value in found.items():
-        values = allowed[_chosen(option, "options", where, allowed, "option")]
-        key = f"options.{option}"
-        if not isinstance(values, tuple):
-            _refuse_outside(values, value, key, where)
-        elif isinstance(value, str):
-            _chosen(value, key, where, values, "value")
-        else:
-            message = f'{where}, key "{key}" is {_described(value)}, but has to be a text in quotes.'
+        if isinstance(allowed.get(option), tuple) and not isinstance(value, str):
+            message = f'{where}, key "options.{option}" is {_described(value)}, but has to be a text in quotes.'
             raise refuse("manifest", "bad-key", message)
-    return {option: str(value) for option, value in found.items()}
-
-
-def _refuse_outside(values: Numeric, value: str | int | float, key: str, where: str) -> None:
+    texts = {option: str(value) for option, value in found.items()}
     try:
-        values.read(str(value))
-    except ValueError:
-        message = f'{where}, key "{key}": {_described(value)} is not allowed; it has to be {values}.'
-        raise refuse("manifest", "unknown-value", message) from None
+        chosen(texts, allowed)
+    except OptionError as error:
+        raise _bad_option(error, found, where, allowed) from None
+    return texts
+
+
+def _bad_option(
+    error: OptionError, found: Mapping[str, str | int | float], where: str, allowed: Mapping[str, Values]
+) -> GradingError:
+    """Word an option's error for the manifest: the key, what was found, what is allowed."""
+    option = error.option
+    if error.kind == "unknown-option":
+        return _unknown(option, "options", where, allowed, "option")
+    values, key = allowed[option], f"options.{option}"
+    if isinstance(values, tuple):
+        return _unknown(str(found[option]), key, where, values, "value")
+    message = f'{where}, key "{key}": {_described(found[option])} is not allowed; it has to be {values}.'
+    return refuse("manifest", "unknown-value", message)
 
 
 def _refuse_equal_parts(entries: tuple[Entry, ...], name: str) -> None:

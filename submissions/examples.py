@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from reference import MODELS, shipped
+from reference import architecture, shipped
 from reference.seeding import generator_for
 
 State = dict[str, torch.Tensor]
@@ -41,7 +41,7 @@ def strong(place: Path) -> None:
     _manifest(place, "Team Gauss", ["cvae", "cgan"], {"cvae": "vae/best.pt", "cgan": "gan/best.pt"})
     for model, folder in (("cvae", "vae"), ("cgan", "gan")):
         (place / folder).mkdir()
-        torch.save({MODELS[model].checkpoint_key: weights(model)[0]}, place / folder / "best.pt")
+        torch.save({architecture(model).checkpoint_key: weights(model)[0]}, place / folder / "best.pt")
 
 
 def mediocre(place: Path) -> None:

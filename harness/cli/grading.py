@@ -28,7 +28,7 @@ from harness.sandbox import probe
 from harness.summary import EXIT_NOT_GRADABLE, exit_code, summary
 from harness.tasks import TASKS, Context, official_inpainting
 from harness.types import HOUSE, GradingError, Record, Submission
-from reference import MODELS
+from reference import MODELS, architecture
 from reports import csv_export, junit, site
 from submissions import examples
 
@@ -254,7 +254,7 @@ def collected(paths: Sequence[Path], single: bool = False) -> Iterator[list[Subm
     """The submissions below `paths`; archives are unpacked into a folder that is removed afterwards."""
     work = Path(tempfile.mkdtemp(prefix="gradebench-intake-"))
     try:
-        allowed = {name: architecture.options for name, architecture in MODELS.items()}
+        allowed = {name: architecture(name).options for name in MODELS}
         try:
             found = intake.collect(paths, work, tasks=TASKS, models=allowed)
         except GradingError as error:

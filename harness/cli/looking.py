@@ -17,7 +17,7 @@ from harness.grade import CHECKPOINT_LIMIT
 from harness.sandbox import Limits, Zygote, probe
 from harness.tasks import TASKS
 from harness.types import GradingError
-from reference import MODELS
+from reference import MODELS, architecture
 from reference.options import Number, Values, described
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
@@ -70,17 +70,18 @@ def tasks(as_json: JsonOption = False) -> None:
 
 def models(as_json: JsonOption = False) -> None:
     """List the architectures that can be submitted as weights. Example: [bold]gradebench models[/]"""
+    known = {name: architecture(name) for name in MODELS}
     if as_json:
         print_json(
             {
                 name: {"title": a.title, "task": a.task, "options": {o: _values(v) for o, v in a.options.items()}}
-                for name, a in MODELS.items()
+                for name, a in known.items()
             }
         )
         return
     rows = [
         (name, a.title, a.task, "; ".join(f"{o} = {described(v)}" for o, v in a.options.items()))
-        for name, a in MODELS.items()
+        for name, a in known.items()
     ]
     console.print(listing(("model", "what", "task", "options (default first)"), rows))
 

@@ -30,7 +30,7 @@ from harness.metrics.collapse import feature_spread
 from harness.rubric import AssignmentError
 from harness.summary import summary
 from harness.types import GradingError, Record
-from reference import MODELS, TRAININGS
+from reference import architecture, trainings
 from reference.train import CheckpointError, Epoch, fit
 
 reference = typer.Typer(help="Train and evaluate the reference models.", no_args_is_help=True)
@@ -52,28 +52,29 @@ def train_reference(
 
     Example: [bold]gradebench reference train cvae --out trained[/]
     """
-    if unknown := [name for name in model if name not in TRAININGS]:
-        raise fail(f"no recipe for {unknown[0]!r}; there are {', '.join(TRAININGS)}")
+    recipes = trainings()
+    if unknown := [name for name in model if name not in recipes]:
+        raise fail(f"no recipe for {unknown[0]!r}; there are {', '.join(recipes)}")
     images, labels, name = _training_data(data)
     for wanted in model:
-        training = TRAININGS[wanted](seed)
+        training = recipes[wanted](seed)
         if epochs is not None:
             training.epochs = epochs
         _fit(training, images, labels, out / f"{wanted}.checkpoint", wanted)
         result = training.result()
         tensors = {key: value.contiguous() for key, value in result.state_dict().items()}
         # Several recipes may train one architecture, so a recipe says which, unless it goes by that name itself.
-        architecture = getattr(training, "architecture", wanted)
-        facts = {"model": architecture, "seed": seed, "epochs": training.epochs}
+        trained = getattr(training, "architecture", wanted)
+        facts = {"model": trained, "seed": seed, "epochs": training.epochs}
         facts |= {"data": getattr(training, "data", name)}
         facts |= {"variants": training.variants} if hasattr(training, "variants") else {}
-        facts |= {"options": dict(training.options), "title": getattr(training, "title", MODELS[architecture].title)}
+        facts |= {"options": dict(training.options), "title": getattr(training, "title", architecture(trained).title)}
         save_file(
             {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()},
             out / f"{wanted}.safetensors",
             metadata={"gradebench": json.dumps(facts, sort_keys=True)},
         )
-        torch.save({MODELS[architecture].checkpoint_key: tensors}, out / f"{wanted}.pt")
+        torch.save({architecture(trained).checkpoint_key: tensors}, out / f"{wanted}.pt")
         console.print(f"{wanted}: {escape(str(out / wanted))}.safetensors and .pt", highlight=False, soft_wrap=True)
 
 

@@ -67,7 +67,7 @@ def _zygote(config: Mapping[str, Any]) -> None:
     from harness.sandbox import worker
 
     registry = worker.registry_of(config["registry"])
-    worker.import_readers()
+    worker.import_all(registry)
     gc.collect()
     gc.freeze()
     control.send(json.dumps({"ready": layers}).encode())

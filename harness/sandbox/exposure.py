@@ -48,7 +48,7 @@ class Exposure:
 def expose(registry_package: str | None, submission: str | None, remapped: bool) -> Exposure:
     """What to show to a worker.
 
-    `registry_package` is the top-level package of the architectures, or None for a worker that runs student code;
+    `registry_package` is the top-level package of the registry, or None for a worker that runs student code;
     `submission` is a submission's root, or None. `remapped` is True under bubblewrap, where trusted packages and the
     submission get places of their own, and False where the worker sees the machine's own paths.
     """
@@ -62,7 +62,8 @@ def expose(registry_package: str | None, submission: str | None, remapped: bool)
 
     packages = [("harness", str(Path(harness.__file__ or "").resolve().parent))]
     if registry_package is not None:
-        packages.append((registry_package, _folder_of(registry_package)))
+        # `reference` for any registry, since its architectures are of the type `reference.Architecture`.
+        packages += [(name, _folder_of(name)) for name in dict.fromkeys(("reference", registry_package))]
     placed = [(name, f"{_OURS}/{name}" if remapped else folder) for name, folder in packages]
     binds += [(folder, place) for (_, folder), (_, place) in zip(packages, placed, strict=True)]
     if submission is not None:

@@ -17,7 +17,7 @@ from harness.sandbox.wire import Channel, WireError
 from harness.types import GradingError, broken
 
 REGISTRY = "reference:MODELS"
-"""Where a worker finds the architectures: "module:attribute", a mapping of names to `reference.Architecture`."""
+"""Registry of the architectures, "module:attribute"; see `harness.sandbox.worker.registry_of`."""
 
 
 class Worker(Session):

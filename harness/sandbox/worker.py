@@ -28,16 +28,29 @@ _NOTES_LIMIT = 50
 
 
 def registry_of(name: str | None) -> Mapping[str, Any]:
-    """The architectures of "module:attribute"; none for a worker that is to run student code."""
-    if name is None:
-        return {}
+    """Import the registry "module:attribute"; it is empty for a worker that runs student code.
+
+    A registry maps names to architectures (`reference.Architecture`), or to pairs of the "module:attribute" that holds
+    one and a summary.
+    """
+    return {} if name is None else _imported(name)
+
+
+def architecture_of(registry: Mapping[str, Any], model: str) -> Any:
+    """Return a model's architecture, imported if the registry only says where it is; None if there is none."""
+    found = registry.get(model)
+    return _imported(found[0]) if isinstance(found, tuple) else found
+
+
+def _imported(name: str) -> Any:
     module, _, attribute = name.partition(":")
-    found: Mapping[str, Any] = getattr(importlib.import_module(module), attribute)
-    return found
+    return getattr(importlib.import_module(module), attribute)
 
 
-def import_readers() -> None:
-    """Imports what opening a checkpoint needs, so that a forked worker finds it there."""
+def import_all(registry: Mapping[str, Any]) -> None:
+    """Import the architectures and the checkpoint readers, so that forked workers need not."""
+    for model in registry:
+        architecture_of(registry, model)
     importlib.import_module("harness.checkpoint")
 
 
@@ -81,13 +94,17 @@ class _Model:
     def open_weights(self, header: Mapping[str, Any], data: bytes) -> list[str]:
         from harness import checkpoint
 
-        name, architecture = header["name"], self._registry.get(header["model"])
+        name, architecture = header["name"], architecture_of(self._registry, header["model"])
         if architecture is None:
             allowed = ", ".join(sorted(self._registry))
             raise refuse(
                 "manifest", "unknown-model", f"There is no architecture {header['model']!r}; there are {allowed}."
             )
-        options = _options(architecture, header["model"], header["options"])
+        try:
+            architecture.choose(header["options"])
+        except ValueError as error:  # reference.options.OptionError, which a worker for student code can't import
+            kind = getattr(error, "kind", "option-value")
+            raise refuse("manifest", kind, f"{header['model']}: {error}.") from None
         found = checkpoint.read(data, name)
         key, sizes, adapted = architecture.checkpoint_key, {}, []
         if architecture.adapt is not None:
@@ -97,7 +114,7 @@ class _Model:
                 raise refuse("checkpoint", "mismatch", f"{name}: {error}") from None
             # Under our names now, so what is missing, of the wrong shape or not finite is found and told as ever.
             found, key = replace(found, tree=arrays), None
-        module = architecture.build(options, **sizes)
+        module = architecture.build(header["options"], **sizes)
         expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
         arrays, notes = checkpoint.select_state(found, expected, key)
         module.load_state_dict({key: torch.from_numpy(np.array(array)) for key, array in arrays.items()})
@@ -159,30 +176,6 @@ def _seed() -> None:
     torch.manual_seed(0)
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002
-
-
-def _options(architecture: Any, model: str, given: Mapping[str, str]) -> dict[str, str]:
-    for key, value in given.items():
-        if key not in architecture.options:
-            known = ", ".join(sorted(architecture.options)) or "none"
-            raise refuse("manifest", "unknown-option", f"{model} has no option {key!r}; its options are: {known}.")
-        values = architecture.options[key]
-        if isinstance(values, tuple):
-            allowed = None if value in values else f"allowed are {', '.join(values)}"
-        else:
-            allowed = _outside(values, value)
-        if allowed is not None:
-            raise refuse("manifest", "option-value", f"{model}: {key} = {value!r}; {allowed}.")
-    return dict(given)
-
-
-def _outside(number: Any, text: str) -> str | None:
-    """What is allowed of an option that is a number, where `text` isn't."""
-    try:
-        number.read(text)
-    except ValueError as error:
-        return str(error)
-    return None
 
 
 def _read_outputs(header: Mapping[str, Any], data: bytes) -> tuple[list[str], list[Array]]:

@@ -19,7 +19,7 @@ from harness.grade import Run
 from harness.sandbox import probe
 from harness.tasks import TASKS, Context
 from harness.types import Status
-from reference import MODELS
+from reference import MODELS, architecture
 from submissions import examples
 from tests.data import embedded_digits
 
@@ -45,7 +45,7 @@ def run_of(marking, results, **changes):
 
 def collect(path, work):
     work.mkdir(exist_ok=True)
-    allowed = {name: architecture.options for name, architecture in MODELS.items()}
+    allowed = {name: architecture(name).options for name in MODELS}
     return intake.collect([path], work, tasks=TASKS, models=allowed)
 
 
@@ -111,7 +111,7 @@ def test_jobs_do_not_change_a_record(context, classroom, graded, tmp_path):
 
 def test_the_same_weights_in_any_container_score_the_same(context, tmp_path):
     state, options = examples.weights("cvae")
-    module = MODELS["cvae"].build(options)
+    module = architecture("cvae").build(options)
     module.load_state_dict(state)
     files = {
         "bare.pt": lambda path: torch.save(state, path),

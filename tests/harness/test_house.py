@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness import house
-from reference import MODELS, shipped
+from reference import architecture, shipped
 
 
 def test_every_shipped_model_is_a_submission_with_the_options_it_was_trained_with():
@@ -16,7 +16,7 @@ def test_every_shipped_model_is_a_submission_with_the_options_it_was_trained_wit
         facts = house.facts(path.stem)
         assert path.is_file()
         assert dict(submission.entries[0].options) == {path.stem: facts["options"], **facts.get("variants", {})}[name]
-        assert MODELS[submission.entries[0].model].task == submission.entries[0].task
+        assert architecture(submission.entries[0].model).task == submission.entries[0].task
         # Built with these options and the sizes that the file has, it takes every one of its tensors.
         assert not shipped.module(path.stem).training
 

@@ -18,7 +18,7 @@ from harness.sandbox import probe
 from harness.tasks import TASKS, Baseline, Context
 from harness.tasks.inpainting_baselines import baseline
 from harness.types import HOUSE, ArraySpec, Question, Status, refuse
-from reference import MODELS
+from reference import MODELS, architecture
 from submissions import examples
 from tests.data import embedded_digits
 
@@ -108,7 +108,7 @@ def hand_in(folder, *parts):
     )
     (place / "submission.toml").write_text(f'[submission]\nname = "T"\n\n{entries}', encoding="utf-8")
     (folder / "work").mkdir(exist_ok=True)
-    allowed = {name: architecture.options for name, architecture in MODELS.items()}
+    allowed = {name: architecture(name).options for name in MODELS}
     return intake.collect([folder / "class"], folder / "work", tasks=TASKS, models=allowed)
 
 
@@ -263,7 +263,7 @@ def test_the_reference_models_that_may_be_handed_in_are_house_rows(context, tmp_
     )
     run = run_of(context, tmp_path / "results", house="all", jobs=2)
     (tmp_path / "work").mkdir()
-    allowed = {name: architecture.options for name, architecture in MODELS.items()}
+    allowed = {name: architecture(name).options for name in MODELS}
     submissions = intake.collect([tmp_path / "class"], tmp_path / "work", tasks=TASKS, models=allowed)
     found = {(r.submission, r.part): r for r in grading.grade(submissions, run)}
     # The other reference of the task is not one that the part takes.

@@ -13,7 +13,7 @@ import torch
 from harness.manifest import read_manifest
 from harness.sandbox import Zygote, probe
 from harness.types import ArraySpec, GradingError, Question
-from reference import MODELS
+from reference import MODELS, architecture
 from reference.ebl import Energy, Generator
 from reference.ebm import EBM
 from reference.pca import PCA
@@ -151,7 +151,7 @@ def manifest(options: str) -> bytes:
 
 
 def read(options: str) -> dict[str, str]:
-    allowed = {name: architecture.options for name, architecture in MODELS.items()}
+    allowed = {name: architecture(name).options for name in MODELS}
     tasks = ("row-inpainting",)
     return dict(read_manifest(manifest(options), "submission.toml", tasks=tasks, models=allowed).entries[0].options)
 

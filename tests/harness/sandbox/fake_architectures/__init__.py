@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-
 import torch
 from torch import nn
 
 from fake_architectures.hostile import Hostile
+from reference import Architecture
 
 
 class Scaler(nn.Module):
     """An image whose pixel p is weight · noise[p mod 3] + the label's index: every part of the answer is checkable."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(3))
 
@@ -36,15 +34,10 @@ class HostileWeights(nn.Module):
         return getattr(attacks, name) if hasattr(attacks, name) else super().__getattr__(name)
 
 
-@dataclass(frozen=True)
-class Architecture:
-    build: Callable[[Mapping[str, str]], nn.Module]
-    checkpoint_key: str | None = "model"
-    options: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    adapt: None = None
-
-
+TASK = "conditional-generation"
+SCALER = Architecture("Scaler", "Scales the noise", TASK, "model", Scaler, {"kind": ("plain", "fancy")})
+# Both forms of an entry: a place to import from, and the architecture itself.
 MODELS = {
-    "scaler": Architecture(lambda options: Scaler(), options={"kind": ("plain", "fancy")}),
-    "hostile": Architecture(lambda options: HostileWeights()),
+    "scaler": ("fake_architectures:SCALER", "Scales the noise"),
+    "hostile": Architecture("Hostile", "Attacks the sandbox", TASK, "model", HostileWeights),
 }
