@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from harness.tasks.inpainting.corruption import coin_flips
-from reference import MODELS, shipped
+from reference import architecture, shipped
 from tests.data import embedded_digits
 
 IMAGES = 100
@@ -22,7 +22,7 @@ def question():
 
 
 def model(inpainting):
-    built = MODELS["realnvp"].build({"inpainting": inpainting})
+    built = architecture("realnvp").build({"inpainting": inpainting})
     built.load_state_dict(shipped.state("realnvp"))
     return built.eval()
 

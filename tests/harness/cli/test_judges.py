@@ -40,7 +40,7 @@ def test_a_finished_training_is_taken_up_and_gives_the_same_judge(own, offline):
 def test_a_checkpoint_of_other_options_is_not_taken_for_this_training(own, offline):
     done = gradebench(offline, "judge", "train", *QUICK, "--out", own, "--seed", "9")
     assert done.returncode == 2
-    assert "three.checkpoint: of another training: its seed" in done.stderr
+    assert "three.checkpoint: belongs to another training: its seed" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -11,7 +11,7 @@ from harness.tasks.base import Context
 from harness.tasks.interfaces import SymbolPredictor
 from harness.tasks.symbols.streams import MODELS, REPEATED, best_predictions, draw
 from harness.types import Entry, GradingError, Kind
-from reference import MODELS as ARCHITECTURES
+from reference import architecture
 from reference import shipped
 from reference.bayes_symbols import PROCESSES, BayesPredictor, expected_cross_entropy
 from tests.data import embedded_digits
@@ -305,7 +305,7 @@ def test_a_part_that_does_not_say_so_is_refused(context, part, model, said):
 @pytest.mark.parametrize("which", MODELS)
 def test_the_reference_models_are_within_a_hundredth_nat(context, which):
     name = f"dirichlet-lstm-{which.lower()}"
-    assert name in TASK.models and ARCHITECTURES[name].task == TASK.name
+    assert name in TASK.models and architecture(name).task == TASK.name
     model = shipped.module(name)
     assert isinstance(model, SymbolPredictor)
     with torch.no_grad():
