@@ -1,7 +1,8 @@
-"""Students' `inpainting` in the forms that they come in."""
+"""Tests of calling a student's `inpainting` in the forms that students write it in."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,15 +19,15 @@ EBM, FLOW = ("images", "mask"), ("count", "images", "mask", "folder")
 
 
 @pytest.fixture
-def notes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
-    monkeypatch.setattr(tolerated, "_said", set())
-    tolerated.taken()
+def notes() -> Iterator[Callable[[], str]]:
+    # Each sentence is noted once in a process, so that the module is loaded anew for each test.
+    importlib.reload(tolerated)
     yield lambda: "\n".join(tolerated.taken())
     tolerated.taken()
 
 
 def case() -> tuple[Tensor, Tensor, Tensor]:
-    """Images, mask, and what a method that adds a quarter to corrupted pixels answers."""
+    """Return images, a mask, and the answer of a method that adds a quarter to corrupted pixels."""
     images = torch.rand(3, 1, 28, 28, generator=torch.Generator().manual_seed(2))
     mask = torch.zeros_like(images, dtype=torch.bool)
     mask[:, :, 14:] = True
@@ -106,7 +107,7 @@ def test_every_form_gives_the_same_images(
         (lambda x: torch.logit(x.clamp(1e-6, 1 - 1e-6)), "as logits"),
     ],
 )
-def test_a_unit_is_told_by_the_known_pixels(
+def test_the_unit_is_recognised_by_the_known_pixels(
     bend: Callable[[Tensor], Tensor], said: str, notes: Callable[[], str]
 ) -> None:
     images, mask, expected = case()
@@ -116,14 +117,14 @@ def test_a_unit_is_told_by_the_known_pixels(
     assert said in notes()
 
 
-def test_altered_known_pixels_come_back_as_they_were_given(notes: Callable[[], str]) -> None:
+def test_altered_known_pixels_are_returned_as_answered(notes: Callable[[], str]) -> None:
     images, mask, _ = case()
     found = Method(lambda x, mask: x * 0.9 + 0.01, EBM, flat=False)(images, mask)
     torch.testing.assert_close(found, images * 0.9 + 0.01)
     assert notes() == ""
 
 
-def test_the_students_own_error_is_the_one_that_is_told() -> None:
+def test_the_first_error_of_the_student_is_raised() -> None:
     def fails(corrupted: Any, mask: Any) -> Any:
         raise RuntimeError(f"mine, for {corrupted.ndim} axes")
 
@@ -141,6 +142,6 @@ def test_the_students_own_error_is_the_one_that_is_told() -> None:
         (lambda a, b, c, d, e: a, "wants"),
     ],
 )
-def test_what_is_no_answer_is_refused(function: Callable[..., Any], said: str) -> None:
+def test_an_answer_that_is_not_images_is_refused(function: Callable[..., Any], said: str) -> None:
     with pytest.raises(GradingError, match=said):
         Method(function, EBM, flat=False)(*case()[:2])
