@@ -1,4 +1,4 @@
-"""Checkpoints that attack, lie or are broken, built at test time so that no such file lies in the repository.
+"""Builds checkpoints that attack, lie or are broken, at test time so that no such file lies in the repository.
 
 `HOSTILE[name]()` is the bytes of one. Those in `RECOVERED` attack, but hold the tensors of `ARCHITECTURE` besides, and
 are to be read with a note; all others are to be refused, or to fit no architecture. Whatever executes one of them
@@ -81,7 +81,7 @@ def archive(entries: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> byte
 
 
 def torch_zip(pickled: bytes, **storages: bytes) -> bytes:
-    """What `torch.save` writes; storages by key, with the weight as "0" unless given."""
+    """Build a file as `torch.save` writes it; storages by key, with the weight as "0" unless given."""
     storages = storages or {"0": WEIGHT.tobytes()}
     records = {f"archive/data/{key.lstrip('_')}": raw for key, raw in storages.items()}
     return archive({"archive/data.pkl": pickled, "archive/byteorder": b"little", **records, "archive/version": b"3\n"})
@@ -90,7 +90,7 @@ def torch_zip(pickled: bytes, **storages: bytes) -> bytes:
 def torch_legacy(
     pickled: bytes, keys: tuple[str, ...] = ("0",), count: int = 6, raw: bytes = WEIGHT.tobytes()
 ) -> bytes:
-    """What `torch.save` wrote before 1.6, with one storage."""
+    """Build a file as `torch.save` wrote it before 1.6, with one storage."""
     listed = b"\x80\x02](" + b"".join(text(key) for key in keys) + b"e."
     return LEGACY_HEAD + pickled + listed + struct.pack("<q", count) + raw
 
@@ -206,7 +206,7 @@ def _encrypted() -> bytes:
 
 
 def _other_name() -> bytes:
-    """The directory calls an entry other than its own header does."""
+    """Build a zip whose directory names an entry otherwise than the entry's own header."""
     good = torch_zip(state(("weight", tensor())))
     at = good.index(b"archive/data/0")
     return good[:at] + b"archive/data/1" + good[at + 14 :]
@@ -228,7 +228,7 @@ def _twins() -> bytes:
 
 
 def npy(array: np.ndarray, allow_pickle: bool = False) -> bytes:
-    """What `numpy.save` writes."""
+    """Build a file as `numpy.save` writes it."""
     out = io.BytesIO()
     np.save(out, array, allow_pickle=allow_pickle)
     return out.getvalue()

@@ -1,4 +1,4 @@
-"""The hostile corpus of intake: each ends in a stated reason, leaves its neighbours alone, and costs little."""
+"""Tests of hostile hand-ins: each is refused with a reason, leaves its neighbours alone, and costs little."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from harness import intake
-from harness.intake import archives, regular_files, submissions
+from harness.intake import regular_files, submissions
 from harness.intake.archives import Limits, unpack
 from harness.types import Failure, GradingError, Submission
 
@@ -71,7 +71,7 @@ def tar_entry(name: str, kind: bytes, link: str = "") -> tarfile.TarInfo:
 
 
 def in_a_class(tmp_path: Path, hostile: bytes, name: str = "mallory.zip") -> Failure:
-    """Grade the hostile archive between two good ones, in a folder and in a zip; its failure, the same in both."""
+    """Collect the hostile archive between two good ones, in a folder and in a zip, and return its one failure."""
     hall = tmp_path / "class"
     hall.mkdir()
     (hall / "alice.zip").write_bytes(made_zip())
@@ -133,7 +133,7 @@ def test_hostile_entries_of_a_zip(
 
 
 def patched(content: bytes, signature: bytes, offset: int, value: bytes) -> bytes:
-    """`content` with `value` put `offset` bytes after every occurrence of `signature`."""
+    """Put `value` into `content`, `offset` bytes after every occurrence of `signature`."""
     out, at = bytearray(content), content.find(signature)
     while at >= 0:
         out[at + offset : at + offset + len(value)] = value
@@ -153,7 +153,7 @@ def lzma_packed() -> bytes:
 
 
 def understated() -> bytes:
-    """A zip whose directory says that best.pt inflates to three bytes."""
+    """Build a zip whose directory says that more.pt inflates to three bytes."""
     buffer = io.BytesIO(made_zip())
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("more.pt", bytes(1000))
@@ -163,7 +163,7 @@ def understated() -> bytes:
 
 
 def overlapping() -> bytes:
-    """Ten names whose directory entries all point at one file's data, as in Fifield's bomb."""
+    """Build a zip of ten names whose directory entries all point at one file's data, as in Fifield's bomb."""
     content = made_zip(*[(f"{n}.pt", b"x" * 500) for n in range(10)])
     out = bytearray(content)
     places, at = [], content.find(b"PK\x01\x02")
@@ -246,7 +246,7 @@ def test_hostile_entries_of_a_tar(
 
 
 def resized(content: bytes, name: bytes, size: bytes) -> bytes:
-    """A tar whose header of `name` claims `size` (12 bytes), its checksum put right."""
+    """Set the size in the header of `name` in a tar to `size` (12 bytes), with a correct checksum."""
     at = content.find(name + b"\0")
     header = bytearray(content[at : at + 512])
     header[124:136] = size
@@ -287,8 +287,8 @@ def test_a_gzipped_tar_that_inflates_without_end(tmp_path: Path) -> None:
     assert failure.kind == "inflates-too-far"
 
 
-def test_one_students_hostile_folder_in_an_export(tmp_path: Path) -> None:
-    """Entries are charged to the student whose folder they lie in; what leads out of the archive isn't lost."""
+def test_a_hostile_folder_in_an_export_fails_its_student_alone(tmp_path: Path) -> None:
+    """Charge entries to the student whose folder they lie in; one that leads out of the archive has its own row."""
     folders = [f"{who}_{n}_assignsubmission_file_" for n, who in enumerate(("Ann", "Mal", "Zoe"), 101)]
     base = {f"{folder}/{name}": content for folder in folders for name, content in GOOD.items()}
     export = tmp_path / "export.zip"
@@ -301,7 +301,7 @@ def test_one_students_hostile_folder_in_an_export(tmp_path: Path) -> None:
     assert (found["export-parent-path"].failure or Failure("", "", "")).kind == "parent-path"
 
 
-def test_a_problem_in_a_zip_with_a_folder_of_code_is_not_lost(tmp_path: Path) -> None:
+def test_a_problem_in_a_zip_with_a_folder_of_code_is_reported(tmp_path: Path) -> None:
     base = {"report.pdf": b"x"} | {f"code/{name}": content for name, content in GOOD.items()}
     hostile = made_zip((info("code/truth.pt", stat.S_IFLNK | 0o777), b"/etc/passwd"), base=base)
     (tmp_path / "mallory.zip").write_bytes(hostile)
@@ -347,7 +347,7 @@ def test_limits_are_counted_while_inflating(tmp_path: Path, changed: Limits, kin
     assert sorted(path.name for path in (tmp_path / "again").iterdir()) == ["a", "b", "c"]
 
 
-def test_marks_that_turn_text_and_escapes_in_names(tmp_path: Path) -> None:
+def test_escapes_and_direction_marks_in_names_are_removed(tmp_path: Path) -> None:
     names = ["\u202egpj.tp", "a\x1b[2J.pt"]
     (tmp_path / "ev\u202eil\x1b[31m.zip").write_bytes(made_zip(*[(name, b"x") for name in names]))
     (tmp_path / "plain.zip").write_bytes(made_zip(*[(name, b"x") for name in names]))
@@ -444,7 +444,7 @@ def test_a_sparse_file_of_a_terabyte(tmp_path: Path) -> None:
 
 
 class _Growing(io.RawIOBase):
-    """A file that is never at its end."""
+    """A file without end."""
 
     read_so_far = 0
 
@@ -494,7 +494,7 @@ def test_a_file_that_grows_on_disk(tmp_path: Path) -> None:
 
 
 def test_a_file_swapped_after_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the look at a file and its opening, it is replaced by a link, and by another file."""
+    """Replace a file between the check and its opening: by a link, another file, and a pipe."""
     truth = tmp_path / "truth.pt"
     truth.write_bytes(b"secret")
     folder = tmp_path / "mallory"
@@ -532,7 +532,7 @@ def test_a_file_swapped_after_the_check(tmp_path: Path, monkeypatch: pytest.Monk
         assert caught.value.failure.kind == kind
 
 
-def test_bytes_once_read_are_what_is_hashed(tmp_path: Path) -> None:
+def test_the_bytes_that_were_read_are_hashed(tmp_path: Path) -> None:
     (tmp_path / "best.pt").write_bytes(b"honest")
     content = intake.open_file(Submission("x", "x", tmp_path), "best.pt")
     (tmp_path / "best.pt").write_bytes(b"forged")
@@ -576,10 +576,14 @@ def test_an_error_of_the_harness_is_not_held_against_the_submission(
 
 
 def test_a_full_disk_is_the_environments_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> int:
-        raise OSError(28, "No space left on device")
+    real = os.open
+
+    def full(path: Path, flags: int, *arguments: int, **named: int) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(28, "No space left on device")
+        return real(path, flags, *arguments, **named)
 
     (tmp_path / "a.zip").write_bytes(made_zip())
-    monkeypatch.setattr(archives._Tree, "_write", full)
+    monkeypatch.setattr(os, "open", full)
     (found,) = collect(tmp_path, tmp_path / "a.zip")
     assert found.failure is not None and found.failure.fault == "harness" and "No space" in found.failure.message

@@ -1,4 +1,7 @@
-"""Calls a student's `inpainting`, however it wants its arguments and gives its answer, and says what was bent."""
+"""Calls a student's method `inpainting` with the arguments that its signature asks for.
+
+Answers of other types, shapes and units are converted. Each deviation from the starter's interface is noted.
+"""
 
 from __future__ import annotations
 
@@ -37,20 +40,20 @@ _ROLES: Mapping[str, frozenset[str]] = {
 }
 _FOLDER = "inpainting_images/"
 _CLOSE = 1e-3
-"""Mean distance of known pixels from what was asked, up to which an answer is in a known unit."""
+"""Largest mean distance of known pixels from those that were asked, for the unit of an answer to be recognised."""
 _PATIENCE = 10.0
-"""Seconds that a call in a form that does not fit may take, for another one to be tried."""
+"""Seconds after which a failed call is not repeated with other forms of the arguments."""
 _MISFIT = (TypeError, ValueError, RuntimeError, IndexError, AttributeError)
 
 
 class Method:
-    """A bound method `inpainting` of a student's model.
+    """Wraps a bound method `inpainting` of a student's model.
 
     Parameters
     ----------
     function : the method
-    order : the roles of its arguments in the starter: "count", "images", "mask", "folder"
-    flat : whether the starter gives it images (N, 784) instead of (N, 1, 28, 28)
+    order : roles of its arguments in the starter: "count", "images", "mask", "folder"
+    flat : True if the starter gives it images (N, 784) instead of (N, 1, 28, 28)
     """
 
     def __init__(self, function: Callable[..., Any], order: Sequence[str], *, flat: bool) -> None:
@@ -60,7 +63,7 @@ class Method:
         ]
 
     def __call__(self, images: Tensor, mask: Tensor) -> Tensor:
-        """Images (N, 1, 28, 28), detached, for images and a mask of this shape. Takes the first form that works."""
+        """Inpaint images (N, 1, 28, 28), given a mask of this shape, by the first form of arguments that works."""
         first: Exception | None = None
         for flat, kind in list(self._forms):
             start = time.monotonic()
@@ -74,8 +77,11 @@ class Method:
             if self._forms[0] != (flat, kind):
                 shape = "(N, 784)" if flat else "(N, 1, 28, 28)"
                 what = {"bool": "a mask of truth values", "float": "a mask of 0 and 1", "numpy": "numpy arrays"}[kind]
-                tolerate(f"inpainting did not take what the starter gives it; it was given images {shape} and {what}.")
-            # What worked once is asked from now on.
+                tolerate(
+                    "inpainting failed with the arguments that the starter gives it, so it was given images "
+                    f"{shape} and {what}."
+                )
+            # All later calls use the form that worked.
             self._forms = [(flat, kind)]
             return _in_unit(_images(answer, len(images)), images, ~mask)
         if first is None:
@@ -99,7 +105,7 @@ class Method:
         return [one for one in inspect.signature(self._function).parameters.values() if one.kind in kinds]
 
     def _wanted(self) -> dict[str, str | None]:
-        """The roles of the arguments to give, by name: those without a default, and images and mask in any case."""
+        """Return the roles of the arguments to give, by name: those without a default, images and mask in any case."""
         roles = {one.name: _role(one.name) for one in self._parameters() if one.default is one.empty}
         for one in self._parameters():
             role = _role(one.name)
@@ -108,7 +114,7 @@ class Method:
         return roles
 
     def _named(self) -> bool:
-        """Whether every argument that is wanted has a name that tells its role, and no role comes twice."""
+        """Return True if the name of each argument tells its role, and no role comes twice."""
         roles = list(self._wanted().values())
         return None not in roles and len(set(roles)) == len(roles) and {"images", "mask"} <= set(roles)
 
@@ -116,7 +122,7 @@ class Method:
         wanted = self._wanted()
         if tuple(wanted.values()) != tuple(self._order):
             names = ", ".join(one.name for one in self._parameters())
-            tolerate(f"inpainting takes ({names}); its arguments were told by their names.")
+            tolerate(f"inpainting takes ({names}); its arguments were recognised by their names.")
         return {name: values[role] for name, role in wanted.items() if role is not None}
 
     def _by_place(self, values: Mapping[str, Any]) -> list[Any]:
@@ -127,7 +133,8 @@ class Method:
             raise refuse(
                 "worker",
                 "signature",
-                f"inpainting wants ({names}); the starter's takes {', '.join(self._order)}.",
+                f"inpainting wants ({names}); the starter's takes {', '.join(self._order)}. "
+                "Give its arguments these names, or hand in a code entry.",
             )
         tolerate(f"inpainting takes ({', '.join(one.name for one in wanted)}), given {', '.join(order)} in this order.")
         return [values[role] for role in order]
@@ -138,7 +145,7 @@ def _role(name: str) -> str | None:
 
 
 def _images(answer: Any, count: int) -> Tensor:
-    """What a method returned as a tensor (N, 1, 28, 28)."""
+    """Convert what a method returned to a tensor (N, 1, 28, 28)."""
     if isinstance(answer, tuple | list):
         several = [one for one in answer if _is_images(one, count)]
         if several:
@@ -167,7 +174,7 @@ def _is_images(value: Any, count: int) -> bool:
 
 
 def _in_unit(found: Tensor, asked: Tensor, known: Tensor) -> Tensor:
-    """`found` in the unit of `asked`, where the known pixels show that it came in another; else as it came."""
+    """Convert `found` to the unit of `asked` if the known pixels show that it is in another one."""
     for name, value in (("", found), ("in [−1, 1]", (found + 1) / 2), ("as logits", found.sigmoid())):
         if bool(known.any()) and float((value - asked)[known].abs().mean()) < _CLOSE:
             if name:

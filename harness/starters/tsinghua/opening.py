@@ -1,4 +1,4 @@
-"""Students' repositories in the starter's layout, asked through the methods that the starter asks to be written.
+"""Opens models of repositories in the starter's layout, by the methods that the starter asks students to write.
 
 Tsinghua University, Deep Learning, homework 3. `ebm/`: a class `Trainer` with `inpainting(corrupted, mask)` on images
 (N, 1, 28, 28) in [0, 1], built and loaded by main.py. `flow/`: a whole pickled `FlowSequential` with
@@ -31,7 +31,7 @@ from harness.student_code.tolerated import tolerate
 from harness.types import refuse
 
 _LOW, _HIGH = 1e-4, 0.9999
-"""What the flow's starter code rescales images to, so that their logits are finite."""
+"""Range that the flow's starter code rescales images to, so that their logits are finite."""
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".pdf", ".log")
 _COPIED = 64 << 20
 """Bytes of a part's files that are copied, the smallest first; a worker's temporary folder holds 256 MiB."""
@@ -39,7 +39,7 @@ _MOST_CALLS = 20
 
 
 class EnergyModel:
-    """A `Trainer` of `ebm/`, as row-inpainting asks it."""
+    """Adapts a `Trainer` of `ebm/` to row-inpainting."""
 
     def __init__(self, method: Method, symmetric: bool) -> None:
         self._method, self._symmetric = method, symmetric
@@ -52,7 +52,7 @@ class EnergyModel:
 
 
 class Flow:
-    """A `FlowSequential` of `flow/`, as half-inpainting asks it."""
+    """Adapts a `FlowSequential` of `flow/` to half-inpainting."""
 
     def __init__(self, method: Method) -> None:
         self._method = method
@@ -74,14 +74,22 @@ class Flow:
 
 
 def open_starter(root: Path, code: str, checkpoint: str | None) -> EnergyModel | Flow:
-    """The model of a repository at `root`: `code` is "starter:ebm" or "starter:flow", `checkpoint` its file.
+    """Open the model of a repository at `root`. Runs the student's code, so only the worker may call this.
 
-    Runs the student's code; to be called in the untrusted worker alone. GradingError where the classes, the method or
-    the weights can't be found.
+    Parameters
+    ----------
+    root : folder of the submission
+    code : "starter:ebm" or "starter:flow"
+    checkpoint : its file, relative to `root`
+
+    Raises
+    ------
+    GradingError
+        if the classes, the method or the weights can't be found.
     """
     part = code.partition(":")[2]
     if checkpoint is None:
-        raise refuse("manifest", "no-checkpoint", f"{code} needs a checkpoint.")
+        raise refuse("manifest", "no-checkpoint", f'code = "{code}" needs a file of weights: add checkpoint = "…".')
     path, folder = root / checkpoint, _folder(root, checkpoint, part)
     imports.find_first_in([folder, root])
     imports.find_main_in([folder, root])
@@ -90,19 +98,23 @@ def open_starter(root: Path, code: str, checkpoint: str | None) -> EnergyModel |
 
 
 def _folder(root: Path, checkpoint: str, part: str) -> Path:
-    """The folder of the part, however its name is spelled: the checkpoint's, or the one at the top."""
+    """Return the folder of the part, in upper or lower case: the one of the checkpoint, or one at the top."""
     names = [Path(checkpoint).parts[0], *sorted(path.name for path in root.iterdir())]
     found = next((name for name in names if name.lower() == part and (root / name).is_dir()), None)
     if found is None:
-        raise refuse("manifest", "missing-folder", f"There is no folder {part}/ at the top of the submission.")
+        message = (
+            f"There is no folder {part}/ at the top of the submission. Put the starter's there, or write code = "
+            '"path/to/file.py:function".'
+        )
+        raise refuse("manifest", "missing-folder", message)
     return root / found
 
 
 def _work_in_a_copy(folder: Path) -> None:
-    """Makes a writable folder, which has copies of the part's files and links to the largest, the working directory.
+    """Change into a writable folder with copies of the part's files, and with links to the largest.
 
-    Students' methods save pictures and arrays where they are run, over those that they handed in, and the submission is
-    read-only. What they save beside their modules is thrown away.
+    Students' methods save pictures and arrays in the working directory, over those that were handed in, and the
+    submission is read-only. Files that they save beside their modules are discarded.
     """
     if not can_write():
         os.chdir(folder)
@@ -118,7 +130,7 @@ def _work_in_a_copy(folder: Path) -> None:
             (inside / name).mkdir(exist_ok=True)
         for name in files[:1000]:
             path = Path(place) / name
-            # Pictures are what is written over; they are left out so that they can be.
+            # Pictures are left out, because students' methods write new ones of the same names.
             if not name.lower().endswith(_PICTURES) and path.is_file():
                 found.append((path.stat().st_size, path, inside / name))
     left = _COPIED
@@ -142,8 +154,8 @@ def _open_flow(path: Path, folder: Path) -> Flow:
         raise refuse(
             "checkpoint",
             "no-module",
-            f"{path.name} holds {what}, no module with a method inpainting. Masks and permutations of the flow are in "
-            "no state dict: save the whole model, torch.save(model, path), or hand in a code entry.",
+            f"{path.name} holds {what}, not a module with a method inpainting. A state dict lacks the flow's masks and "
+            "permutations: save the whole model, torch.save(model, path), or hand in a code entry.",
         )
     count = sum(one.numel() for one in model.parameters())
     tolerate(
@@ -158,7 +170,7 @@ def _open_flow(path: Path, folder: Path) -> Flow:
 def _open_energy(path: Path, folder: Path, root: Path) -> EnergyModel:
     found = _class_with_method(folder)
     if found is None:
-        raise refuse("worker", "missing-method", f"No class in {folder.name}/ has a method inpainting.")
+        raise refuse("worker", "missing-method", f"No class in {folder.name}/ has a method inpainting. Write it.")
     file, name = found
     loaded = torch.load(path)
     owner = _holder(loaded)
@@ -170,7 +182,7 @@ def _open_energy(path: Path, folder: Path, root: Path) -> EnergyModel:
 
 
 def _built(file: Path, name: str, near: list[Path], path: Path, loaded: Any) -> tuple[Any, Path]:
-    """The student's trainer as the first call that can be followed builds it, and the script of this call."""
+    """Build the student's trainer by the first call that can be followed, and return the call's script with it."""
     calls = list(islice(script_settings.find_calls(name, near[0]), _MOST_CALLS))
     if not calls:
         raise refuse(
@@ -200,7 +212,7 @@ def _fixed(path: Path) -> dict[str, Any]:
 def _given(
     call: script_settings.Call, settings: script_settings.Settings, state: Mapping[str, Tensor] | None
 ) -> script_settings.Evaluated:
-    """What a call hands over, with modules as wide as the checkpoint's."""
+    """Evaluate the arguments of a call, with modules as wide as the checkpoint's."""
     known = {"device": torch.device("cpu")}
     given = script_settings.evaluate(call, settings, known)
     for width in _widths(_module_in([*given.arguments, *given.named.values()]), state):
@@ -217,19 +229,19 @@ def _trainer(
     path: Path,
     loaded: Any,
 ) -> Any:
-    """The student's trainer with the settings of its script and the weights of the checkpoint."""
+    """Build the student's trainer with the settings of its script and the weights of the checkpoint."""
     trainer = kind(*given.arguments, **given.named)
     shown = ", ".join(f"{key} = {value}" for key, value in _plain(vars(trainer)).items())
     _load(trainer, path, _state(loaded))
     if settings.required:
-        tolerate(f"{script.name} wants {', '.join(settings.required)} to be given; each was left empty.")
+        tolerate(f"{script.name} requires {', '.join(settings.required)}, which no command gives; None was used.")
     source = f"the command in {settings.found_in}" if settings.found_in else f"the defaults in {script.name}"
     tolerate(f"Settings of {kind.__name__} are {source}: {shown[:300]}.")
     return trainer
 
 
 def _hand_globals(module: ModuleType, own: Mapping[str, Any], names: Mapping[str, Any]) -> None:
-    """Gives a script's classes the globals that it sets where it is run, and its flags those of its command."""
+    """Set the globals of a script's module that the script sets when it is run, and its flags by its command."""
     for name, value in names.items():
         if own.get(name) is None or isinstance(value, Namespace):
             setattr(module, name, value)
@@ -251,7 +263,7 @@ def _load(trainer: Any, path: Path, state: Mapping[str, Tensor] | None) -> None:
 
 
 def _widths(module: nn.Module | None, state: Mapping[str, Tensor] | None) -> list[tuple[int, int]]:
-    """Sizes in a module that differ from the checkpoint's: (the module's, the checkpoint's)."""
+    """Return the sizes in a module that differ from the checkpoint's: (the module's, the checkpoint's)."""
     if module is None or state is None:
         return []
     found: dict[tuple[int, int], None] = {}
@@ -265,7 +277,7 @@ def _widths(module: nn.Module | None, state: Mapping[str, Tensor] | None) -> lis
 
 
 def _resize(values: Any, ours: int, theirs: int) -> bool:
-    """Sets the one flag of value `ours` to `theirs`, the checkpoint's."""
+    """Set the one flag of value `ours` to `theirs`, the checkpoint's; return False if there is not just one."""
     flags = [name for name, value in vars(values).items() if type(value) is int and value == ours]
     wide = [name for name in flags if "hidden" in name or "dim" in name or "width" in name] or flags
     if len(wide) != 1:
@@ -276,7 +288,7 @@ def _resize(values: Any, ours: int, theirs: int) -> bool:
 
 
 def _class_with_method(folder: Path) -> tuple[Path, str] | None:
-    """The file and name of the class that has `inpainting`, preferably a Trainer."""
+    """Return the file and name of the class that has `inpainting`, preferably a Trainer."""
     found = [
         (path, node.name)
         for path, tree in imports.sources([folder])
@@ -288,7 +300,7 @@ def _class_with_method(folder: Path) -> tuple[Path, str] | None:
 
 
 def _is_symmetric(script: Path) -> bool:
-    """Whether a script shifts its images to [−1, 1]."""
+    """Return True if a script shifts its images to [−1, 1]."""
     for node in ast.walk(ast.parse(script.read_bytes())):
         if isinstance(node, ast.Call) and script_settings.called(node) == "Normalize":
             numbers = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
@@ -302,7 +314,7 @@ def _is_symmetric(script: Path) -> bool:
 
 
 def _holder(loaded: Any) -> Any:
-    """The module that has `inpainting` in what a checkpoint gives: itself, DataParallel's, or a dictionary's."""
+    """Return the module that has `inpainting`: what was loaded, what DataParallel wraps, or a value of a dictionary."""
     values = list(loaded.values()) if isinstance(loaded, dict) else [loaded]
     for value in values:
         module = value.module if isinstance(value, nn.DataParallel) else value
@@ -316,7 +328,7 @@ def _module_in(values: Any) -> nn.Module | None:
 
 
 def _state(loaded: Any) -> Mapping[str, Tensor] | None:
-    """The state dict of the starter's checkpoint: under "model", or the whole file, or a module's."""
+    """Return the state dict of the starter's checkpoint: under "model", or the whole file, or a module's."""
     inner = loaded.get("model", loaded) if isinstance(loaded, dict) else loaded
     if isinstance(inner, nn.Module):
         return inner.state_dict()

@@ -86,7 +86,7 @@ def _entries(files: Sequence[str], tasks: Collection[str], models: Mapping[str, 
 
 TSINGHUA = Starter(
     summary="Tsinghua University, Deep Learning, homework 3: folders ebm, flow, vae and gan",
-    layout="the folders ebm/, flow/, vae/ and gan/ of Tsinghua's homework 3 (not all are needed)",
+    layout="one or more of the folders ebm/, flow/, vae/ and gan/ of Tsinghua's homework 3",
     codes=tuple(part.code for part in _PARTS if part.code is not None),
     is_layout=_is_layout,
     entries=_entries,
@@ -136,8 +136,12 @@ def _taken(entry: Entry, ranked: Sequence[str], answers: str | None) -> str:
         others.append(shown(answers, 80))
     if not others:
         return sentence
-    way = f'code = "{entry.code}"' if entry.code is not None else f'model = "{entry.model}"'
-    lines = f'{way} and checkpoint = "{others[0]}"' if len(ranked) > 1 else f'outputs = "{others[0]}"'
+    way = f'part = "{entry.part}", code = "{entry.code}"' if entry.code is not None else f'model = "{entry.model}"'
+    lines = (
+        f'{way} and checkpoint = "{others[0]}"'
+        if len(ranked) > 1
+        else f'part = "{entry.part}" and outputs = "{others[0]}"'
+    )
     return (
         f"{sentence} Not taken: {', '.join(others)}. "
         f'To choose another, list every [[entry]] in a submission.toml; here, task = "{entry.task}", {lines}.'

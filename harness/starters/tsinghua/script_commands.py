@@ -1,4 +1,4 @@
-"""Commands that run a script, as a README, notes or a shell script beside it give them; nothing is run."""
+"""Finds the commands that run a script in a README, notes or a shell script beside it. Runs nothing."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ _FILES = ("*.md", "*.txt", "*.sh", "README*")
 _LARGEST = 64 << 10
 """Bytes of the largest text that is read."""
 _STEPS = re.compile(r"&&|\|\|?|;|`|&(?!\d)")
-"""What stands between the commands of a line, in a shell or in prose."""
+"""Separators between the commands of a line, in a shell or in prose."""
 _PROMPT = re.compile(r"^[\s$>!%(*\d.-]+")
 
 
 @dataclass
 class Command:
-    """A command that runs a script."""
+    """One command that runs a script."""
 
     flags: tuple[str, ...]
     found_in: str
-    """The name of the text that holds it."""
+    """Name of the file that holds it."""
 
 
 def commands(script: Path, near: Sequence[Path]) -> Iterator[Command]:
-    """Commands with flags that run the script, in texts near it; nearest folder last.
+    """Find commands with flags that run the script, in text files near it; those of the nearest folder come last.
 
-    `python main.py` is in another folder's place after `cd ../vae`, and so is `python vae/main.py`.
+    `python main.py` after `cd ../vae` runs another folder's script, and so does `python vae/main.py`.
     """
     for folder in reversed(near):
         start = [script.parent.name] if folder == script.parent else []
@@ -40,7 +40,7 @@ def commands(script: Path, near: Sequence[Path]) -> Iterator[Command]:
             for line in path.read_text("utf-8", "replace").replace("\\\n", " ").splitlines():
                 fenced ^= line.lstrip().startswith("```")
                 if line.startswith("#") and not fenced:
-                    # A heading: what follows is told from the start again.
+                    # After a heading, commands start in the first folder again.
                     place = start
                 for words in _steps(line):
                     if words[:2] == ["git", "clone"]:
@@ -60,7 +60,7 @@ def commands(script: Path, near: Sequence[Path]) -> Iterator[Command]:
 
 
 def _steps(line: str) -> Iterator[list[str]]:
-    """The commands of a line, each as its words."""
+    """Split a line into its commands, each a list of words."""
     for step in _STEPS.split(line.replace("\\", "/")):
         try:
             words = shlex.split(_PROMPT.sub("", step).rstrip(" )"))
@@ -72,7 +72,7 @@ def _steps(line: str) -> Iterator[list[str]]:
 
 
 def _moved(place: Sequence[str], path: str) -> list[str]:
-    """The names of the folders above, as far as they are known, after `cd path`."""
+    """Return the names of the folders above, as far as they are known, after `cd path`."""
     moved = [] if path.startswith(("/", "~", "$")) else list(place)
     for part in PurePosixPath(path).parts:
         if part == "..":

@@ -1,8 +1,8 @@
-"""With which settings a student's script builds its model: read off the script and its flags, without running it.
+"""Reads the settings with which a student's script builds its model off the script and its flags, without running it.
 
-Starter code hands its model over in one expression, `Trainer(model, device, args.langevin_k, …)`, of which the parts
-come from assignments before it and from argparse's defaults. What the student really ran often stands in a README or
-a file of commands alone.
+Starter code builds its trainer in one expression, `Trainer(model, device, args.langevin_k, …)`, whose parts come from
+assignments before it and from argparse's defaults. Often only a README or a file of commands has the flags that the
+student used.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from harness.student_code.tolerated import tolerate
 _EVALUATION = re.compile(r"--(play|load|eval|test)")
 _PARSING = ("parse_args", "parse_known_args")
 _FLAGS = frozenset(["args", "opt", "opts", "FLAGS", "hparams"])
-"""What parameters that take the flags are called."""
+"""Names of parameters that take the flags."""
 _CALL = "_gradebench_call"
 _MOST_CALLERS = 8
 _DEEPEST = 3
-"""Calls of a function, and functions around them, in which the value of its parameter is looked for."""
+"""Levels of callers in which the value of a function's parameter is looked for."""
 
 
 @dataclass
 class Settings:
-    """A script's flags with the values that they have here."""
+    """The flags of a script with their values."""
 
     values: argparse.Namespace
     flags: tuple[str, ...] = ()
@@ -45,9 +45,9 @@ class Settings:
     found_in: str | None = None
     """The file that holds this command."""
     required: tuple[str, ...] = ()
-    """Flags that the script wants to be given and that no command gives; they are None."""
+    """Flags that the script requires and that no command gives; they are None."""
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    """Values that hold whatever the script or a command says."""
+    """Values that neither the script nor a command can change."""
 
 
 @dataclass
@@ -62,23 +62,23 @@ class Call:
 
 
 class Evaluated(NamedTuple):
-    """What a script hands over in a call."""
+    """Arguments of a call, evaluated."""
 
     arguments: list[Any]
     named: dict[str, Any]
     names: dict[str, Any]
-    """What the script's own names stand for then; its classes and functions have them as globals."""
+    """Values of the script's own names, which its classes and functions have as globals."""
 
 
 def find_calls(name: str, folder: Path) -> Iterator[Call]:
-    """The calls of class `name` in the files of a folder, those in files that read flags first."""
+    """Find the calls of class `name` in the files of a folder; those in files that parse flags come first."""
     files = sorted(imports.sources([folder]), key=lambda one: "ArgumentParser" not in ast.dump(one[1]))
     for path, tree in files:
         yield from _calls(name, path, tree)
 
 
 def _calls(name: str, path: Path, tree: ast.Module) -> Iterator[Call]:
-    """The calls in one file, each in every function around it and then as if it stood in none."""
+    """Find the calls in one file: each in every function around it, and then as if it were in none."""
     for scope in [*(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)), tree]:
         for node in ast.walk(scope):
             if isinstance(node, ast.Call) and called(node) == name:
@@ -86,7 +86,7 @@ def _calls(name: str, path: Path, tree: ast.Module) -> Iterator[Call]:
 
 
 def read_settings(script: Path, near: Sequence[Path], fixed: Mapping[str, Any]) -> Settings:
-    """The flags of a script: `fixed` ones, else a command's in a text file `near` it, else its own defaults."""
+    """Read the flags of a script: the `fixed` ones, else a command's in a text file `near` it, else its defaults."""
     namespace = imports.definitions(script)
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
     required = []
@@ -110,16 +110,16 @@ def read_settings(script: Path, near: Sequence[Path], fixed: Mapping[str, Any]) 
 
 
 def evaluate(call: Call, settings: Settings, known: Mapping[str, Any]) -> Evaluated:
-    """The arguments of a call, with no more of the script run than they need.
+    """Evaluate the arguments of a call, and run no more of the script than they need.
 
-    `known` are names that have a value already, whatever the script assigns to them. What the script assigns to the
-    flags themselves, `args.device = …`, is done to a copy of the settings' values.
+    `known` are names that keep their value, whatever the script assigns to them. Assignments to the flags themselves,
+    `args.device = …`, change a copy of the settings' values.
     """
     return _Script(call, settings, known).evaluate(call, call.node, _DEEPEST)
 
 
 class _Script:
-    """A script that is evaluated in parts, as if it were the one that is run."""
+    """Evaluates parts of a script, as if it were run as `__main__`."""
 
     def __init__(self, call: Call, settings: Settings, known: Mapping[str, Any]) -> None:
         self._path, self._tree = call.path, call.tree
@@ -132,7 +132,7 @@ class _Script:
         self._names.update({"__name__": "__main__"}, **known)
 
     def evaluate(self, call: Call, wanted: ast.Call, depth: int) -> Evaluated:
-        """The arguments `wanted`, evaluated where `call` stands."""
+        """Evaluate the arguments `wanted` at the place of `call`."""
         holders = self._holders(call.function)
         self._names.update(dict.fromkeys(holders, self._values))
         part = _Part(call.node, frozenset(self._known | holders), frozenset(holders))
@@ -148,7 +148,7 @@ class _Script:
             asked = (needed & {one.arg for one in call.function.args.args}) - part.fixed
             given = self._given(call.function, asked, depth)
             for name in asked:
-                # What is called like a parameter outside is something else.
+                # A global of the same name as a parameter is something else.
                 self._names.pop(name, None)
             self._names.update(given)
             self._run_what_works(part.needed(body, set(), flags=True)[0])
@@ -156,7 +156,7 @@ class _Script:
         return Evaluated(*_evaluated(wanted, self._names), self._names)
 
     def _prepare(self, part: _Part, names: set[str]) -> None:
-        """Outside functions: what is assigned to the flags, once, and to those of `names` that have no value yet."""
+        """Run the assignments outside functions: to the flags, once, and to those of `names` that have no value yet."""
         missing = {name for name in names if name not in self._names}
         self._run_what_works(part.needed(self._tree.body, missing, flags=not self._assigned)[0])
         self._assigned = True
@@ -164,12 +164,12 @@ class _Script:
     def _run_what_works(self, statements: list[ast.stmt]) -> None:
         imports.run_what_works(statements, self._names)
         for name, value in self._fixed.items():
-            # A torch.device in place of its name is no other setting, and stays.
+            # A torch.device in place of its name is the same setting, and stays.
             if type(getattr(self._values, name, None)) is type(value):
                 setattr(self._values, name, value)
 
     def _holders(self, function: ast.FunctionDef | None) -> set[str]:
-        """Names that stand for the parsed flags: what `parse_args` is assigned to or given as, or called like it."""
+        """Return the names of the parsed flags: `args`, and whatever `parse_args()` is assigned or passed to."""
         found = {"args"}
         for node in ast.walk(self._tree):
             if isinstance(node, ast.Assign) and _is_parsing(node.value):
@@ -183,12 +183,12 @@ class _Script:
                     for name, value in given.items()
                     if _is_parsing(value) or (isinstance(value, ast.Name) and value.id in found)
                 }
-        # A class `args` that holds the settings is none of them.
+        # A class `args` that holds the settings is left out.
         held = (None, self._values)
         return {name for name in found - self._known if any(self._names.get(name) is one for one in held)}
 
     def _given(self, function: ast.FunctionDef, asked: set[str], depth: int) -> dict[str, Any]:
-        """Values for those of the function's parameters that are `asked`: the defaults, or what a caller hands in."""
+        """Return values for those of the function's parameters that are `asked`: the defaults, or a caller's."""
         defaults = zip(reversed(function.args.args), reversed(function.args.defaults), strict=False)
         values: dict[str, Any] = {}
         for name, value in {one.arg: value for one, value in defaults if one.arg in asked}.items():
@@ -207,21 +207,21 @@ class _Script:
 
 @dataclass
 class _Part:
-    """What of some statements is run for a call."""
+    """Selects the statements that a call needs."""
 
     call: ast.Call | None
-    """The call that they lead to; None where they are all before it."""
+    """The call that the statements lead to; None if all of them are before it."""
     fixed: frozenset[str]
-    """Names that have their values."""
+    """Names that have their values already."""
     holders: frozenset[str]
-    """Those of them that stand for the flags."""
+    """Those of the fixed names that hold the flags."""
     around: str | None = None
     """The function around the call, which is not run."""
 
     def needed(
         self, statements: Sequence[ast.stmt], names: set[str], flags: bool = False
     ) -> tuple[list[ast.stmt], set[str]]:
-        """The statements that give `names` a value, or the `flags` another one, and all names that these need."""
+        """Return the statements that assign to `names`, or to `flags`, and all names that these statements need."""
         names = names - self.fixed
         while True:
             kept = self._slice(statements, names, flags)
@@ -231,7 +231,7 @@ class _Part:
             names = wider
 
     def _slice(self, statements: Sequence[ast.stmt], names: set[str], flags: bool) -> list[ast.stmt]:
-        """Of statements before the call those that are needed, with the conditions that they stand under."""
+        """Return the needed statements before the call, with the conditions around them."""
         kept: list[ast.stmt] = []
         for one in statements:
             if self.call is not None and one.lineno > self.call.lineno:
@@ -242,7 +242,7 @@ class _Part:
                 if (assigned & names or (flags and self._is_flag(targets))) and not self._runs(one):
                     kept.append(one)
             elif isinstance(one, ast.If | ast.For | ast.While | ast.With | ast.Try) and self._leads_to(one):
-                # The branch in which the call stands is the one that was taken.
+                # Only the branch that holds the call is followed.
                 for block in _blocks(one):
                     if any(self._leads_to(inner) for inner in block):
                         kept += self._slice(block, names, flags)
@@ -257,7 +257,7 @@ class _Part:
         return self.call is not None and any(node is self.call for node in ast.walk(statement))
 
     def _runs(self, statement: ast.stmt) -> bool:
-        """Whether a statement makes the call, or runs the function around it."""
+        """Return True if a statement makes the call, or runs the function around it."""
         calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
         return any(node is self.call or (self.around and called(node) == self.around) for node in calls)
 
@@ -270,13 +270,13 @@ class _Part:
 
 
 def _blocks(statement: ast.stmt) -> list[list[ast.stmt]]:
-    """The lists of statements below a compound one."""
+    """Return the lists of statements below a compound one."""
     handlers = [one.body for one in getattr(statement, "handlers", [])]
     return [getattr(statement, name, []) for name in ("body", "orelse", "finalbody")] + handlers
 
 
 def _stored(function: ast.FunctionDef) -> set[str]:
-    """The names that a function itself gives a value."""
+    """Return the names that a function itself assigns to."""
     inside = {one.id for one in ast.walk(function) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
     return inside | {one.arg for one in function.args.args}
 
@@ -286,7 +286,7 @@ def _is_parsing(node: ast.AST) -> bool:
 
 
 def _by_parameter(function: ast.FunctionDef, call: ast.Call) -> dict[str, ast.expr] | None:
-    """What a call hands in for each parameter; None for methods, and where it is not written out."""
+    """Return the expression that a call passes for each parameter; None for methods and for unpacked arguments."""
     names = [one.arg for one in function.args.args]
     if names[:1] in (["self"], ["cls"]) or any(isinstance(one, ast.Starred) for one in call.args):
         return None
@@ -295,14 +295,14 @@ def _by_parameter(function: ast.FunctionDef, call: ast.Call) -> dict[str, ast.ex
 
 
 def _call_with(arguments: Mapping[str, ast.expr]) -> ast.Call:
-    """A call that hands in expressions by name."""
+    """Make a call that passes expressions by name."""
     first = next(iter(arguments.values()), ast.Constant(None, lineno=1, col_offset=0))
     given = [ast.copy_location(ast.keyword(name, value), value) for name, value in arguments.items()]
     return ast.copy_location(ast.Call(ast.copy_location(ast.Name(_CALL, ast.Load()), first), [], given), first)
 
 
 def _globals_read(tree: ast.Module) -> set[str]:
-    """The names that a script's classes, and the functions that these name, take from the script."""
+    """Return the globals that a script's classes read, and those of the functions that these name."""
 
     def read(table: symtable.SymbolTable) -> set[str]:
         own = {one.get_name() for one in table.get_symbols() if one.is_global()}
@@ -323,7 +323,7 @@ def _globals_read(tree: ast.Module) -> set[str]:
 
 
 def _evaluated(call: ast.Call, namespace: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """Evaluates a call's arguments, but not the call."""
+    """Evaluate a call's arguments, but not the call."""
     catch = ast.copy_location(ast.Name(_CALL, ast.Load()), call)
     replaced = ast.copy_location(ast.Call(catch, call.args, call.keywords), call)
     taken: list[tuple[list[Any], dict[str, Any]]] = []
@@ -337,7 +337,7 @@ def _names(node: ast.AST) -> set[str]:
 
 
 def called(call: ast.Call) -> str:
-    """The last part of the name that is called; "" where there is none."""
+    """Return the last part of the name that is called; "" if there is none."""
     if isinstance(call.func, ast.Attribute):
         return call.func.attr
     return call.func.id if isinstance(call.func, ast.Name) else ""
@@ -346,10 +346,10 @@ def called(call: ast.Call) -> str:
 def _commanded(
     parser: argparse.ArgumentParser, script: Path, near: Sequence[Path]
 ) -> tuple[argparse.Namespace, tuple[str, ...], str | None]:
-    """The values of the flags, the flags that were given, and the file that holds the command.
+    """Return the values of the flags, the flags that a command gives, and the file that holds the command.
 
-    Of commands that run the script, those come first of which it knows every flag, then those that evaluate, then the
-    last; those of which it knows none belong to another script of its name.
+    Prefers commands whose flags are all known, then evaluation commands, then the latest. Ignores commands with no
+    known flag, which belong to another script of the same name.
     """
     found: tuple[tuple[bool, bool], argparse.Namespace, Command, list[str]] | None = None
     for command in script_commands.commands(script, near):

@@ -1,4 +1,4 @@
-"""Student code in a sandbox of its own, behaving and not."""
+"""Tests of opening student code in a sandbox of its own, honest and hostile."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from harness.sandbox.outside import CODE_LIMITS, Isolation, Limits, Session, Worker
+from harness.student_code.opening import open_code
 from harness.types import ArraySpec, GradingError, Question
 from tests.harness.sandbox.sandbox_asking import (
     PROBES,
@@ -51,7 +52,7 @@ def test_probe_finds_nothing(patient: Session, hostile: Path, attack: str) -> No
         ("stop", "timeout", "longer than 1 s"),
     ],
 )
-def test_ending_is_refused_and_nothing_is_left(
+def test_a_worker_that_ends_is_reported_and_leaves_no_process(
     request: pytest.FixtureRequest, hostile: Path, level: str, attack: str, kind: str, reason: str
 ) -> None:
     before = descendants()
@@ -64,7 +65,7 @@ def test_ending_is_refused_and_nothing_is_left(
     assert descendants() <= before
 
 
-def test_memory_disk_and_threads_have_bounds(full: Isolation, hostile: Path) -> None:
+def test_memory_disk_and_threads_are_limited(full: Isolation, hostile: Path) -> None:
     limits = Limits(memory=2 << 30, tmp_bytes=16 << 20, threads=64)
     with student_worker(full, hostile, limits=limits) as worker:
         with pytest.raises(GradingError, match="more memory than is allowed"):
@@ -80,7 +81,7 @@ def test_memory_disk_and_threads_have_bounds(full: Isolation, hostile: Path) -> 
         assert time.monotonic() - start < 5.0
 
 
-def test_a_submissions_own_modules_are_found_and_false_ones_are_not(full: Isolation, tmp_path: Path) -> None:
+def test_modules_of_the_submission_never_replace_those_of_the_worker(full: Isolation, tmp_path: Path) -> None:
     bad = "raise SystemExit('shadowed')\n"
     for name in ("torch.py", "numpy.py", "sitecustomize.py", "usercustomize.py", "json.py", "harness.py", "_ctypes.py"):
         (tmp_path / name).write_text(bad)
@@ -140,7 +141,7 @@ def test_a_submissions_own_modules_are_found_and_false_ones_are_not(full: Isolat
         ("import os; os.system('true'); open('../data/x')", "adapter.py:load", "exception", "own files exist"),
     ],
 )
-def test_what_cannot_be_loaded_is_said(
+def test_code_that_cannot_be_loaded_is_refused_with_the_reason(
     full: Isolation, tmp_path: Path, source: str, code: str, kind: str, reason: str
 ) -> None:
     (tmp_path / "adapter.py").write_text(source)
@@ -158,11 +159,11 @@ def test_what_cannot_be_loaded_is_said(
         (":load", "code", "path/to/file.py:function"),
     ],
 )
-def test_a_wrong_code_line_is_said(tmp_path: Path, code: str, kind: str, reason: str) -> None:
-    from harness.sandbox.inside.serve import OpenedModel
-
+def test_a_wrong_code_line_is_refused_with_the_reason(tmp_path: Path, code: str, kind: str, reason: str) -> None:
+    seeded: list[None] = []
     with pytest.raises(GradingError) as caught:
-        OpenedModel({}).open_code({"root": str(tmp_path), "code": code, "checkpoint": None})
+        open_code(tmp_path, code, None, lambda: seeded.append(None))
+    assert not seeded
     assert caught.value.failure.kind == kind
     assert reason in caught.value.failure.message
 

@@ -1,4 +1,4 @@
-"""A repository as students hand it in: the starter's layout, trained on a GPU, and never meant for a grader."""
+"""Writes a repository as students hand it in: in the starter's layout, trained on a GPU, not made for a grader."""
 
 from __future__ import annotations
 
@@ -225,12 +225,12 @@ FILES = {
             raise SystemExit("this trains for hours")
         """,
 }
-"""What the repository holds besides its checkpoints, by path."""
+"""Files of the repository besides its checkpoints, by path."""
 
 _GPU = """
 import sys
 sys.path.insert(0, {root!r})
-from harness.sandbox import cpu_only, stand_ins
+from harness.student_code import cpu_only, stand_ins
 stand_ins.install()
 sys.path.insert(0, ".")
 import numpy as np, torch
@@ -238,7 +238,7 @@ torch.set_num_threads(1)
 torch.manual_seed(1)
 np.random.seed(1)
 """
-"""A machine of the student's own, with every package; its checkpoints say that they lie on cuda:0."""
+"""Makes checkpoints say that they lie on cuda:0, as on the student's machine."""
 _ON_GPU = "torch.serialization.register_package(1, lambda storage: 'cuda:0', lambda storage, place: None)\n"
 
 TRAIN_EBM = """
@@ -281,7 +281,7 @@ def as_student(folder: Path, script: str) -> None:
 
 
 def digest(folder: Path) -> str:
-    """Of every path, mode and content below a folder."""
+    """Calculate a digest of every path, mode, time and content below a folder."""
     whole = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         stat = path.lstat()
@@ -292,7 +292,7 @@ def digest(folder: Path) -> str:
 
 
 def asked(rows: int = 3) -> tuple[np.ndarray, np.ndarray]:
-    """Images with every other row, and some more pixels, to be recovered."""
+    """Return images, and a mask of every other row and some more pixels."""
     random = np.random.default_rng(5)
     images = random.random((rows, 1, 28, 28), dtype=np.float32)
     mask = np.zeros(images.shape, bool)
@@ -304,7 +304,7 @@ def asked(rows: int = 3) -> tuple[np.ndarray, np.ndarray]:
 def inpainted(
     isolation: Isolation, root: Path, entry: tuple[str, str], images: np.ndarray, mask: np.ndarray
 ) -> tuple[np.ndarray, str]:
-    """The model's images and the notes."""
+    """Return the model's images and the notes."""
     with Worker(isolation, limits=CODE_LIMITS) as worker:
         worker.open_code(root, *entry)
         answer = worker.ask(

@@ -72,6 +72,8 @@ def test_starter_folders_with_code_are_asked_through_it(tmp_path: Path) -> None:
     )
     assert set(found.digests) == {"ebm/models/ebm_checkpoint_49.pth", "Flow/models/checkpoint_best.pt"}
     assert "Not taken: ebm/models/ebm_checkpoint_9.pth" in "\n".join(found.notes)
+    lines = 'part = "ebm", code = "starter:ebm" and checkpoint = "ebm/models/ebm_checkpoint_9.pth"'
+    assert f'task = "row-inpainting", {lines}' in "\n".join(found.notes)
     assert "The code in flow/ is asked with it" in "\n".join(found.notes)
 
 

@@ -1,4 +1,4 @@
-"""Settings read off a student's script, and the definitions of scripts that can't be run."""
+"""Tests of reading settings off a student's script, and the definitions of scripts that can't be run."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def arguments(folder: Path, **texts: str) -> tuple[script_settings.Settings, lis
     return settings, given.arguments, given.named
 
 
-def test_defaults_build_what_the_script_would_build(tmp_path: Path) -> None:
+def test_defaults_give_the_arguments_of_the_script(tmp_path: Path) -> None:
     settings, (net, k), named = arguments(tmp_path)
     assert (net.size, net.name, k, named) == (5 * 3 * 1, "a", 3, {"rate": 0.5, "where": "here"})
     assert settings.required == ("--lr",)
@@ -79,7 +79,9 @@ def test_defaults_build_what_the_script_would_build(tmp_path: Path) -> None:
         ("python main.py --lr 'unclosed", 15, 3, 0.5),
     ],
 )
-def test_flags_stand_in_a_text_beside_the_script(tmp_path: Path, text: str, size: int, k: int, rate: float) -> None:
+def test_flags_are_read_from_a_text_beside_the_script(
+    tmp_path: Path, text: str, size: int, k: int, rate: float
+) -> None:
     _, (net, found), named = arguments(tmp_path, commands=text)
     assert (net.size, found, named["rate"]) == (size, k, rate)
 
@@ -105,7 +107,7 @@ OTHER = "python main.py --eval --latent_dim 100"
     ],
 )
 @pytest.mark.parametrize("inside", [False, True])
-def test_another_parts_command_sets_nothing(tmp_path: Path, text: str, k: int, inside: bool) -> None:
+def test_the_command_of_another_part_is_ignored(tmp_path: Path, text: str, k: int, inside: bool) -> None:
     folder = tmp_path / "ebm"
     folder.mkdir()
     (folder / "main.py").write_text(textwrap.dedent(SCRIPT))
@@ -116,7 +118,7 @@ def test_another_parts_command_sets_nothing(tmp_path: Path, text: str, k: int, i
 
 
 def given(folder: Path, source: str, **fixed: Any) -> script_settings.Evaluated:
-    """What the one script of a folder hands to its `Trainer`."""
+    """Evaluate the arguments that the one script of a folder passes to its `Trainer`."""
     (folder / "main.py").write_text(textwrap.dedent(source))
     call = next(script_settings.find_calls("Trainer", folder))
     settings = script_settings.read_settings(call.path, [folder], fixed)
@@ -150,7 +152,7 @@ GUARD = """
         ("class T:\n    def go(self, net):\n        Trainer(net, 3)\nnet = 6", "T().go(7)"),
     ],
 )
-def test_what_is_made_where_the_script_is_run_reaches_the_call(tmp_path: Path, before: str, after: str) -> None:
+def test_values_of_the_main_block_reach_the_call(tmp_path: Path, before: str, after: str) -> None:
     source = "import argparse\n" + before + textwrap.dedent(GUARD) + textwrap.indent(after, "    ")
     if "self" in before:
         with pytest.raises(NameError):
@@ -160,7 +162,7 @@ def test_what_is_made_where_the_script_is_run_reaches_the_call(tmp_path: Path, b
         assert (found.arguments, found.named) == ([6, 3], {})
 
 
-def test_what_is_assigned_to_the_flags_holds(tmp_path: Path) -> None:
+def test_assignments_to_the_flags_are_kept(tmp_path: Path) -> None:
     (args, size), _, names = given(
         tmp_path,
         """
@@ -225,7 +227,7 @@ def test_globals_that_classes_read_are_found_where_the_script_sets_them(tmp_path
     assert not {"unused", "local"} & set(found.names)
 
 
-def test_definitions_leave_out_what_acts_and_survive_what_fails(tmp_path: Path) -> None:
+def test_definitions_exclude_statements_that_act_or_fail(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(
         "import sys, not_installed_anywhere\nfrom json import dumps\nA = 2\nB = A * 3\nC = sys.exit(1)\n"
         "D = unknown\nclass Net:\n    size = B\ndef f(): return dumps(A)\nf.called = f()\n"

@@ -1,4 +1,4 @@
-"""A repository in the starter's layout, graded as its author left it, in the real sandbox."""
+"""Tests of grading a repository in the starter's layout, as its author left it, in the real sandbox."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def graded(full: Isolation, repository: Path, tmp_path_factory: pytest.TempPathF
     return records
 
 
-def test_a_repository_with_a_flow_of_40_million_parameters_is_graded_as_it_is(graded: Mapping[str, Record]) -> None:
+def test_a_repository_with_a_flow_of_40_million_parameters_is_graded_unchanged(graded: Mapping[str, Record]) -> None:
     assert set(graded) == {"ebm", "flow"}
     for record in graded.values():
         assert record.status is Status.SCORED, record.failure
@@ -82,14 +82,14 @@ def test_a_repository_with_a_flow_of_40_million_parameters_is_graded_as_it_is(gr
         ("flow", "flat, known pixels dequantised"),
     ],
 )
-def test_the_report_says_what_was_tolerated(graded: Mapping[str, Record], part: str, said: str) -> None:
+def test_the_report_notes_each_deviation(graded: Mapping[str, Record], part: str, said: str) -> None:
     package = said.split()[0].replace("torch.utils.tensorboard", "tensorboard")
     if "is not installed" in said and importlib.util.find_spec(package) is not None:
         pytest.skip(f"{package} is installed")
     assert said in "\n".join(graded[part].notes)
 
 
-def test_the_energy_model_descends_as_its_own_weights_and_settings_say(full: Isolation, repository: Path) -> None:
+def test_the_energy_model_descends_with_its_own_weights_and_settings(full: Isolation, repository: Path) -> None:
     images, mask = asked()
     found, _ = inpainted(full, repository, EBM, images, mask)
     state = torch.load(repository / EBM[1], map_location="cpu", weights_only=False)["model"]

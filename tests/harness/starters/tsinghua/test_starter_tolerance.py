@@ -1,4 +1,4 @@
-"""What repositories in the starter's layout are forgiven, refused for, and kept from, in the real sandbox."""
+"""Tests of repositories in the starter's layout that deviate, fail or attack, in the real sandbox."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return starter_repository.write(tmp_path_factory.mktemp("class") / "small", hidden=40)
 
 
-def test_the_flow_ascends_as_its_author_would_see_it(full: Isolation, small: Path, tmp_path: Path) -> None:
+def test_the_flow_gives_the_answers_that_its_author_gets(full: Isolation, small: Path, tmp_path: Path) -> None:
     images, mask = asked()
     images[mask] = np.where(images[mask] > 0.5, 0.9999, 0.0001)
     found, _ = inpainted(full, small, FLOW, images, mask)
@@ -46,7 +46,7 @@ def test_the_flow_ascends_as_its_author_would_see_it(full: Isolation, small: Pat
 
 
 @pytest.mark.parametrize("entry", [EBM, FLOW])
-def test_where_nothing_can_be_written_the_answers_are_the_same(
+def test_the_answers_are_the_same_if_nothing_can_be_written(
     full: Isolation, reduced: Isolation, small: Path, entry: tuple[str, str]
 ) -> None:
     images, mask = asked()
@@ -122,7 +122,7 @@ TEXT = "python ebm/main.py --play --k 7\npython vae/main.py --play --k 9\n"
 
 
 @pytest.mark.parametrize("level", ["full", "reduced"])
-def test_a_script_that_is_all_in_one_and_saves_over_its_files(
+def test_a_single_script_that_saves_over_its_own_files(
     request: pytest.FixtureRequest, tmp_path: Path, level: str
 ) -> None:
     changed = {"ebm/main.py": SCRIPT, "ebm/ebm.py": "", "ebm/notes.txt": "", "README.md": TEXT}
@@ -175,7 +175,7 @@ NO_ANSWER = "class Trainer:\n    def inpainting(self, corrupted, mask):\n       
         ({"ebm/ebm.py": NO_ANSWER, "ebm/main.py": "t = Trainer()"}, "", EBM, "exception", "'load'"),
     ],
 )
-def test_what_cannot_be_used_is_said(
+def test_a_part_that_cannot_be_used_is_refused_with_the_reason(
     full: Isolation,
     tmp_path: Path,
     changed: Mapping[str, str],
@@ -194,7 +194,7 @@ def test_what_cannot_be_used_is_said(
     assert said in failure.message
 
 
-def test_a_flow_without_its_masks_is_refused_with_a_way_out(full: Isolation, tmp_path: Path) -> None:
+def test_a_state_dict_of_a_flow_is_refused_with_the_call_to_write(full: Isolation, tmp_path: Path) -> None:
     root = starter_repository.write(tmp_path / "team", parts="")
     (root / "flow" / "models").mkdir()
     torch.save({"0.scale_net.0.weight": torch.ones(2, 2)}, root / FLOW[1])
@@ -236,7 +236,7 @@ HOSTILE = """
             self.evil = 1
 
         def inpainting(self, num_samples, inputs, mask, savedir):
-            from harness.sandbox import tolerated
+            from harness.student_code import tolerated
             for number in range(100_000):
                 tolerated.tolerate(f"<script>\\x1b[31m {number}")
             found = torch.zeros(num_samples, 784)
@@ -250,7 +250,7 @@ HOSTILE = """
 """
 
 
-def test_code_that_attacks_gets_nothing_but_its_own_score(full: Isolation, tmp_path: Path) -> None:
+def test_code_that_attacks_gains_nothing(full: Isolation, tmp_path: Path) -> None:
     truth = tmp_path / "truth" / "labels.npz"
     truth.parent.mkdir()
     truth.write_bytes(b"labels")
@@ -283,13 +283,16 @@ def test_code_that_attacks_gets_nothing_but_its_own_score(full: Isolation, tmp_p
     assert not marker.exists()
 
 
-def test_the_parent_never_takes_on_what_the_worker_may() -> None:
+def test_the_parent_never_imports_the_workers_side() -> None:
     program = (
         "import sys, torch; load = torch.load\n"
-        "import harness.run.run, harness.sandbox.inside.serve, harness.sandbox.outside.session\n"
-        "harness.sandbox.WeightsWorkers, harness.sandbox.Worker\n"
-        "held = {'cpu_only', 'starter', 'student_code', 'stand_ins', 'own_modules'}\n"
-        "assert not held & {n.rpartition('.')[2] for n in sys.modules if n.startswith('harness.sandbox.')}\n"
+        "import harness.intake, harness.run.run, harness.sandbox.inside.serve\n"
+        "from harness.sandbox.outside import WeightsWorkers, Worker\n"
+        "from harness.starters import starters\n"
+        "allowed = {'harness.student_code.tolerated', 'harness.starters.tsinghua.recognition'}\n"
+        "sides = ('harness.student_code.', 'harness.starters.tsinghua.')\n"
+        "found = {name for name in sys.modules if name.startswith(sides)} - allowed\n"
+        "assert starters() and not found, found\n"
         "assert torch.load is load\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60, cwd=starter_repository.ROOT)
