@@ -33,8 +33,9 @@ def noise_kept(images: Images, corrupted: Images, originals: Images, mask: Mask)
     black = mask & (originals == 0)
     shown, given = corrupted[black].astype(np.float64), images[black].astype(np.float64)
     shown -= shown.mean() if shown.size else 0.0
-    power = float(shown @ shown)
-    share = float(given @ shown) / power if power > 0 else 0.0
+    # Sums of products, not `@`: BLAS sums in another order with every number of threads.
+    power = float((shown * shown).sum())
+    share = float((given * shown).sum()) / power if power > 0 else 0.0
     flag = share > MOST_KEPT
     message = f"{share:.0%} of the noise in the missing pixels is left in the answer"
     message += ": the model hands back what it is shown, as one that was trained on clean images does." if flag else "."

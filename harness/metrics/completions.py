@@ -45,5 +45,5 @@ def marginals(log_posterior: NDArray[np.float64]) -> NDArray[np.float64]:
     """P(lit) of each missing pixel, (N, k)."""
     count = log_posterior.shape[1]
     lit = values_of(np.arange(count), count.bit_length() - 1)  # (2ᵏ, k)
-    found: NDArray[np.float64] = np.exp(log_posterior) @ lit
+    found: NDArray[np.float64] = (np.exp(log_posterior)[:, :, None] * lit).sum(axis=1)
     return found

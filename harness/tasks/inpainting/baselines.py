@@ -6,12 +6,14 @@ regression. A real model has to beat them.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
+from threadpoolctl import threadpool_limits
 
 from harness.tasks.base import Baseline, Context
 from harness.tasks.inpainting.corruption import noisy_rows
@@ -28,17 +30,23 @@ PENALTY = 1.0
 """Of the regressions, on sums of squares over the training set."""
 RELATIVE_PENALTY = 1e-3
 """Of the regression of patches, on variances."""
+_ALONE = threading.Lock()
+"""BLAS has one number of threads for the whole process: two baselines that set it side by side would undo each other."""
 
 
 def baseline(title: str, fit: Callable[[Context], Fill]) -> Baseline:
-    """A baseline that pastes into the missing pixels what `fit` gives for them."""
+    """A baseline that pastes into the missing pixels what `fit` gives for them.
+
+    Matrix products take one thread, since the last digits of their sums change with the number of threads.
+    """
 
     def answer(context: Context, questions: Sequence[Question]) -> Sequence[Answer]:
-        fill = fit(context)
         answers = []
-        for question in questions:
-            images, mask = question.inputs["images"], question.inputs["mask"]
-            answers.append({"images": np.where(mask, fill(images, mask), images).astype(np.float32)})
+        with _ALONE, threadpool_limits(1, user_api="blas"):
+            fill = fit(context)
+            for question in questions:
+                images, mask = question.inputs["images"], question.inputs["mask"]
+                answers.append({"images": np.where(mask, fill(images, mask), images).astype(np.float32)})
         return answers
 
     return Baseline(title, answer, same_for_parts=True)
