@@ -160,7 +160,7 @@ def _foreign(head: bytes) -> str | None:
     if head[:1] == b"\x80" and head[1:2] in b"\0\1\2\3\4\5":
         return f"it is a plain pickle, which torch.save does not write; {INSTEAD}"
     if head[:1] == b"\x08" and (b"pytorch" in head[:64] or b"onnx" in head[:64].lower()):
-        return f"it is an ONNX model; enter it with `onnx`, not `checkpoint`, or {INSTEAD}"
+        return f"it is an ONNX model, which can't be graded; {INSTEAD}"
     if head.startswith(b"\x89HDF"):
         return f"it is an HDF5 file (Keras writes such); {INSTEAD}"
     if head.startswith(b"\x1f\x8b"):

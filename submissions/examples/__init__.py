@@ -92,7 +92,7 @@ def hostile(place: Path) -> None:
 def own_code(place: Path) -> None:
     """Code of the student's own, which runs in the sandbox: the template's adapter around a trained decoder."""
     state, _ = weights("cvae")
-    shutil.copy(Path(__file__).parent / "template" / "adapter.py", place / "adapter.py")
+    shutil.copy(Path(__file__).parents[1] / "template" / "adapter.py", place / "adapter.py")
     torch.save({"state": state}, place / "model.pt")
     (place / "submission.toml").write_text(
         '[submission]\nname = "Team Noether"\n\n[[entry]]\ntask = "conditional-generation"\npart = "cvae"\n'

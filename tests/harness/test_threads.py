@@ -18,8 +18,9 @@ import numpy as np
 
 from classifiers.judge import Judge
 from harness.metrics import completions
-from harness.tasks import TASKS, Context
-from harness.tasks.inpainting import Inpainting
+from harness.tasks import TASKS, task as task_of
+from harness.tasks.base import Context
+from harness.tasks.inpainting.base import Inpainting
 from harness.types import Entry, Kind
 from tests.data import embedded_digits
 
@@ -36,7 +37,8 @@ def mark(name, task, entry, answers):
     marks, _ = task.mark(context, entry, answers)
     found.update({f"{name} {key}": repr(metric) for key, metric in marks.metrics.items()})
     found.update({f"{name} {evidence.name}": repr(evidence) for evidence in marks.evidence})
-    note(name, marks.tables | marks.pictures)
+    drawn = {f"{figure.name} {key}": np.asarray(value) for figure in marks.figures for key, value in figure.data.items()}
+    note(name, drawn)
 
 
 def blurred(images, share):
@@ -47,7 +49,7 @@ odd = blurred(digits.test.images[:250], 0.6)
 note("judge", {"probabilities": judge.examine(odd)[0], "features": judge.examine(odd)[1], "doubt": judge.doubt(odd)})
 logarithms = completions.normalised(draw.random((2000, 16)))
 note("completions", {"entropy": completions.entropy(logarithms), "marginals": completions.marginals(logarithms)})
-for name, task in TASKS.items():
+for name, task in ((name, task_of(name)) for name in TASKS):
     entry = Entry(name, Kind.WEIGHTS, "made-m1", None, "a.pt")
     if isinstance(task, Inpainting):
         questions = task.questions(context, entry)
@@ -55,7 +57,7 @@ for name, task in TASKS.items():
         for baseline in task.baselines:
             for number, answer in enumerate(task.baselines[baseline].answer(context, questions)):
                 note(f"{name} {baseline} {number}", answer)
-task = TASKS["conditional-generation"]
+task = task_of("conditional-generation")
 labels = np.arange(10_000) % 10
 rows = np.stack([np.resize(np.flatnonzero(digits.test.labels == digit), 1000) for digit in range(10)], axis=1).ravel()
 samples = blurred(digits.test.images[rows], 0.02)
