@@ -30,15 +30,11 @@ def sources_digest(modules: Iterable[str], files: Iterable[Path] = ()) -> str:
 
     Raises ModuleNotFoundError for a module that does not exist.
     """
-    reached = _closure(frozenset(modules), frozenset(files))
-    digest = hashlib.sha256()
-    for name, path in sorted(reached.items()):
-        digest.update(f"{name}\0{_file_digest(path)}\n".encode())
-    return digest.hexdigest()
+    return _digest(tuple(sorted(sources(modules, files).items())))
 
 
-def _closure(modules: frozenset[str], files: frozenset[Path]) -> dict[str, Path]:
-    """The source file of each module that can be reached, by module name; of given files by file name."""
+def sources(modules: Iterable[str], files: Iterable[Path] = ()) -> dict[str, Path]:
+    """Return the source file of each module that can be reached, by its name; given files go by their own names."""
     reached: dict[str, Path] = {}
     waiting = sorted(modules)
     for path in files:
@@ -55,6 +51,14 @@ def _closure(modules: frozenset[str], files: frozenset[Path]) -> dict[str, Path]
         waiting += [parent for parent in _parents(name) if parent not in reached]
         waiting += [found for found in _imported(source, name) if found not in reached]
     return reached
+
+
+@cache
+def _digest(reached: tuple[tuple[str, Path], ...]) -> str:
+    digest = hashlib.sha256()
+    for name, path in reached:
+        digest.update(f"{name}\0{_file_digest(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def _parents(name: str) -> list[str]:

@@ -11,8 +11,7 @@ from harness.tasks.base import Context
 from harness.tasks.interfaces import SymbolPredictor
 from harness.tasks.symbols.streams import MODELS, REPEATED, best_predictions, draw
 from harness.types import Entry, GradingError, Kind
-from reference import architecture
-from reference import shipped
+from reference import architecture, shipped
 from reference.bayes_symbols import PROCESSES, BayesPredictor, expected_cross_entropy
 from tests.data import embedded_digits
 
