@@ -23,6 +23,7 @@ SKETCH = 256
 """Numbers in a sketch."""
 _SKETCHED = 1 << 20
 """Numbers of an answer that enter its sketch, evenly spaced."""
+_MOST_ANSWERS = 1000
 _LEVEL = 1
 """Of zlib: floats hardly compress further, at many times the cost."""
 
@@ -51,16 +52,17 @@ def save_answers(results: Path, record: Record, answers: Sequence[Answer]) -> st
     """Write an entry's answers beside its record; the file's name relative to the results folder."""
     named = {f"{number}/{name}": array for number, answer in enumerate(answers) for name, array in answer.items()}
     # An optional question that was not answered has no array; its place is kept by the number of answers.
-    named["count"] = np.array(len(answers))
+    named["count"] = np.array([len(answers)])
     return _save(results, record, "answers.npz", named)
 
 
 def load_answers(results: Path, record: Record) -> list[Answer] | None:
     """Read back the answers that were kept with a record; None where they were not, or are no longer the same."""
     arrays = _load(results, record, record.answers)
-    if "count" not in arrays or not 0 <= int(arrays["count"]) <= 1000:
+    count = arrays.pop("count", np.empty(0))
+    if count.shape != (1,) or count.dtype.kind != "i" or not 0 <= count[0] <= _MOST_ANSWERS:
         return None
-    answers: list[dict[str, Array]] = [{} for _ in range(int(arrays.pop("count")))]
+    answers: list[dict[str, Array]] = [{} for _ in range(int(count[0]))]
     for name, array in arrays.items():
         number, _, key = name.partition("/")
         if not number.isdecimal() or int(number) >= len(answers):
