@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from reports.figures import Tick, number_text
-from reports.leaderboard import finite
+from harness.numbers import finite, number_text
+from reports.plots import Tick
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 8.0, 8.0, 34.0
 """Room for labels around a chart, in pixels."""
@@ -69,7 +69,7 @@ class Panel:
     width: float
     height: float
     bands: tuple[tuple[int, str], ...]
-    """What a band stands for, and its path: from the topmost band, which is drawn as the ground of the others."""
+    """Number of each band, and its path: from the topmost band, which is drawn as the ground of the others."""
     label: str
 
 
@@ -140,11 +140,18 @@ def frame(
 
 
 def histogram(
-    counts: object, edges: object, mean: float | None = None, width: float = 520.0, height: float = 210.0
+    counts: object,
+    edges: object,
+    mean: float | None = None,
+    x_title: str = "value",
+    y_title: str = "count",
+    unit: str = "",
+    width: float = 520.0,
+    height: float = 210.0,
 ) -> Histogram | None:
     """A histogram of counts (B,) between edges (B + 1,); None where these are no such thing.
 
-    `mean` is marked by a line where it lies within the edges.
+    `mean`, in `unit`, is marked by a line where it lies within the edges.
     """
     heights, ends = _numbers(counts, 200), _numbers(edges, 201)
     if heights is None or ends is None or len(ends) != len(heights) + 1 or min(heights) < 0:
@@ -154,7 +161,7 @@ def histogram(
     top = max(heights)
     # Above the bars is room for what the mean's line says.
     ceiling = 1.22 * (top or 1.0)
-    axes = frame(width, height, (ends[0], ends[-1]), (0.0, ceiling), "mean squared error of an image", "images")
+    axes = frame(width, height, (ends[0], ends[-1]), (0.0, ceiling), x_title, y_title)
     inner, rise = axes.right - axes.left, axes.bottom - axes.top
     span = ends[-1] - ends[0]
     columns = []
@@ -171,10 +178,10 @@ def histogram(
     mean_x = round(axes.left + (mean - ends[0]) / span * inner, 1) if mean is not None and inside else None
     most = max(range(len(heights)), key=lambda index: heights[index])
     label = (
-        f"Histogram of {_short(sum(heights))} images by their mean squared error, {_short(ends[0])} to "
+        f"Histogram of {_short(sum(heights))} {y_title} by {x_title}, {_short(ends[0])} to "
         f"{_short(ends[-1])}; most of them, {_short(top)}, between {ends[most]:.3g} and {ends[most + 1]:.3g}"
     )
-    mean_text = f"mean {number_text(mean, 'MSE')}" if mean_x is not None else ""
+    mean_text = f"mean {number_text(mean, unit)}" if mean_x is not None else ""
     return Histogram(axes, tuple(columns), mean_x, mean_text, f"{label}; {mean_text}" if mean_text else label)
 
 

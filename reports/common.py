@@ -1,4 +1,4 @@
-"""What every page says in the same words: which data, which outcome, where a submission's page lies."""
+"""Words that every page shares: the data, the outcome of a part, the role of an entry, the place of its page."""
 
 from __future__ import annotations
 
@@ -7,75 +7,22 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.types import HOUSE, Kind, Record, Status
-from reports.cleaning import one_line
+from harness.text import one_line
+from harness.types import Record, Role, Status
 from reports.leaderboard import primary_metric
 
-_NOTICES = {"mnist": "", "digits": "scikit-learn’s digits, not MNIST"}
-_LABELS = {"mnist": "MNIST", "digits": "scikit-learn’s digits"}
-
-
-def data_notice(data: str) -> str:
-    """What must stand beside every score that wasn't measured on MNIST; empty for MNIST."""
-    return _NOTICES.get(data, f"{one_line(data, 40) or 'unnamed data'}, not MNIST")
+_DATA = {"mnist": "MNIST", "digits": "scikit-learn’s digits"}
+"""Titles of data, which a record knows by name alone."""
 
 
 def data_label(data: str) -> str:
     """The data's name as a person writes it."""
-    return _LABELS.get(data, one_line(data, 40) or "unnamed data")
+    return _DATA.get(data, one_line(data, 40) or "unnamed data")
 
 
-_SPELLINGS = {
-    "pca": "PCA",
-    "ebl": "EBL",
-    "lstm": "LSTM",
-    "gru": "GRU",
-    "realnvp": "RealNVP",
-    "bayes": "Bayes",
-    "cvae": "cVAE",
-    "cgan": "cGAN",
-    "vae": "VAE",
-    "gan": "GAN",
-    "dcgan": "DCGAN",
-    "ebm": "EBM",
-    "mse": "MSE",
-    "elbo": "ELBO",
-    "mnist": "MNIST",
-    "onnx": "ONNX",
-}
-"""How the field writes what identifiers hold in lower case."""
-
-
-_PHRASES = (
-    (re.compile(r"\bcross entropy (\d+)$"), r"cross-entropy over \1 pixels"),
-    (re.compile(r"\baccuracy (\d+)$"), r"accuracy over \1 pixels"),
-    (re.compile(r"\b(over 1 pixel)s$"), r"\1"),
-    (re.compile(r"\bcross entropy\b"), "cross-entropy"),
-    (re.compile(r"\bm([1-4])$"), r"M\1"),
-    (re.compile(r" (stream \d+)$"), r", \1"),
-    (re.compile(r"\btwo by two\b"), "two-by-two"),
-    (re.compile(r"\bnext pixel\b"), "next-pixel"),
-    (re.compile(r"\bone pixel\b"), "one-pixel"),
-)
-"""What the field hyphenates, and numbers that say of what."""
-
-
-def words(name: str) -> str:
-    """An identifier as words: kebab- and snake-case become spaces, abbreviations get their capitals.
-
-    >>> words("mode-collapse"), words("masked_mse"), words("cross_entropy_28")
-    ('mode collapse', 'masked MSE', 'cross-entropy over 28 pixels')
-    """
-    text = one_line(name.replace("-", " ").replace("_", " "), 60)
-    for pattern, phrase in _PHRASES:
-        text = pattern.sub(phrase, text)
-    return " ".join(_SPELLINGS.get(word, word) for word in text.split(" "))
-
-
-def titled(name: str) -> str:
-    """`words` with a capital first letter, unless it begins with an abbreviation."""
-    text = words(name)
-    return text if text.split(" ")[0] in _SPELLINGS.values() else text[:1].upper() + text[1:]
+def data_notice(data: str) -> str:
+    """The notice that stands beside every score that wasn't measured on MNIST; empty for MNIST."""
+    return "" if data == "mnist" else f"{data_label(data)}, not MNIST"
 
 
 def slug(text: str, limit: int = 40) -> str:
@@ -83,25 +30,27 @@ def slug(text: str, limit: int = 40) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text[: 4 * limit].lower()).strip("-")[:limit].strip("-")
 
 
-def page_name(submission: str) -> str:
-    """File name of a submission's page: a readable slug of its id and 12 hex digits of the id's SHA-256.
+def page_name(submission: str, role: Role = Role.STUDENT) -> str:
+    """File name of a submission's page: a readable slug of its id and 12 hex digits of a SHA-256.
 
-    The digest keeps apart what the slug, or a file system that ignores case, would make one.
+    The digest, of the id and of a role other than the student's, keeps apart what the slug, or a file system that
+    ignores case, would make one.
     """
-    digest = hashlib.sha256(submission.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return f"{slug(submission) or 'submission'}-{digest}.html"
+    digest = hashlib.sha256(submission.encode("utf-8", "surrogatepass"))
+    if role is Role.STUDENT:
+        return f"{slug(submission) or 'submission'}-{digest.hexdigest()[:12]}.html"
+    own = hashlib.sha256(role.value.encode() + digest.digest()).hexdigest()[:12]
+    return f"{role.value}-{slug(submission) or 'submission'}-{own}.html"
 
 
-def is_house(record: Record) -> bool:
-    """Whether the record stands beside the class: a trivial baseline or a reference model, which earns nothing."""
-    return record.submission.startswith(HOUSE)
+def ranks(record: Record) -> bool:
+    """True for students' entries; baselines and reference models stand beside them and earn nothing."""
+    return record.role is Role.STUDENT
 
 
-def house_label(record: Record) -> str:
-    """What a house row is called: "baseline" or "reference"; empty for a submission."""
-    if not is_house(record):
-        return ""
-    return "baseline" if record.kind == Kind.BASELINE else "reference"
+def role_label(record: Record) -> str:
+    """The role of a baseline or reference model in a word; empty for a student's entry."""
+    return "" if ranks(record) else record.role.value
 
 
 @dataclass(frozen=True)

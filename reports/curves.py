@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from harness.numbers import finite
 from reports.charts import Frame, frame
-from reports.figures import Tick
-from reports.leaderboard import finite
+from reports.plots import Tick
 
 _NAME_WIDTH = 120.0
 """Room for names to the right of the curves, in pixels."""
@@ -17,7 +17,7 @@ _NAME_HEIGHT = 13.0
 
 @dataclass(frozen=True)
 class Curve:
-    """What to draw: (x, value, low, high) of each point, by rising x; `kind` decides the colour."""
+    """A curve: (x, value, low, high) of each point, by rising x; `kind` decides the colour."""
 
     name: str
     kind: str

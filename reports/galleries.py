@@ -1,119 +1,72 @@
-"""Pictures of a record that belong together, such as the best and the worst images, and what is to be seen in them."""
+"""Pictures of a record: those of a group side by side, the others alone, and the strip for the leaderboard."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.types import Record
-from reports.common import titled
-from reports.pictures import TOP_FIFTH, Picture, embed, thumbnail
+from harness.numbers import finite
+from harness.text import capitalised, one_line, spoken
+from harness.types import Figure, Record
+from reports.pictures import Picture, embed, thumbnail
 
-_INK = "On paper and on light screens ink is shown dark; in the data it is bright."
-
-
-@dataclass(frozen=True)
-class Kind:
-    """Pictures of the same layout, in the order in which they are shown."""
-
-    names: tuple[str, ...]
-    title: str
-    caption: str
-    columns: tuple[str, ...]
-    """What the columns of each picture show."""
-
-
-_KINDS = (
-    Kind(
-        ("best", "median", "worst"),
-        "Best, median and worst images",
-        "Each row is one image: as it was, as it was shown to the model, as the model recovered it, and the absolute "
-        f"error. {_INK}",
-        ("original", "corrupted", "recovered", "error"),
-    ),
-    Kind(
-        ("success", "high variance", "failure"),
-        "Completions",
-        "One image in each picture, continued after its first 484 pixels by 1, 10, 28 and 300 pixels, a row each: the "
-        f"whole image, what was given of it, and what the model drew. {_INK}",
-        ("image", "given", "drawn", "drawn", "drawn", "drawn", "drawn"),
-    ),
-    Kind(
-        ("known best", "undecided", "known worst"),
-        "Missing pixels",
-        "Each row is one image: where pixels are missing, the probability of each to be lit given all others, the most "
-        f"probable values, and the true ones. {_INK}",
-        ("hole", "lit?", "answer", "truth"),
-    ),
-)
-_CAPTIONS = {
-    "samples": f"One column a digit, as it was asked for. {_INK}",
-    "predictions": "From top to bottom: the digits; the probability that each pixel is lit, given those before it; and "
-    f"how surprising the pixel then was. {_INK}",
-}
-"""What is to be seen in a picture that stands alone."""
-_STRIPS = {
-    "samples": TOP_FIFTH,
-    # Of recovered images neither the best nor the worst stands for the model.
-    "median": TOP_FIFTH,
-    # Below the digits themselves, which are the same for all.
-    "predictions": (1 / 3, 2 / 3),
-    # The longest completions.
-    "high variance": (3 / 4, 1.0),
-    "undecided": TOP_FIFTH,
-}
-"""Pictures of which a strip stands beside an entry on the leaderboard, and which part of them that is."""
+_MOST_COLUMNS = 12
+"""Titles that fit above the columns of a picture."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture with its name; `grid` where each of its ten columns is one digit. `picture` is None if unreadable."""
+    """A picture with its title; `picture` is None if it can't be read."""
 
     title: str
     picture: Picture | None
-    grid: bool = False
-    caption: str = ""
+    caption: str
+    columns: tuple[str, ...]
+    """Titles of the picture's columns; empty if it has none, or too many to stand above it."""
+    alt: str
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures side by side, with captions above their columns."""
+    """Pictures of one group side by side."""
 
     title: str
     caption: str
-    columns: tuple[str, ...]
     pictures: tuple[Shown, ...]
+    wide: bool
+    """True where some picture has many columns."""
 
 
-def galleries(record: Record, results: Path) -> tuple[Gallery, ...]:
-    """The record's pictures that belong together."""
-    return tuple(
-        Gallery(
-            kind.title,
-            kind.caption,
-            kind.columns,
-            tuple(
-                Shown(titled(name), embed(results, record.pictures[name]))
-                for name in kind.names
-                if name in record.pictures
-            ),
-        )
-        for kind in _KINDS
-        if any(name in record.pictures for name in kind.names)
-    )
+def galleries(figures: Sequence[Figure], results: Path) -> tuple[Gallery, ...]:
+    """The pictures that belong to groups, in the order in which the groups begin; each has its first one's caption."""
+    found = []
+    for group in dict.fromkeys(figure.group for figure in figures if figure.group):
+        own = [figure for figure in figures if figure.group == group]
+        pictures = tuple(shown(figure, results) for figure in own)
+        wide = any(len(picture.columns) > 4 for picture in pictures)
+        found.append(Gallery(one_line(group, 120), pictures[0].caption, pictures, wide))
+    return tuple(found)
 
 
-def single(record: Record, results: Path) -> tuple[Shown, ...]:
-    """The record's other pictures, by name."""
-    together = {name for kind in _KINDS for name in kind.names}
-    return tuple(
-        Shown(titled(name), embed(results, file), name == "samples", _CAPTIONS.get(name, ""))
-        for name, file in sorted(record.pictures.items())
-        if name not in together
-    )
+def single(figures: Sequence[Figure], results: Path) -> tuple[Shown, ...]:
+    """The pictures that belong to no group."""
+    return tuple(shown(figure, results) for figure in figures if not figure.group)
+
+
+def shown(figure: Figure, results: Path) -> Shown:
+    """A picture as it is shown on its submission's page."""
+    title = capitalised(one_line(figure.title, 120) or spoken(figure.name))
+    columns = tuple(one_line(column, 40) for column in figure.columns[: _MOST_COLUMNS + 1])
+    alt = f"{title}; columns: {', '.join(dict.fromkeys(columns[:_MOST_COLUMNS]))}" if columns else title
+    above = columns if len(columns) <= _MOST_COLUMNS else ()
+    return Shown(title, embed(results, figure.file), one_line(figure.caption, 1000), above, alt)
 
 
 def strip(record: Record, results: Path) -> Picture | None:
-    """A part of one picture, to tell models apart at a glance."""
-    name = next((name for name in _STRIPS if name in record.pictures), min(record.pictures, default=""))
-    return thumbnail(results, record.pictures[name], _STRIPS.get(name, TOP_FIFTH)) if name else None
+    """A part of the first picture that names one, to tell models apart at a glance."""
+    for figure in record.figures:
+        start, end = (finite(share) for share in figure.strip)
+        if figure.kind == "picture" and start is not None and end is not None and 0 <= start < end <= 1:
+            return thumbnail(results, figure.file, (start, end))
+    return None

@@ -1,4 +1,4 @@
-"""What the index page shows: for each assignment and data, the totals and one ranked table a part."""
+"""The index page: for each assignment and data, the totals and one ranked table a part."""
 
 from __future__ import annotations
 
@@ -9,39 +9,28 @@ from typing import Any
 
 import pandas as pd
 
-from harness.types import Record, Status, counted
-from reports.cleaning import one_line
+from harness.numbers import finite, interval_text, mark_text, number_text, points_text, unit_text
+from harness.text import one_line
+from harness.types import Record, Role, Status, counted
 from reports.common import (
     Verdict,
     data_label,
     data_notice,
     day,
     distinct,
-    house_label,
-    is_house,
     page_name,
+    ranks,
+    role_label,
     short,
     slug,
-    titled,
     verdict,
-    words,
-)
-from reports.figures import (
-    IntervalFigure,
-    Tick,
-    axis,
-    common_scale,
-    interval_figure,
-    interval_text,
-    mark_text,
-    number_text,
-    points_text,
-    unit_text,
 )
 from reports.galleries import strip
-from reports.leaderboard import earned, finite, leaderboard, primary_metric, totals
+from reports.leaderboard import earned, leaderboard, primary_metric, totals
 from reports.learning import Learning, of_class
 from reports.pictures import Picture
+from reports.plots import IntervalFigure, Tick, axis, common_scale, interval_figure
+from reports.titles import assignment_title, flags, metric_title, part_title, task_title
 
 PAGES = "submissions"
 """Folder of the submissions' pages, beside index.html."""
@@ -90,18 +79,18 @@ class Totals:
     rows: tuple[TotalRow, ...]
     max_points: str
     bonus: bool
-    """Whether some part counts as a bonus."""
+    """True where some part counts as a bonus."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One entry of a ranked table; `rank` is None for house rows and whatever is listed below."""
+    """One entry of a ranked table; `rank` is None for baselines, references and whatever is listed below."""
 
     name: str
     id: str
     href: str
-    house: str
-    """What a house row is called; empty for a submission."""
+    role: str
+    """Baseline or reference; empty for a student's entry."""
     rank: int | None
     tier: int | None
     tier_starts: bool
@@ -142,10 +131,13 @@ class Section:
 
     anchor: str
     assignment: str
+    """Title of the assignment."""
+    name: str
+    """Name of the assignment; empty where it is the title."""
     data: str
     notice: str
     facts: tuple[tuple[str, tuple[str, ...], bool], ...]
-    """What was graded: label, values, whether they are digests."""
+    """Facts about the grading: label, values, and True if these are digests."""
     tiles: tuple[Tile, ...]
     totals: tuple[Totals, ...]
     tables: tuple[Table, ...]
@@ -153,8 +145,8 @@ class Section:
     not_isolated: bool
 
 
-def _href(submission: str) -> str:
-    return f"{PAGES}/{page_name(submission)}"
+def _href(submission: str, role: Role = Role.STUDENT) -> str:
+    return f"{PAGES}/{page_name(submission, role)}"
 
 
 def display_name(record: Record) -> str:
@@ -176,7 +168,7 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
     marks = {finite(record.score.pass_mark) for record in own if record.score is not None} - {None}
     # Two marks in one table would make the line a lie; then none is drawn.
     mark = marks.pop() if len(marks) == 1 else None
-    of_class = [m for record in own if not is_house(record) and (m := primary_metric(record)) is not None]
+    of_class = [m for record in own if ranks(record) and (m := primary_metric(record)) is not None]
     scale = common_scale(of_class or metrics, mark, _PLOT_WIDTH, metrics)
     rows: list[Row] = []
     last_tier: int | None = None
@@ -186,14 +178,14 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
         tier = None if pd.isna(entry["tier"]) else int(entry["tier"])
         starts = tier is not None and last_tier is not None and tier != last_tier
         last_tier = last_tier if tier is None else tier
-        points = None if is_house(record) else earned(record)
+        points = earned(record) if ranks(record) else None
         worth = record.score.max_points if record.score is not None else None
         rows.append(
             Row(
                 name=display_name(record),
                 id=one_line(record.submission, 60),
-                href=_href(record.submission),
-                house=house_label(record),
+                href=_href(record.submission, record.role),
+                role=role_label(record),
                 rank=rank,
                 tier=tier,
                 tier_starts=starts,
@@ -204,21 +196,21 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
                 points=f"{points_text(points)} of {points_text(worth)}" if points is not None else "",
                 points_sort=points,
                 verdict=verdict(record),
-                flags=tuple(words(flag) for flag in entry["flags"]),
+                flags=flags(record),
                 reason="" if metric is not None else _reason(record),
                 samples=strip(record, results),
             )
         )
     ranked = tuple(row for row in rows if row.figure is not None)
     first = own[0]
-    metric_name = next((record.primary for record in own if primary_metric(record) is not None), None)
+    ranked_by = next((metric_title(r.primary or "", metric) for r in own if (metric := primary_metric(r))), "")
     unit = metrics[0].unit if metrics else ""
     version = f", metric version {metrics[0].version}" if metrics else ""
     return Table(
         anchor=f"table-{int(frame['table'].iloc[0])}-{slug(first.part)}",
-        title=titled(first.part) if words(first.part) != words(first.task) else titled(first.task),
-        subtitle=f"{words(first.task)}, protocol {first.protocol}{version}",
-        metric=words(metric_name) if metric_name else "",
+        title=part_title(first),
+        subtitle=f"{task_title(first)}, protocol {first.protocol}{version}",
+        metric=ranked_by,
         unit=unit_text(unit),
         better=metrics[0].better if metrics else "higher",
         mark=mark_text(mark, unit) if mark is not None else "",
@@ -249,8 +241,10 @@ def _total_cells(own: Sequence[Record | None]) -> tuple[TotalCell, ...]:
 
 def _totals(frame: pd.DataFrame, records: Sequence[Record]) -> Totals:
     indices = [index for row in frame["records"] for index in row]
-    # Two tasks may have a part of the same name; a column is one part of one task.
-    parts = sorted({(records[index].task, records[index].part) for index in indices})
+    # Two tasks may have a part of the same name; a column is one part of one task, in the order of the assignment.
+    columns: dict[tuple[str, str], Record] = {}
+    for record in sorted((records[index] for index in indices), key=lambda r: (r.order, r.task, r.part)):
+        columns.setdefault((record.task, record.part), record)
     rows: list[TotalRow] = []
     for row in frame.to_dict("records"):
         own = {(records[index].task, records[index].part): records[index] for index in row["records"]}
@@ -264,11 +258,11 @@ def _totals(frame: pd.DataFrame, records: Sequence[Record]) -> Totals:
                 of=points_text(row["max_points"]),
                 sort=points,
                 complete=bool(row["complete"]),
-                cells=_total_cells([own.get(part) for part in parts]),
+                cells=_total_cells([own.get(part) for part in columns]),
             )
         )
     return Totals(
-        tuple(titled(part) for _, part in parts),
+        tuple(part_title(record) for record in columns.values()),
         tuple(rows),
         points_text(max((float(value) for value in frame["max_points"]), default=0.0)),
         any(cell.bonus for row in rows for cell in row.cells),
@@ -276,7 +270,7 @@ def _totals(frame: pd.DataFrame, records: Sequence[Record]) -> Totals:
 
 
 def _tiles(records: Sequence[Record]) -> tuple[Tile, ...]:
-    own = [record for record in records if not is_house(record)]
+    own = [record for record in records if ranks(record)]
     kinds = [verdict(record).kind for record in own]
     submissions = len({record.submission for record in own})
     parts = len(own)
@@ -328,9 +322,11 @@ def _section(
         ("Device", distinct([record.device for record in own]), False),
         ("gradebench", distinct([record.versions.get("gradebench", "") for record in own]), False),
     ]
+    title, name = assignment_title(of_section), one_line(assignment, 60)
     return Section(
         anchor=f"section-{number}-{slug(assignment)}",
-        assignment=one_line(assignment, 60) or "(no assignment)",
+        assignment=title,
+        name=name if name != title else "",
         data=data_label(data),
         notice=data_notice(data),
         facts=tuple(fact for fact in facts if fact[1]),
@@ -338,7 +334,7 @@ def _section(
         tiles=_tiles([*own, *(r for r in of_section if r.earlier_of and r.status is not Status.SCORED)]),
         totals=tuple(_totals(group, records) for _, group in total.groupby("data_digest", sort=True)),
         tables=tuple(_table(group, records, results) for _, group in ranked.groupby("table", sort=True)),
-        learning=of_class(of_section, {record.submission: display_name(record) for record in of_section}),
+        learning=of_class(of_section, {r.submission: display_name(r) for r in of_section if ranks(r)}),
         not_isolated="NOT ISOLATED" in isolation,
     )
 
@@ -346,8 +342,8 @@ def _section(
 def index_view(records: Sequence[Record], results: Path) -> tuple[Section, ...]:
     """The sections of the index, MNIST first within each assignment. Pictures are read from `results`."""
     frame, total = leaderboard(records), totals(records)
-    # Nobody competes with the house for points.
-    total = total[~total["house"].astype(bool)]
+    # Nobody competes with baselines and reference models for points.
+    total = total[total["role"] == Role.STUDENT.value]
     keys: list[tuple[Any, Any]] = [(record.assignment, record.data) for record in records]
     sections: list[Section] = []
     for number, (assignment, data) in enumerate(sorted(set(keys), key=lambda key: (key[0], key[1] != "mnist", key[1]))):

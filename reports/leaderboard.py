@@ -1,4 +1,4 @@
-"""The leaderboard: which records may be compared, how they rank, and which of them the data can't tell apart."""
+"""The leaderboard: tables of records that may be compared, their ranks, and tiers that the data can tell apart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from harness.types import HOUSE, Metric, Record, Status, counted
+from harness.numbers import finite, interval
+from harness.types import Metric, Record, Role, Status, counted
 
 COLUMNS: dict[str, str] = {
     "table": "int64",
@@ -28,7 +29,7 @@ COLUMNS: dict[str, str] = {
     "better": "object",
     "submission": "object",
     "name": "object",
-    "house": "bool",
+    "role": "object",
     "earlier": "bool",
     "status": "object",
     "rank": "Int64",
@@ -47,17 +48,6 @@ _COMPARABLE = [*_BASE, "metric", "metric_version", "unit", "better", "data_diges
 _STATUS_ORDER = {Status.SCORED.value: 0, Status.FAILED.value: 1, Status.NOT_GRADABLE.value: 2}
 
 
-def finite(value: object) -> float | None:
-    """`value` as a float, or None where it is missing, no number, NaN or infinite."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
 def primary_metric(record: Record) -> Metric | None:
     """The metric that the record ranks by, or None: not scored, not named, or measured without a finite value."""
     if record.status is not Status.SCORED or record.primary is None:
@@ -71,15 +61,6 @@ def earned(record: Record) -> float | None:
     if record.score is None or primary_metric(record) is None:
         return None
     return finite(record.score.points)
-
-
-def interval(metric: Metric) -> tuple[float, float]:
-    """The metric's 95 % interval; the value itself where an end is missing. Its value must be finite."""
-    value = finite(metric.value)
-    if value is None:
-        raise ValueError("a metric without a value has no interval")
-    low, high = finite(metric.low), finite(metric.high)
-    return (min(value, value if low is None else low), max(value, value if high is None else high))
 
 
 def tiers(intervals: Sequence[tuple[float, float]]) -> list[int]:
@@ -123,7 +104,7 @@ def _row(index: int, record: Record) -> dict[str, Any]:
         "better": metric.better if metric is not None else None,
         "submission": record.submission,
         "name": record.name,
-        "house": record.submission.startswith(HOUSE),
+        "role": record.role.value,
         "earlier": bool(record.earlier_of),
         "status": record.status.value,
         "value": finite(metric.value) if metric is not None else None,
@@ -137,8 +118,20 @@ def _row(index: int, record: Record) -> dict[str, Any]:
     }
 
 
-def _assign_tables(rows: list[dict[str, Any]]) -> None:
-    """Give each row its "table": measured ones by what makes them comparable, the others beside their like."""
+def _orders(records: Sequence[Record]) -> dict[tuple[str, ...], int]:
+    """The place of each part in its assignment, by assignment, data, task and part."""
+    found: dict[tuple[str, ...], int] = {}
+    for record in records:
+        key = (record.assignment, record.data, record.task, record.part)
+        found[key] = min(record.order, found.get(key, record.order))
+    return found
+
+
+def _assign_tables(rows: list[dict[str, Any]], orders: dict[tuple[str, ...], int]) -> None:
+    """Number the rows' tables in the order of the assignment's parts.
+
+    Measured rows share one with those they may be compared with; the others join their like.
+    """
     sizes: dict[tuple[Hashable, ...], int] = {}
     for row in rows:
         if row["metric"] is not None:
@@ -164,7 +157,19 @@ def _assign_tables(rows: list[dict[str, Any]]) -> None:
 
     def order(key: tuple[Any, ...]) -> tuple[Any, ...]:
         assignment, data, task, part, protocol, metric, version, *rest = key
-        return (assignment, data != "mnist", data, task, part, -protocol, -(version or 0), str(metric), str(rest))
+        place = orders[assignment, data, task, part]
+        return (
+            assignment,
+            data != "mnist",
+            data,
+            place,
+            task,
+            part,
+            -protocol,
+            -(version or 0),
+            str(metric),
+            str(rest),
+        )
 
     numbers = {key: number for number, key in enumerate(sorted({row["_key"] for row in rows}, key=order))}
     for row in rows:
@@ -174,28 +179,28 @@ def _assign_tables(rows: list[dict[str, Any]]) -> None:
 def leaderboard(records: Sequence[Record]) -> pd.DataFrame:
     """Every record as one row, in the order in which a leaderboard shows them. Columns: `COLUMNS`.
 
-    - `table` numbers the tables, from 0. Records share one only if assignment, task, part, protocol, data (by name and
-      digest), judge and official cases (by digest), primary metric, unit and metric version are all the same. A record
-      without a measured primary metric joins the table that it doesn't contradict.
+    - `table` numbers the tables, from 0, in the order of the assignment's parts. Records share one only if assignment,
+      task, part, protocol, data (by name and digest), judge and official cases (by digest), primary metric, unit and
+      metric version are all the same. A record without a measured primary metric joins the table that it doesn't
+      contradict.
     - `rank`, from 1: place by the primary metric among the measured, equal values sharing a rank. `tier`: see `tiers`.
-      Both are missing for house rows, which stand at their place by value, for earlier states of a model, and for
-      whatever has no finite value: failed, not gradable, None, NaN. The last come last, with `points` and `value`
-      missing, never zero.
+      Both are missing for baselines and reference models, which stand at their place by value, for earlier states of a
+      model, and for whatever has no finite value: failed, not gradable, None, NaN. The last come last, with `points`
+      and `value` missing, never zero.
     - `record` is the index into `records`; `flags` a tuple of the names of the evidence that is flagged.
     """
     rows = [_row(index, record) for index, record in enumerate(records)]
-    _assign_tables(rows)
+    _assign_tables(rows, _orders(records))
     # As objects: a name may hold what pandas' own strings can't, such as a lone surrogate.
     frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object).astype(COLUMNS)
     sign = frame["better"].map({"higher": -1.0, "lower": 1.0})
     frame["_value"] = frame["value"] * sign.astype("float64")
     frame["_status"] = frame["status"].map(_STATUS_ORDER)
     frame["_unmeasured"] = frame["value"].isna()
-    frame = frame.sort_values(
-        ["table", "_unmeasured", "_value", "_status", "house", "submission", "record"], kind="stable"
-    )
-    frame = frame.reset_index(drop=True)
-    ranked = frame[~frame["_unmeasured"] & ~frame["house"] & ~frame["earlier"]]
+    frame["_beside"] = frame["role"] != Role.STUDENT.value
+    keys = ["table", "_unmeasured", "_value", "_status", "_beside", "role", "submission", "record"]
+    frame = frame.sort_values(keys, kind="stable").reset_index(drop=True)
+    ranked = frame[~frame["_unmeasured"] & ~frame["_beside"] & ~frame["earlier"]]
     for _, group in ranked.groupby("table"):
         frame.loc[group.index, "rank"] = group["_value"].rank(method="min").astype("int64").astype("Int64")
         bounds = list(zip(group["low"].tolist(), group["high"].tolist(), strict=True))
@@ -204,23 +209,23 @@ def leaderboard(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def totals(records: Sequence[Record]) -> pd.DataFrame:
-    """Points over all parts, one row for each (assignment, data, data digest, submission), in the order shown.
+    """Points over all parts, one row for each (assignment, data, data digest, role, submission), in the order shown.
 
-    Columns: those four, `name`, `house`, `points`, `max_points`, `scored`, `failed`, `not_gradable` (counts of parts),
+    Columns: those five, `name`, `points`, `max_points`, `scored`, `failed`, `not_gradable` (counts of parts),
     `passed` (all parts are), `complete` (no part is without a verdict), `records` (a tuple of indices, by part).
     Earlier states of a model are left out: they are worth nothing. `points` sums what the rubric gave to the parts that
     were measured, and is missing where none was; `max_points` sums the best that the parts handed in can earn, a bonus
     apart. Of alternative parts the best one counts. Where a part was graded more than once, the newest protocol, then
     the newest grading counts. A total is never ranked; totals that are not complete come after those that are.
     """
-    newest: dict[tuple[str, str, str, str, str, str], int] = {}
+    newest: dict[tuple[str, str, str, str, str, str, str], int] = {}
     worth: dict[tuple[str, str, str], float] = {}
     choices: dict[tuple[str, str, str], str] = {}
     for index, record in enumerate(records):
         if record.earlier_of:
             continue
         digest = record.digests.get("data", "")
-        key = (record.assignment, record.data, digest, record.submission, record.task, record.part)
+        key = (record.assignment, record.data, digest, record.role.value, record.submission, record.task, record.part)
         held = newest.get(key)
         if held is None or (record.protocol, record.graded_at) >= (records[held].protocol, records[held].graded_at):
             newest[key] = index
@@ -235,14 +240,14 @@ def totals(records: Sequence[Record]) -> pd.DataFrame:
     for key in newest:
         if key[2]:
             usual.setdefault(key[:2], Counter())[key[2]] += 1
-    own_digest = {(*key[:2], key[3]): key[2] for key in sorted(newest) if key[2]}
+    own_digest = {(*key[:2], *key[3:5]): key[2] for key in sorted(newest) if key[2]}
     for key in sorted(newest):
         common = usual.get(key[:2])
         fallback = min(common.items(), key=lambda item: (-item[1], item[0]))[0] if common else ""
-        digest = key[2] or own_digest.get((*key[:2], key[3]), fallback)
-        grouped.setdefault((key[0], key[1], digest, key[3]), []).append(newest[key])
+        digest = key[2] or own_digest.get((*key[:2], *key[3:5]), fallback)
+        grouped.setdefault((*key[:2], digest, *key[3:5]), []).append(newest[key])
     rows: list[dict[str, Any]] = []
-    for (assignment, data, digest, submission), indices in grouped.items():
+    for (assignment, data, digest, role, submission), indices in grouped.items():
         own = [records[index] for index in indices]
         points = counted([r.score for r in own if r.score is not None and earned(r) is not None])
         most: dict[Hashable, float] = {}
@@ -255,9 +260,9 @@ def totals(records: Sequence[Record]) -> pd.DataFrame:
                 "assignment": assignment,
                 "data": data,
                 "data_digest": digest,
+                "role": role,
                 "submission": submission,
                 "name": own[-1].name,
-                "house": submission.startswith(HOUSE),
                 "points": sum(points) if points else None,
                 "max_points": sum(most.values()),
                 "scored": states.count(Status.SCORED),
@@ -272,9 +277,9 @@ def totals(records: Sequence[Record]) -> pd.DataFrame:
         "assignment",
         "data",
         "data_digest",
+        "role",
         "submission",
         "name",
-        "house",
         "points",
         "max_points",
         "scored",
@@ -287,6 +292,7 @@ def totals(records: Sequence[Record]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=columns, dtype=object)
     frame["points"] = frame["points"].astype("float64")
     frame["_points"] = -frame["points"]
-    keys = ["assignment", "data", "data_digest", "complete", "_points", "submission"]
-    frame = frame.sort_values(keys, ascending=[True, True, True, False, True, True], kind="stable", na_position="last")
+    keys = ["assignment", "data", "data_digest", "complete", "_points", "submission", "role"]
+    ascending = [True, True, True, False, True, True, True]
+    frame = frame.sort_values(keys, ascending=ascending, kind="stable", na_position="last")
     return frame[columns].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""What the page of one submission shows: a verdict a part, evidence, pictures, and a receipt to repeat it by."""
+"""The page of one submission: a verdict a part, evidence, figures, and a receipt to repeat it by."""
 
 from __future__ import annotations
 
@@ -7,28 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.numbers import finite, interval_text, number_text, points_text, unit_text
+from harness.text import capitalised, many_lines, one_line, spoken
 from harness.types import Evidence, Failure, Record, Status
-from reports.cleaning import many_lines, one_line
-from reports.common import Verdict, data_label, data_notice, house_label, is_house, slug, titled, verdict, words
-from reports.figures import (
+from reports.common import Verdict, data_label, data_notice, ranks, role_label, slug, verdict
+from reports.drawing import Drawings, draw
+from reports.index import display_name
+from reports.leaderboard import primary_metric
+from reports.learning import Learning, after, of_submission
+from reports.plots import (
     IntervalFigure,
     RangeFigure,
     Tick,
     axis,
     common_scale,
     interval_figure,
-    interval_text,
-    number_text,
-    points_text,
     range_figure,
     range_text,
-    unit_text,
 )
-from reports.galleries import Gallery, Shown, galleries, single
-from reports.index import display_name
-from reports.leaderboard import finite, primary_metric
-from reports.learning import Learning, after, of_submission
-from reports.tables import Tables, draw
+from reports.titles import assignment_title, evidence_title, flags, gate_title, metric_title, part_title, task_title
 
 _HERO_WIDTH = 360.0
 
@@ -83,7 +80,7 @@ class EvidenceRow:
 
 @dataclass(frozen=True)
 class FailureView:
-    """Why there is no score, and what to do."""
+    """The reason for a missing score, and advice."""
 
     title: str
     message: str
@@ -100,9 +97,10 @@ class Part:
     title: str
     subtitle: str
     notice: str
-    house: bool
+    role: str
+    """Baseline or reference; empty for a student's entry."""
     earlier: bool
-    """Whether this is an earlier state of another part's model."""
+    """True for an earlier state of another part's model."""
     verdict: Verdict
     points: str
     of: str
@@ -117,9 +115,7 @@ class Part:
     metrics: tuple[MetricRow, ...]
     evidence: tuple[EvidenceRow, ...]
     gates: tuple[tuple[str, bool], ...]
-    pictures: tuple[Shown, ...]
-    galleries: tuple[Gallery, ...]
-    tables: Tables
+    drawings: Drawings
     failure: FailureView | None
     notes: tuple[str, ...]
     digests: tuple[tuple[str, str], ...]
@@ -136,8 +132,8 @@ class SubmissionView:
 
     name: str
     id: str
-    house: str
-    """What a house row is called; empty for a submission."""
+    role: str
+    """Baseline or reference; empty for a student's submission."""
     notices: tuple[str, ...]
     learning: tuple[Learning, ...]
     parts: tuple[Part, ...]
@@ -145,7 +141,7 @@ class SubmissionView:
 
 def _evidence(evidence: Evidence) -> EvidenceRow:
     return EvidenceRow(
-        titled(evidence.name),
+        capitalised(evidence_title(evidence)),
         evidence.flag,
         number_text(evidence.value),
         range_text(evidence.low, evidence.high),
@@ -161,10 +157,10 @@ def _failure(failure: Failure) -> FailureView:
         fallback = _ADVICE_BY_STAGE.get(failure.stage, "Correct what the message names and check the submission again.")
         advice = _ADVICE_BY_KIND.get(failure.kind, fallback)
     return FailureView(
-        titled(failure.kind) or "Failed",
+        capitalised(spoken(failure.kind)) or "Failed",
         one_line(failure.message, 2000) or "No reason was recorded.",
         advice,
-        words(failure.stage),
+        spoken(failure.stage),
         many_lines(failure.detail),
     )
 
@@ -173,8 +169,8 @@ def regrade_command(record: Record) -> str:
     """A shell command that grades the submission again as it was; every value from the record is quoted."""
     options = [
         f"--assignment={one_line(record.assignment, 120)}",
-        # House rows are graded beside a class, not by their names.
-        *([] if is_house(record) else [f"--only={one_line(record.submission, 120)}"]),
+        # Baselines and reference models are graded beside a class, not by their names.
+        *([f"--only={one_line(record.submission, 120)}"] if ranks(record) else []),
         f"--task={one_line(record.task, 120)}",
         f"--seed={record.seed}",
         "--fresh",
@@ -183,9 +179,9 @@ def regrade_command(record: Record) -> str:
 
 
 def _title(record: Record) -> str:
-    if record.earlier_of and record.epochs is not None:
-        return f"{titled(record.earlier_of)}, {after(record.epochs)}"
-    return titled(record.part)
+    if record.earlier_of and record.epochs is not None and not record.part_title:
+        return f"{capitalised(spoken(record.earlier_of))}, {after(record.epochs)}"
+    return part_title(record)
 
 
 def _better(better: str) -> str:
@@ -201,28 +197,29 @@ def _part(number: int, record: Record, results: Path) -> Part:
     if not headline.endswith("%") and "\u202f" in headline:
         headline, headline_unit = headline.split("\u202f", 1)
     scored = record.score if record.status is not Status.NOT_GRADABLE else None
-    task = words(record.task)
+    title, task = _title(record), task_title(record)
+    assignment, name = assignment_title([record]), one_line(record.assignment, 60)
     return Part(
         anchor=f"part-{number}-{slug(record.part)}",
-        title=_title(record),
-        subtitle=task if words(record.part) != task else "",
+        title=title,
+        subtitle=task if title != task else "",
         notice=data_notice(record.data),
-        house=is_house(record),
+        role=role_label(record),
         earlier=bool(record.earlier_of),
         verdict=verdict(record),
         points=points_text(scored.points) if scored is not None and metric is not None else "",
         of=points_text(scored.max_points) if scored is not None else "",
         explanation=one_line(scored.explanation, 600) if scored is not None else "",
-        flags=tuple(words(evidence.name) for evidence in record.evidence if evidence.flag),
+        flags=flags(record),
         headline=headline,
-        headline_name=titled(record.primary or ""),
+        headline_name=capitalised(metric_title(record.primary or "", metric)),
         headline_unit=headline_unit,
         headline_interval=interval_text(metric) if metric is not None else "",
         figure=interval_figure(metric, mark, scale) if metric is not None else None,
         ticks=axis(scale, mark, metric.unit if metric is not None else ""),
         metrics=tuple(
             MetricRow(
-                titled(name),
+                capitalised(metric_title(name, own)),
                 unit_text(own.unit),
                 number_text(own.value, own.unit),
                 interval_text(own),
@@ -235,18 +232,18 @@ def _part(number: int, record: Record, results: Path) -> Part:
         ),
         evidence=tuple(_evidence(one) for one in record.evidence),
         gates=tuple(
-            (titled(name), holds)
-            for name, holds in sorted(record.gates.items())
+            (capitalised(gate_title(name, gate)), gate.holds)
+            for name, gate in sorted(record.gates.items())
             if name not in {evidence.name for evidence in record.evidence}
         ),
-        pictures=single(record, results),
-        galleries=galleries(record, results),
-        tables=draw(record),
+        drawings=draw(record, results),
         failure=_failure(record.failure) if record.failure is not None else None,
         notes=tuple(one_line(note, 600) for note in record.notes),
-        digests=tuple((titled(of), one_line(digest, 200)) for of, digest in sorted(record.digests.items())),
+        digests=tuple(
+            (capitalised(spoken(of)), one_line(digest, 200)) for of, digest in sorted(record.digests.items())
+        ),
         facts=(
-            ("Assignment", one_line(record.assignment, 120)),
+            ("Assignment", assignment if assignment == name else f"{assignment} ({name})"),
             ("Task", f"{one_line(record.task, 80)}, protocol {record.protocol}"),
             (
                 "Handed in as",
@@ -263,7 +260,7 @@ def _part(number: int, record: Record, results: Path) -> Part:
             (one_line(name, 60), one_line(version, 60)) for name, version in sorted(record.versions.items())
         ),
         timings=tuple(
-            (titled(stage), "—" if finite(seconds) is None else f"{seconds:.2f}\u202fs")
+            (capitalised(spoken(stage)), "—" if finite(seconds) is None else f"{seconds:.2f}\u202fs")
             for stage, seconds in sorted(record.timings.items())
         ),
         command=regrade_command(record),
@@ -272,13 +269,15 @@ def _part(number: int, record: Record, results: Path) -> Part:
 
 
 def submission_view(records: Sequence[Record], results: Path) -> SubmissionView:
-    """The page of one submission from its records (at least one), in the order of assignment, data, task and part."""
-    ordered = sorted(records, key=lambda r: (r.assignment, r.data != "mnist", r.data, r.task, r.part, -r.protocol))
+    """The page of one submission from its records (at least one), parts in the order of the assignment."""
+    ordered = sorted(
+        records, key=lambda r: (r.assignment, r.data != "mnist", r.data, r.order, r.task, r.part, -r.protocol)
+    )
     notices = sorted({data_notice(record.data) for record in ordered} - {""})
     return SubmissionView(
         name=display_name(ordered[0]),
         id=one_line(ordered[0].submission, 120),
-        house=house_label(ordered[0]),
+        role=role_label(ordered[0]),
         notices=tuple(notices),
         learning=of_submission(ordered),
         parts=tuple(_part(number, record, results) for number, record in enumerate(ordered, start=1)),

@@ -13,8 +13,6 @@ MAX_BYTES = 4 * 2**20
 MAX_SIDE = 4096
 _PNG = b"\x89PNG\r\n\x1a\n"
 _THUMBNAIL_WIDTH = 320
-TOP_FIFTH = (0.0, 0.2)
-"""Of the height: two rows of a 10 × 10 grid, enough to see a model that repeats itself."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def embed(results: Path, file: str) -> Picture | None:
     return None if image is None else _embedded(image.convert("L"))
 
 
-def thumbnail(results: Path, file: str, part: tuple[float, float] = TOP_FIFTH) -> Picture | None:
+def thumbnail(results: Path, file: str, part: tuple[float, float]) -> Picture | None:
     """A strip of the PNG, at most 320 pixels wide, in 16 gray levels. None if it can't be shown safely.
 
     `part`: where the strip begins and ends, as shares of the height.

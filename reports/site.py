@@ -11,8 +11,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness.files import write_atomically
-from harness.types import Record
-from reports.cleaning import finalize
+from harness.text import capitalised, cleaned
+from harness.types import Record, Role
 from reports.common import page_name
 from reports.index import PAGES, index_view
 from reports.page import submission_view
@@ -24,7 +24,7 @@ _PAGE_NAME = re.compile(r"[a-z0-9-]+-[0-9a-f]{12}\.html")
 
 def environment() -> Environment:
     """Jinja2 with autoescape on for every template whatever its name, and undefined names as errors."""
-    return Environment(
+    jinja = Environment(
         loader=FileSystemLoader(TEMPLATES, encoding="utf-8"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -32,6 +32,18 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    jinja.filters["capitalised"] = capitalised
+    return jinja
+
+
+def finalize(value: object) -> object:
+    """Clean a value that a template prints: the last net, whatever was cleaned before.
+
+    Line breaks survive, for preformatted text; markup that jinja2 itself made (a macro's) is left alone.
+    """
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        return "\n".join(cleaned(line) for line in value.split("\n"))
+    return value
 
 
 def _hash(text: str) -> str:
@@ -41,8 +53,8 @@ def _hash(text: str) -> str:
 def content_security_policy(jinja: Environment) -> str:
     """Forbids everything but our one style sheet and script, by their hashes, and pictures as data URIs.
 
-    No style attributes, no event handlers, no frames, no forms, no connections: what a name might smuggle past the
-    escaping would still neither run nor fetch.
+    No style attributes, no event handlers, no frames, no forms, no connections: anything that a name smuggled past
+    the escaping would still neither run nor fetch.
     """
     style = _hash(jinja.get_template("_style.html.j2").render())
     script = _hash(jinja.get_template("_script.html.j2").render())
@@ -73,19 +85,20 @@ def render(
     """
     jinja = environment()
     policy = content_security_policy(jinja)
-    by_submission: dict[str, list[Record]] = {}
+    by_submission: dict[tuple[Role, str], list[Record]] = {}
     for record in sorted(
         records, key=lambda r: (r.submission, r.assignment, r.data, r.task, r.part, r.protocol, r.graded_at)
     ):
-        by_submission.setdefault(record.submission, []).append(record)
+        by_submission.setdefault((record.role, record.submission), []).append(record)
     ordered = [record for own in by_submission.values() for record in own]
     total = len(by_submission) + 1
     template = jinja.get_template("submission.html.j2")
     kept: set[str] = set()
-    for done, (submission, own) in enumerate(by_submission.items(), start=1):
+    for done, ((role, submission), own) in enumerate(by_submission.items(), start=1):
         page = template.render(view=submission_view(own, results), policy=policy, home="../index.html")
-        kept.add(page_name(submission))
-        write_atomically(site / PAGES / page_name(submission), page.encode("utf-8"))
+        name = page_name(submission, role)
+        kept.add(name)
+        write_atomically(site / PAGES / name, page.encode("utf-8"))
         if on_page is not None:
             on_page(done, total)
     index = site / "index.html"

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from harness.types import Evidence, Failure, Metric, Record, Score, Status
+from harness.types import Evidence, Failure, Figure, Gate, Metric, Record, Role, Score, Status
 
 GATE = [0.17, 0.08, 0.17, 0.15, 0.14, 0.16, 0.15, 0.13, 0.15, 0.13]
 REAL = [0.1735, 0.0919, 0.1819, 0.1650, 0.1582, 0.1730, 0.1611, 0.1468, 0.1652, 0.1448]
@@ -53,6 +53,27 @@ def confusion(accuracy: float, seed: int) -> list[list[int]]:
     return [[int(value) for value in row] for row in matrix]
 
 
+def samples(file: str) -> Figure:
+    """The picture of a record's samples."""
+    digits = tuple(map(str, range(10)))
+    return Figure(
+        "samples", "picture", "Samples", {}, "One column a digit.", columns=digits, strip=(0.0, 0.2), file=file
+    )
+
+
+def diversity_figure(values: list[float]) -> Figure:
+    """Bars with a gate and what real data give."""
+    data = {"values": values, "gate": GATE, "real": REAL}
+    caption = "One row a class. The value must exceed its gate."
+    return Figure("diversity", "bars", "Diversity", data, caption, x="class", unit="gray value")
+
+
+def cgan(record: Record) -> Record:
+    """The same record as one of the part cgan, without pictures of its own."""
+    title = "Conditional generative adversarial network"
+    return replace(record, part="cgan", model="cgan", part_title=title, model_title="Conditional GAN", order=1)
+
+
 def scored(submission: str, name: str, accuracy: float, **changes: Any) -> Record:
     """A record of conditional generation with a score, complete in every field."""
     matrix = confusion(accuracy, seed=len(submission) + round(1e4 * accuracy))
@@ -64,6 +85,7 @@ def scored(submission: str, name: str, accuracy: float, **changes: Any) -> Recor
     record = Record(
         submission=submission,
         name=name,
+        role=Role.STUDENT,
         part="cvae",
         task="conditional-generation",
         kind="weights",
@@ -82,9 +104,9 @@ def scored(submission: str, name: str, accuracy: float, **changes: Any) -> Recor
         ),
         primary="accuracy",
         metrics={
-            "accuracy": Metric(hits / 10_000, "share", "higher", 10_000, low, high),
-            "diversity": Metric(float(np.mean(diversity)), "std", "higher", 10_000),
-            "milliseconds": Metric(41.7, "ms", "lower", 9, 40.9, 43.0),
+            "accuracy": Metric(hits / 10_000, "share", "higher", 10_000, low, high, title="accuracy"),
+            "diversity": Metric(float(np.mean(diversity)), "std", "higher", 10_000, title="diversity"),
+            "milliseconds": Metric(41.7, "ms", "lower", 9, 40.9, 43.0, title="milliseconds"),
         },
         evidence=(
             Evidence(
@@ -94,22 +116,43 @@ def scored(submission: str, name: str, accuracy: float, **changes: Any) -> Recor
                 0.151,
                 0.168,
                 "Samples of one digit vary as much as real test digits do.",
+                "mode collapse",
             ),
             Evidence(
-                "copied-training-images", False, 0.004, None, 0.02, "Few samples are near copies of training images."
+                "copied-training-images",
+                False,
+                0.004,
+                None,
+                0.02,
+                "Few samples are near copies of training images.",
+                "copied training images",
             ),
         ),
-        gates={"diversity": True},
-        tables={
-            "confusion": matrix,
-            "per-class accuracy": [matrix[digit][digit] / 1000 for digit in range(10)],
-            "diversity": diversity,
-            "diversity gate": GATE,
-            "diversity real": REAL,
-        },
-        pictures={"samples": f"{submission}/cvae-samples.png"},
+        gates={"diversity": Gate(True, "diversity")},
+        figures=(
+            samples(f"{submission}/cvae-samples.png"),
+            Figure(
+                "confusion",
+                "matrix",
+                "Confusion",
+                {"counts": matrix},
+                "Rows: what was asked for. Columns: what the judge saw. Shaded by share of the row.",
+                y="asked",
+            ),
+            Figure(
+                "per-class-accuracy",
+                "bars",
+                "Per-class accuracy",
+                {"values": [matrix[digit][digit] / 1000 for digit in range(10)]},
+                "One row a class.",
+                x="class",
+                unit="share",
+            ),
+            diversity_figure(diversity),
+        ),
         data="mnist",
         seed=0,
+        keys={"ask": "1a" * 32, "mark": "2b" * 32, "score": "3c" * 32},
         digests={
             "data": "5f" * 32,
             "judge": "a7c1" * 16,
@@ -121,6 +164,10 @@ def scored(submission: str, name: str, accuracy: float, **changes: Any) -> Recor
         isolation="full",
         timings={"intake": 0.02, "sampling": 1.31, "judging": 2.84},
         notes=(),
+        assignment_title="Deep Learning, homework 3: deep generative models",
+        part_title="Conditional variational autoencoder",
+        task_title="Conditional generation",
+        model_title="Conditional VAE",
         graded_at="2026-03-02T10:15:00Z",
     )
     return replace(record, **changes)
@@ -137,8 +184,7 @@ def unscored(submission: str, name: str, failure: Failure, **changes: Any) -> Re
         "metrics": {},
         "evidence": (),
         "gates": {},
-        "tables": {},
-        "pictures": {},
+        "figures": (),
         "digests": {"data": "5f" * 32, "checkpoint": "c0ffee" + "00" * 29},
     }
     return replace(base, **{**given, **changes})
@@ -158,37 +204,38 @@ def a_class(results: Path, data: str = "mnist") -> list[Record]:
                 0.151,
                 0.168,
                 "Samples of one digit hardly differ from each other: the model writes one picture a digit.",
+                "mode collapse",
             ),
             *collapsed.evidence[1:],
         ),
-        gates={"diversity": False},
-        tables={**collapsed.tables, "diversity": flat},
+        gates={"diversity": Gate(False, "diversity")},
+        figures=(*collapsed.figures[:-1], diversity_figure(flat)),
     )
-    rgan = scored("s1001", "Team Gauss", 0.9951, part="cgan", model="cgan")
+    rgan = cgan(scored("s1001", "Team Gauss", 0.9951))
     records = [
-        scored("house-cvae", "Reference cVAE", 0.9972),
+        scored("cvae", "Reference cVAE", 0.9972, role=Role.REFERENCE),
         scored(
             "s1001",
             "Team Gauss",
             0.9962,
             notes=("The checkpoint is a whole pickled module; its weights were read, nothing was run.",),
         ),
-        replace(rgan, pictures={"samples": "s1001/cgan-samples.png"}),
+        replace(rgan, figures=(samples("s1001/cgan-samples.png"), *rgan.figures[1:])),
         scored("s1002", "Bayes & Söhne", 0.9948),
         scored("s1008", "Latent Lovers", 0.9871),
         collapsed,
         scored("s1004", "Kullback und die Leiblers", 0.9604),
-        unscored(
-            "s1004",
-            "Kullback und die Leiblers",
-            Failure(
-                "answers",
-                "not-finite",
-                "sample returned 784,000 values that are not finite (NaN) for labels 3 and 8; "
-                "every pixel must lie in [0, 1].",
-            ),
-            part="cgan",
-            model="cgan",
+        cgan(
+            unscored(
+                "s1004",
+                "Kullback und die Leiblers",
+                Failure(
+                    "answers",
+                    "not-finite",
+                    "sample returned 784,000 values that are not finite (NaN) for labels 3 and 8; "
+                    "every pixel must lie in [0, 1].",
+                ),
+            )
         ),
         scored("s1009", "Nocturne", 0.6212),
         unscored(
@@ -227,7 +274,7 @@ def a_class(results: Path, data: str = "mnist") -> list[Record]:
         ),
     ]
     for index, record in enumerate(records):
-        for file in record.pictures.values():
+        for file in (figure.file for figure in record.figures if figure.file):
             sample_grid(
                 results / file,
                 seed=index,

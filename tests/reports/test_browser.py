@@ -111,7 +111,7 @@ def test_sorting_by_click(site: Path, tmp_path: Path) -> None:
     ]
     assert down == "descending:" + "|".join(names)
     assert up == "ascending:" + "|".join(reversed(names))
-    # The house row has no rank and so comes last.
+    # The reference model has no rank and so comes last.
     assert rank == "rank:" + "|".join([n for n in names if n != "Reference cVAE"] + ["Reference cVAE"])
 
 

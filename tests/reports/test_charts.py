@@ -26,7 +26,9 @@ def test_ticks_are_round_and_inside(low: float, high: float, wanted: int, ticks:
 
 
 def test_areas_of_a_histogram_are_as_its_counts() -> None:
-    drawn = histogram([1, 3, 0, 2], [0.0, 0.1, 0.2, 0.3, 0.4], mean=0.2, width=448.0, height=200.0)
+    drawn = histogram(
+        [1, 3, 0, 2], [0.0, 0.1, 0.2, 0.3, 0.4], 0.2, "error", "images", "squared gray value", width=448.0, height=200.0
+    )
     assert drawn is not None
     heights = [column.height for column in drawn.columns]
     # Coordinates are rounded to tenths of a pixel.
@@ -38,7 +40,7 @@ def test_areas_of_a_histogram_are_as_its_counts() -> None:
     assert [column.x for column in drawn.columns] == [40.0, 140.0, 240.0, 340.0]
     assert drawn.mean == 240.0
     assert drawn.mean_text == "mean 0.2000"
-    assert "6 images" in drawn.label
+    assert "6 images by error" in drawn.label
     assert "most of them, 3, between 0.1 and 0.2" in drawn.label
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from harness.types import Failure, Metric, Record, Score, Status
+from harness.types import Failure, Metric, Record, Role, Score, Status
 from reports.leaderboard import leaderboard, primary_metric, tiers, totals
 from tests.reports.examples import scored, unscored
 
@@ -48,12 +48,13 @@ def test_ranks_tiers_and_order() -> None:
         entry("a", 0.990, 0.985, 0.995),
         entry("c", 0.985, 0.980, 0.990),
         entry("b", 0.985, 0.980, 0.990),
-        entry("house-x", 0.999, 0.998, 1.0),
+        entry("x", 0.999, 0.998, 1.0, role=Role.REFERENCE),
     ]
     frame = leaderboard(records)
-    assert list(frame["submission"]) == ["house-x", "a", "b", "c", "d"]
+    assert list(frame["submission"]) == ["x", "a", "b", "c", "d"]
+    assert list(frame["role"]) == ["reference", *["student"] * 4]
     assert [None if pd.isna(rank) else rank for rank in frame["rank"]] == [None, 1, 2, 2, 4]
-    # The house row, though clear of all, neither leads a tier nor moves a rank.
+    # The reference model, though clear of all, neither leads a tier nor moves a rank.
     assert [None if pd.isna(tier) else tier for tier in frame["tier"]] == [None, 1, 1, 1, 2]
     assert list(frame["record"]) == [4, 1, 3, 2, 0]
 
@@ -164,3 +165,19 @@ def test_a_record_without_a_data_digest_joins_the_others() -> None:
 def test_no_records() -> None:
     assert len(leaderboard([])) == 0
     assert len(totals([])) == 0
+
+
+def test_tables_stand_in_the_order_of_the_assignments_parts() -> None:
+    parts = [("zeta", 0), ("alpha", 1), ("mu", 2)]
+    records = [entry("a", 0.9, part=part, order=order) for part, order in reversed(parts)]
+    # One record of an older assignment, that knew another order, splits no table.
+    records.append(entry("b", 0.8, part="alpha", order=7))
+    frame = leaderboard(records)
+    assert list(dict.fromkeys(frame["part"])) == ["zeta", "alpha", "mu"]
+    assert frame["table"].nunique() == 3
+
+
+def test_a_student_and_a_reference_of_one_id_are_summed_apart() -> None:
+    frame = totals([entry("x", 0.99), entry("x", 0.99, part="cgan", role=Role.REFERENCE)])
+    assert list(frame["role"]) == ["reference", "student"]
+    assert list(frame["points"]) == [20.0, 20.0]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import summary
-from harness.types import HOUSE, Failure, Metric, Record, Score, Status
+from harness.types import Failure, Metric, Record, Role, Score, Status
 from reports.curves import Curve, curves
 from reports.leaderboard import leaderboard, totals
 from reports.learning import of_class, of_submission
@@ -25,18 +25,22 @@ def _after(epochs: int, nats: float, submission: str = "gauss", **changes: objec
         "Team Gauss",
         0.99,
         part=f"pixel-prediction{f'-{epochs}' if earlier else ''}",
+        part_title="Prediction of pixels" if not earlier else f"Prediction of pixels, epoch {epochs}",
         task="next-pixel",
+        task_title="Next pixel",
         model="pixel-lstm",
+        model_title="pixel LSTM",
         primary="cross_entropy",
         metrics={
-            "cross_entropy": Metric(nats, "nats/pixel", "lower", 10_000, nats - 0.001, nats + 0.001),
-            "accuracy": Metric(1 - nats / 2, "share", "higher", 10_000),
+            "cross_entropy": Metric(
+                nats, "nats/pixel", "lower", 10_000, nats - 0.001, nats + 0.001, title="cross-entropy"
+            ),
+            "accuracy": Metric(1 - nats / 2, "share", "higher", 10_000, title="accuracy"),
         },
         score=Score(0.0 if earlier else 15.0, 0.0 if earlier else 15.0, True, ""),
         evidence=(),
         gates={},
-        tables={},
-        pictures={},
+        figures=(),
         epochs=epochs,
         earlier_of=earlier,
     )
@@ -48,7 +52,7 @@ CLASS = [_after(0, 0.69), _after(1, 0.148), _after(5, 0.1136)]
 
 def test_a_submission_is_summed_up_by_epochs() -> None:
     (own,) = of_submission([CLASS[2], CLASS[0], CLASS[1]])
-    assert own.title == "Pixel prediction"
+    assert own.title == "Prediction of pixels"
     assert own.epochs == ("before training", "after 1 epoch", "after 5 epochs")
     assert [row.name for row in own.rows] == ["Cross-entropy", "Accuracy"]
     cells = [[cell.text.split("\u202f")[0] for cell in row.cells if cell is not None] for row in own.rows]
@@ -97,14 +101,16 @@ def test_one_state_alone_is_no_curve() -> None:
     assert of_submission([replace(record, epochs=None) for record in CLASS]) == ()
 
 
-def test_the_reference_model_is_one_curve_of_several_house_rows() -> None:
-    house = [
-        replace(_after(n, nats), submission=f"{HOUSE}pixel-lstm-{n}", part="pixel-prediction", earlier_of="")
+def test_the_states_of_a_reference_model_are_one_curve() -> None:
+    references = [
+        replace(
+            _after(n, nats), submission=f"pixel-lstm-{n}", role=Role.REFERENCE, part="pixel-prediction", earlier_of=""
+        )
         for n, nats in ((0, 0.4666), (1, 0.1366), (5, 0.1094))
     ]
-    (figure,) = of_class([*house, *CLASS[1:]], {"gauss": "Team Gauss"})
+    (figure,) = of_class([*references, *CLASS[1:]], {"gauss": "Team Gauss"})
     assert figure.epochs == ("before training", "after 1 epoch", "after 5 epochs")
-    assert [(row.name, row.house) for row in figure.rows] == [("Team Gauss", False), ("Pixel LSTM", True)]
+    assert [(row.name, row.reference) for row in figure.rows] == [("Team Gauss", False), ("Pixel LSTM", True)]
     assert figure.rows[0].cells[0] is None
     assert figure.chart is not None
     assert [curve.kind for curve in figure.chart.curves] == ["class", "reference-0"]
@@ -114,11 +120,11 @@ def test_the_reference_model_is_one_curve_of_several_house_rows() -> None:
 def test_earlier_models_are_on_the_curve_and_in_no_ranking(tmp_path: Path) -> None:
     index = render(CLASS, tmp_path / "results", tmp_path / "site").read_text(encoding="utf-8")
     assert index.count('<table class="board stack"') == 1
-    assert "Pixel prediction: learning curves" in index
+    assert "Prediction of pixels: learning curves" in index
     totals = index.split('<table class="totals')[1].split("</table>")[0]
     assert len(re.findall(r"<th role=\"columnheader\"", totals)) == 3  # submission, the one part, total
     (page,) = (tmp_path / "site" / "submissions").glob("gauss-*.html")
-    assert "Pixel prediction: how it learns" in page.read_text(encoding="utf-8")
+    assert "Prediction of pixels: how it learns" in page.read_text(encoding="utf-8")
 
 
 def test_names_at_the_ends_never_cover_each_other() -> None:

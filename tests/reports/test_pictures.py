@@ -40,8 +40,8 @@ def test_embedded_pixels_are_the_files(results: Path) -> None:
     assert (pixels[:, 7] == np.arange(100)).all()
 
 
-def test_thumbnail_is_the_top_fifth(results: Path) -> None:
-    picture = thumbnail(results, "good.png")
+def test_a_thumbnail_is_a_strip(results: Path) -> None:
+    picture = thumbnail(results, "good.png", (0.0, 0.2))
     assert picture is not None
     assert (picture.width, picture.height) == (40, 20)
 
@@ -66,7 +66,7 @@ def test_thumbnail_is_the_top_fifth(results: Path) -> None:
 )
 def test_anything_else_is_not_shown(results: Path, file: str) -> None:
     assert embed(results, file) is None
-    assert thumbnail(results, file) is None
+    assert thumbnail(results, file, (0.0, 0.2)) is None
 
 
 def test_absolute_paths_are_refused(results: Path) -> None:

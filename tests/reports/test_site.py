@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
-from harness.types import Evidence, Failure, Metric, Record, Score
+from harness.types import Evidence, Failure, Figure, Gate, Metric, Record, Role, Score
 from reports.common import page_name
 from reports.page import regrade_command
-from reports.site import TEMPLATES, environment, render
-from tests.reports.examples import a_class, scored, unscored
+from reports.site import TEMPLATES, environment, finalize, render
+from tests.reports.examples import a_class, samples, scored, unscored
 
 HOSTILE = [
     "<script>window.pwned=1</script>",
@@ -157,23 +157,46 @@ class Page(HTMLParser):
 
 def hostile_records(text: str, results: Path) -> list[Record]:
     """Records with `text` in every field that holds text."""
-    base = a_class(results)[0]
+    base = replace(a_class(results)[0], role=Role.STUDENT)
     everywhere: dict[str, Any] = {
         "submission": text, "name": text, "part": text, "task": text, "kind": text, "model": text, "assignment": text,
         "data": text, "device": text, "isolation": text, "graded_at": text, "primary": text, "notes": (text, text),
         "digests": {text: text, "data": text, "judge": text}, "versions": {text: text, "gradebench": text},
-        "timings": {text: 1.0}, "gates": {text: True}, "pictures": {text: text, "samples": base.pictures["samples"]},
+        "timings": {text: 1.0}, "gates": {text: Gate(True, text)}, "assignment_title": text, "part_title": text,
+        "task_title": text, "model_title": text,
     }  # fmt: skip
-    metrics = {text: Metric(0.5, text, "higher", 10, 0.4, 0.6), "other": Metric(None, text, "lower", 0)}
-    evidence = (Evidence(text, True, 0.5, 0.1, 0.2, text),)
-    tables = {
-        text: [[text, None], [1.5]],
-        "confusion": [[text]],
-        f"{text} gate": [0.1],
-        "per-class accuracy": [text, 0.5],
+    metrics = {
+        text: Metric(0.5, text, "higher", 10, 0.4, 0.6, title=text),
+        "other": Metric(None, text, "lower", 0, title=text),
+        "untitled": Metric(1.0, "ms", "lower", 3),
     }
+    evidence = (Evidence(text, True, 0.5, 0.1, 0.2, text, text), Evidence(text + "2", True, 0.5, 0.1, 0.2, text))
+
+    def figure(kind: Any, data: dict[str, Any], **more: Any) -> Figure:
+        words = {"columns": (text,) * 3, "series": (text,) * 2, "x": text, "y": text, "unit": text, "file": text}
+        return Figure(text, kind, text, data, text, **{**words, **more})
+
+    steps = [[0.25, 0.75], [0.5, 0.5]]
+    figures = (
+        samples(base.figures[0].file),
+        figure("picture", {}),
+        figure("picture", {}, group=text, file=base.figures[0].file),
+        figure("bars", {"values": [1, 2, 3], "gate": [1, 1, 1], "real": [2, 2, 2]}),
+        figure("matrix", {"counts": [[1, 2, 3]] * 3}),
+        figure("histogram", {"counts": [1, 2], "edges": [0, 1, 2]}),
+        figure("line", {"values": [1, 2, 3]}),
+        figure("bands", {"panels": [steps, steps]}),
+        figure("table", {"values": [[text, None], [1.5]]}),
+        # None of these has the shape of its kind.
+        figure("bars", {"values": [text, 0.5]}),
+        figure("matrix", {"counts": [[text]]}),
+        figure("histogram", {text: text}),
+        figure("line", {"values": text}),
+        figure("bands", {"panels": [[text]]}),
+        figure("table", {}),
+    )
     good = replace(
-        base, **everywhere, metrics=metrics, evidence=evidence, tables=tables, score=Score(1.0, 2.0, True, text)
+        base, **everywhere, metrics=metrics, evidence=evidence, figures=figures, score=Score(1.0, 2.0, True, text)
     )
     bad = unscored("s", "S", Failure(text, text, text, detail=text))
     bad = replace(bad, **{**everywhere, "part": text + "2"})
@@ -261,8 +284,14 @@ def test_autoescape_is_on_for_every_template_and_nothing_is_marked_safe() -> Non
     for path in templates:
         source = path.read_text("utf-8")
         assert not re.search(r"\|\s*safe\b|autoescape|Markup|\bstyle=|\bon[a-z]+=", source), path.name
-    for path in TEMPLATES.parent.glob("*.py"):
+    for path in TEMPLATES.parent.rglob("*.py"):
         assert "Markup(" not in path.read_text("utf-8")
+
+
+def test_finalize_cleans_text_and_leaves_the_rest() -> None:
+    assert finalize("a\x1b[1m\u202eb\nc") == "ab\nc"
+    assert finalize(3.5) == 3.5
+    assert finalize(None) is None
 
 
 def test_same_records_same_bytes(classroom: tuple[list[Record], Path, Path], tmp_path: Path) -> None:
@@ -315,8 +344,15 @@ def test_failures_show_reason_advice_and_no_points(classroom: tuple[list[Record]
 def test_unknown_metrics_and_tables_are_drawn_plainly(tmp_path: Path) -> None:
     record = replace(
         scored("s", "S", 0.99),
-        pictures={},
-        tables={"spectrum": [1.25, None, 3], "ragged": [[1, 2, 3], [4]], "deep": [[[1, 2], [3]]], "scalar": 5},
+        figures=tuple(
+            Figure(name, "table", "", {"values": values})
+            for name, values in {
+                "spectrum": [1.25, None, 3],
+                "ragged": [[1, 2, 3], [4]],
+                "deep": [[[1, 2], [3]]],
+                "scalar": 5,
+            }.items()
+        ),
         metrics={
             "accuracy": Metric(0.99, "share", "higher", 10),
             "bits_per_dim": Metric(1.891, "bits/dim", "lower", 10),
@@ -343,7 +379,7 @@ def test_regrade_command_quotes_what_the_record_says() -> None:
 
 
 def test_progress_and_pages_of_gone_submissions(tmp_path: Path) -> None:
-    records = [replace(scored(s, s, 0.99), pictures={}) for s in ("a", "b")]
+    records = [replace(scored(s, s, 0.99), figures=()) for s in ("a", "b")]
     calls: list[tuple[int, int]] = []
     render(records, tmp_path, tmp_path / "site", lambda done, total: calls.append((done, total)))
     assert calls == [(1, 3), (2, 3), (3, 3)]

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.types import Metric
+from harness.types import Figure, Metric, Role
 from reports.common import page_name
 from reports.site import render
 from tests.reports.examples import scored
 from tests.reports.test_browser import CHROMIUM, dump, outer
-from tests.reports.test_task_pages import over_time
+from tests.reports.test_task_pages import COLUMNS, bands, histogram, line, picture
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
@@ -44,16 +44,19 @@ def test_charts_and_galleries_fit_and_nothing_is_refused_by_the_policy(tmp_path:
         scored("s1", "Team Gauss", 0.99),
         metrics=metrics,
         primary="masked_mse",
-        pictures={name: f"{name}.png" for name in sizes},
-        tables={
-            "mse counts": [int(10_000 * 0.8**n) for n in range(40)],
-            "mse edges": [n / 100 for n in range(41)],
-            "cross-entropy by row": [0.01 * n for n in range(28)],
-            "probabilities over time": over_time(),
-        },
+        figures=(
+            picture("best", "best.png", "Best and median images", COLUMNS),
+            picture("median", "median.png", "Best and median images", COLUMNS),
+            picture("success", "success.png", "Completions", ("image", "given", *["drawn"] * 5)),
+            picture("undecided", "undecided.png", "Missing pixels", ("hole", "lit?", "answer", "truth")),
+            Figure("other", "picture", "Other", {}, file="other.png"),
+            histogram([int(10_000 * 0.8**n) for n in range(40)], [n / 100 for n in range(41)]),
+            line("cross-entropy-by-row", [0.01 * n for n in range(28)]),
+            bands(),
+        ),
     )
-    house = replace(record, submission="house-gray", name="A baseline with a rather long name", kind="baseline")
-    render([record, house], results, site)
+    baseline = replace(record, submission="gray", name="A baseline with a rather long name", role=Role.BASELINE)
+    render([record, baseline], results, site)
     for name in ("index.html", f"submissions/{page_name('s1')}"):
         _, log = dump(site / name, tmp_path / "profile")
         assert log == ""

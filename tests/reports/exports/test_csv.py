@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from harness.types import Failure, Metric
-from reports.csv_export import HEADER, cell, to_csv
+from reports.exports.csv import HEADER, cell, write
 from tests.reports.examples import scored, unscored
 
 FORMULAS = [
@@ -31,8 +31,8 @@ FORMULAS = [
 @pytest.mark.parametrize("text", FORMULAS)
 def test_formulas_are_neutralised(text: str, tmp_path: Path) -> None:
     failed = unscored("s2", "x", Failure("checkpoint", text, text, detail=text))
-    to_csv([replace(scored("s1", text, 0.99), device=text), failed], tmp_path / "out.csv")
-    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+    write([replace(scored("s1", text, 0.99), device=text), failed], tmp_path)
+    with (tmp_path / "scores.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == HEADER
     assert len(rows) == 3
@@ -44,16 +44,16 @@ def test_formulas_are_neutralised(text: str, tmp_path: Path) -> None:
 
 def test_numbers_stay_numbers(tmp_path: Path) -> None:
     negative = replace(scored("s1", "A", 0.99), metrics={"accuracy": Metric(-0.25, "nats", "higher", 5)}, seed=-3)
-    to_csv([negative], tmp_path / "out.csv")
-    frame = pd.read_csv(tmp_path / "out.csv")
+    write([negative], tmp_path)
+    frame = pd.read_csv(tmp_path / "scores.csv")
     assert frame["value"].iloc[0] == -0.25
     assert frame["seed"].iloc[0] == -3
     assert frame["rank"].iloc[0] == 1
 
 
 def test_what_was_not_measured_is_empty_not_zero(tmp_path: Path) -> None:
-    to_csv([unscored("s1", "A", Failure("checkpoint", "truncated", "cut"))], tmp_path / "out.csv")
-    row = pd.read_csv(tmp_path / "out.csv").iloc[0]
+    write([unscored("s1", "A", Failure("checkpoint", "truncated", "cut"))], tmp_path)
+    row = pd.read_csv(tmp_path / "scores.csv").iloc[0]
     assert row[["value", "points", "rank", "tier", "low", "high", "n", "passed"]].isna().all()
     assert row["status"] == "failed"
     assert row["failure_kind"] == "truncated"
@@ -70,5 +70,5 @@ def test_cells() -> None:
 
 
 def test_lone_surrogates_and_separators_survive_a_round_trip(tmp_path: Path) -> None:
-    to_csv([scored("s1", 'a,"b"\ud800;c', 0.99)], tmp_path / "out.csv")
-    assert pd.read_csv(tmp_path / "out.csv")["name"].iloc[0] == 'a,"b"\ufffd;c'
+    write([scored("s1", 'a,"b"\ud800;c', 0.99)], tmp_path)
+    assert pd.read_csv(tmp_path / "scores.csv")["name"].iloc[0] == 'a,"b"\ufffd;c'

@@ -1,4 +1,7 @@
-"""The records of the class as one CSV, a row a part, safe to open in a spreadsheet; house rows are left out."""
+"""CSV: the class's records, a row a part, safe to open in a spreadsheet.
+
+Baselines and reference models are left out.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,12 @@ from pathlib import Path
 import pandas as pd
 
 from harness.files import write_atomically
-from harness.types import HOUSE, Record
-from reports.cleaning import one_line
+from harness.text import one_line
+from harness.types import Record
+from reports.common import ranks
 from reports.leaderboard import leaderboard
 
+FILE = "scores.csv"
 HEADER = [
     "assignment",
     "data",
@@ -52,7 +57,7 @@ HEADER = [
     "graded_at",
 ]
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20|")
-"""What a spreadsheet may read as the start of a formula; the full-width twins are folded by some."""
+"""Characters that a spreadsheet may read as the start of a formula; the full-width twins are folded by some."""
 
 
 def cell(value: object) -> str:
@@ -71,12 +76,12 @@ def cell(value: object) -> str:
     return "'" + text if text.startswith(_FORMULA) else text
 
 
-def to_csv(records: Sequence[Record], path: Path) -> None:
-    """Write one row for each of the class's records to `path`, UTF-8, in the leaderboard's order.
+def write(records: Sequence[Record], folder: Path) -> Path:
+    """Write one row for each of the class's records to scores.csv in `folder`, UTF-8, in the leaderboard's order.
 
-    What wasn't measured is empty. Replaces the file in one step. Raises `OSError` if it can't be written.
+    Cells are empty where nothing was measured. Replaces the file in one step. Raises `OSError` if it can't be written.
     """
-    records = [record for record in records if not record.submission.startswith(HOUSE)]
+    records = [record for record in records if ranks(record)]
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(HEADER)
@@ -102,4 +107,5 @@ def to_csv(records: Sequence[Record], path: Path) -> None:
             "graded_at": record.graded_at,
         }
         writer.writerow([cell(known[name]) for name in HEADER])
-    write_atomically(path, buffer.getvalue().encode("utf-8"))
+    write_atomically(folder / FILE, buffer.getvalue().encode("utf-8"))
+    return folder / FILE

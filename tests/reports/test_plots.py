@@ -7,17 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from harness.numbers import number_text
 from harness.types import Evidence, Metric
-from reports.figures import (
-    bars,
-    common_scale,
-    heat,
-    interval_figure,
-    interval_text,
-    number_text,
-    points_text,
-    range_figure,
-)
+from reports.plots import bars, common_scale, heat, interval_figure, range_figure
 
 ACCURACY = Metric(0.99, "share", "higher", 10_000, 0.985, 0.995)
 
@@ -44,7 +36,6 @@ def test_no_value_no_figure(value: float | None) -> None:
     metric = replace(ACCURACY, value=value)
     assert interval_figure(metric, 0.98, common_scale([metric], 0.98)) is None
     assert number_text(value, "share") == "not measured"
-    assert interval_text(metric) == ""
 
 
 def test_scale_of_other_metrics_spans_all_intervals() -> None:
@@ -94,9 +85,6 @@ def test_heat_shades_by_share_of_the_row() -> None:
     assert [cell.text for cell in cells[2]] == ["0", "—", "0"]
 
 
-def test_numbers_as_text() -> None:
-    assert number_text(-1.5) == "\u22121.5"
-    assert points_text(17.5) == "17.5"
-    assert points_text(0.0) == "0"
-    assert points_text(None) == "—"
-    assert points_text(100.0) == "100"
+def test_bars_have_the_labels_that_they_are_given_if_there_is_one_for_each() -> None:
+    assert [bar.label for bar in bars([1, 2], 100.0, "", labels=["north", "south"])] == ["north", "south"]
+    assert [bar.label for bar in bars([1, 2], 100.0, "", labels=["north"])] == ["0", "1"]

@@ -1,4 +1,4 @@
-"""JUnit XML, for CI: one testsuite a submission, one testcase a part.
+"""JUnit XML, for CI: one testsuite a submission, one testcase a part. Baselines and reference models are left out.
 
 `failure` is a part below its pass mark (an earlier state of a model has none) or a submission at fault, `error` one
 that could not be graded; metrics are properties of the testcase.
@@ -11,14 +11,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from harness.types import HOUSE, Record, Status
+from harness.files import write_atomically
+from harness.types import Record, Status
+from reports.common import ranks
 
+FILE = "junit.xml"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write(records: Sequence[Record], path: Path) -> None:
-    """Write the class's records as one JUnit XML file; characters that XML can't hold are dropped."""
-    records = [record for record in records if not record.submission.startswith(HOUSE)]
+def write(records: Sequence[Record], folder: Path) -> Path:
+    """Write the class's records to junit.xml in `folder`; characters that XML can't hold are dropped."""
+    write_file(records, folder / FILE)
+    return folder / FILE
+
+
+def write_file(records: Sequence[Record], path: Path) -> None:
+    """`write` to a file of any name. Replaces it in one step; raises `OSError` if it can't be written."""
+    records = [record for record in records if ranks(record)]
     root = ElementTree.Element("testsuites", name="gradebench")
     for submission in sorted({record.submission for record in records}):
         own = [record for record in records if record.submission == submission]
@@ -33,8 +42,7 @@ def write(records: Sequence[Record], path: Path) -> None:
         for record in own:
             _case(suite, record)
     ElementTree.indent(root)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+    write_atomically(path, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
 def _case(suite: ElementTree.Element, record: Record) -> None:

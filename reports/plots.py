@@ -1,67 +1,12 @@
-"""Geometry of the small inline SVGs, and numbers as text. Templates only place what is computed here."""
+"""Geometry of the small inline SVGs: intervals, ranges, bars, shaded matrices. Templates only place it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.numbers import finite, interval, interval_text, mark_text, number_text, tick_text
 from harness.types import Evidence, Metric
-from reports.cleaning import one_line
-from reports.leaderboard import finite, interval
-
-_UNITS = {"ms": "ms", "milliseconds": "ms", "nats": "nats", "bits": "bits", "bits/dim": "bits/dim"}
-_UNITS |= {f"nats/{of}": f"nats/{of}" for of in ("pixel", "case", "step", "symbol", "image")}
-"""Units that stand beside every number; what a longer one would say stands once, beside the metric's name."""
-_ERRORS = ("MSE", "mse", "squared")
-"""How units of squared errors begin. These and nats keep their zeros, so that the numbers of a column align."""
-
-
-def number_text(value: float | None, unit: str = "") -> str:
-    r"""A number as a person reads it: shares as percent to two places, others to four digits; "not measured" for none.
-
-    >>> number_text(0.9931, "share"), number_text(0.13, "squared gray value"), number_text(None)
-    ('99.31\u202f%', '0.1300', 'not measured')
-    >>> number_text(0.0905, "nats/pixel"), number_text(41.7, "ms")
-    ('0.09050\u202fnats/pixel', '41.7\u202fms')
-    """
-    number = finite(value)
-    if number is None:
-        return "not measured"
-    if unit == "share":
-        return f"{100 * number:.2f}\u202f%"
-    aligned = unit.startswith(_ERRORS) or unit.startswith(("nats", "bits"))
-    text = (f"{number:#.4g}" if aligned else f"{number:.4g}").replace("-", "\u2212").rstrip(".")
-    return f"{text}\u202f{_UNITS[unit]}" if unit in _UNITS else text
-
-
-def unit_text(unit: str) -> str:
-    """What `number_text` leaves out: the unit, where it is neither beside every number nor nothing a person needs.
-
-    >>> unit_text("squared gray value"), unit_text("nats"), unit_text("share")
-    ('squared gray value', '', '')
-    """
-    return "" if unit in _UNITS or unit == "share" else one_line(unit, 60)
-
-
-def interval_text(metric: Metric) -> str:
-    """The 95 % interval as text, without repeating the unit; empty where there is none."""
-    if finite(metric.value) is None or (finite(metric.low) is None and finite(metric.high) is None):
-        return ""
-    low, high = interval(metric)
-    # The unit once, at the end.
-    first = number_text(low, metric.unit).split("\u202f")[0]
-    return f"{first} – {number_text(high, metric.unit)}"
-
-
-def points_text(points: float | None) -> str:
-    """Points without needless decimals: 20, 17.5, 6.67.
-
-    >>> points_text(20.0), points_text(6.6666)
-    ('20', '6.67')
-    """
-    number = finite(points)
-    return "—" if number is None else f"{number:.2f}".rstrip("0").rstrip(".")
-
 
 _LETTER = 6.0
 """Pixels that a character of a label takes, about."""
@@ -110,9 +55,9 @@ def common_scale(
 ) -> Scale:
     """One axis for all entries of a table.
 
-    What stands `beside` them, baselines and references, may widen it towards better values, but not towards worse.
+    Baselines and reference models `beside` them may widen it towards better values, but not towards worse.
 
-    What is held against a pass mark gets as much room on the wrong side of the mark as there is on the right one: for
+    An axis with a pass mark gets as much room on the wrong side of the mark as there is on the right one: for
     shares up to 1, else up to the best interval, and at least half the mark. So one entry far off doesn't press all the
     others into a line; it is drawn at the edge, with an arrow. Where nothing reaches the mark, or there is none, all
     intervals are spanned.
@@ -155,24 +100,8 @@ def axis(scale: Scale, mark: float | None, unit: str) -> tuple[Tick, ...]:
     return (*start, middle, *end)
 
 
-def tick_text(value: float, unit: str) -> str:
-    """A short label: shares as percent with no more decimals than they need."""
-    if unit == "share":
-        return f"{100 * value:.2f}".rstrip("0").rstrip(".") + "\u202f%"
-    return f"{value:.3g}".replace("-", "\u2212")
-
-
-def mark_text(value: float, unit: str) -> str:
-    """A pass mark: as short as a tick, but with all its digits.
-
-    >>> mark_text(0.98, "share"), mark_text(0.1346, "MSE")
-    ('98\u202f%', '0.1346')
-    """
-    return tick_text(value, unit) if unit == "share" else f"{value:.6g}".replace("-", "\u2212")
-
-
 def interval_figure(metric: Metric, mark: float | None, scale: Scale) -> IntervalFigure | None:
-    """Where to draw the metric; None if it has no value. The label says in words all that is drawn."""
+    """Place the metric on an axis; None if it has no value. The label says in words all that is drawn."""
     value = finite(metric.value)
     if value is None:
         return None
@@ -200,7 +129,7 @@ class RangeFigure:
 
 
 def range_figure(evidence: Evidence, width: float = 200.0) -> RangeFigure | None:
-    """Where to draw the evidence; None without a value or without any bound. A missing bound leaves its side open."""
+    """Place the evidence beside its range; None without a value or any bound. A missing bound leaves its side open."""
     value, low, high = finite(evidence.value), finite(evidence.low), finite(evidence.high)
     if value is None or (low is None and high is None):
         return None
@@ -240,9 +169,16 @@ class Bar:
 
 
 def bars(
-    values: Sequence[object], width: float, unit: str, gates: Sequence[object] = (), reals: Sequence[object] = ()
+    values: Sequence[object],
+    width: float,
+    unit: str,
+    gates: Sequence[object] = (),
+    reals: Sequence[object] = (),
+    labels: Sequence[str] = (),
 ) -> tuple[Bar, ...]:
-    """Bars from zero on one axis, labelled by their index, with a tick at the gate and one at the real data's value.
+    """Bars from zero on one axis, with a tick at the gate and one at the real data's value.
+
+    `labels` are used if there is one for each value; else a bar is labelled by its index.
 
     Values that are no finite numbers, or negative, have no bar, only their text. With gates, `below` says that a value
     doesn't exceed its own; without, the lowest value is noted where it stands clear of the others.
@@ -267,7 +203,7 @@ def bars(
             note = "lowest"
         result.append(
             Bar(
-                str(index),
+                labels[index] if len(labels) == len(values) else str(index),
                 number_text(number, unit) if unit == "share" or number is None else f"{number:.3f}",
                 pixels(number),
                 pixels(bound),
