@@ -244,7 +244,7 @@ class Interpreter:
         self._push(self._storage(identifier))
 
     def _storage(self, identifier: Any) -> Any:
-        """The storage of a persistent id, checked; the class for the legacy format's ("module", class, file, source)."""
+        """The storage of a persistent id, checked; for the legacy ("module", class, file, source) the class."""
         if not isinstance(identifier, tuple) or not identifier:
             raise ReadingError("malformed", "its pickle refers to a storage in a way that torch.save never does")
         if identifier[0] == "module" and len(identifier) == 4 and isinstance(identifier[1], Opaque):
