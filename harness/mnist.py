@@ -92,7 +92,7 @@ class Place:
     detail: str
     """A sentence about what was found."""
     used: bool
-    """Whether `load` would take the digits from here."""
+    """True if `load` would take the digits from here."""
 
 
 class DataError(GradingError):

@@ -27,11 +27,11 @@ class Named:
     container: str
     """Dotted name of the state dict or module that holds it; "" for the file's root."""
     extra: bool
-    """Whether `state_dict()` would omit it: a plain attribute or a non-persistent buffer of a module."""
+    """True if `state_dict()` would omit it: a plain attribute or a non-persistent buffer of a module."""
 
 
 def is_module(node: Any) -> bool:
-    """Whether `node` is a torch module that was pickled whole."""
+    """Tells whether `node` is a torch module that was pickled whole."""
     return isinstance(node, Opaque) and all(
         isinstance(node.state.get(part), dict) for part in ("_parameters", "_buffers", "_modules")
     )

@@ -56,7 +56,7 @@ class Window:
 
     @property
     def exhausted(self) -> bool:
-        """Whether the file has no more bytes."""
+        """Tells whether the file has no more bytes."""
         return self.position >= len(self.data)
 
 

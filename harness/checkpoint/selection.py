@@ -156,7 +156,7 @@ def state_arrays(checkpoint: Checkpoint) -> dict[str, Array]:
 
 
 def _same(one: _Candidate, other: _Candidate) -> bool:
-    """Whether both hold identical arrays, as in an object that keeps its model under two names."""
+    """Tells whether both hold identical arrays, as in an object that keeps its model under two names."""
     return {name: id(tensor.array) for name, tensor in one.found.items()} == {
         name: id(tensor.array) for name, tensor in other.found.items()
     }

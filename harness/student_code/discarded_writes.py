@@ -17,7 +17,7 @@ _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def can_write() -> bool:
-    """Whether there is a temporary folder that files can be written to."""
+    """Tells whether there is a temporary folder that files can be written to."""
     try:
         tempfile.TemporaryFile().close()
     except OSError:

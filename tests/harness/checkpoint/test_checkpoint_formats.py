@@ -45,7 +45,7 @@ def saved(value: Any, zipped: bool = True) -> bytes:
 
 
 def same(array: np.ndarray[Any, Any], tensor: torch.Tensor) -> bool:
-    """Whether all bits are equal, so that NaN payloads and negative zeros count."""
+    """Tells whether all bits are equal, so that NaN payloads and negative zeros count."""
     other = tensor.detach().contiguous().numpy()
     return array.dtype == other.dtype and array.shape == other.shape and array.tobytes() == other.tobytes()
 
