@@ -1,27 +1,31 @@
-"""Where digits come from: MNIST's four IDX files, verified, or the digits that scikit-learn ships, resampled.
+"""Loads the digits to grade with: MNIST's four IDX files, verified, or the digits that scikit-learn ships, resampled.
 
-Files are LeCun, Cortes and Burges's MNIST in IDX format (http://yann.lecun.com/exdb/mnist/), gzipped or not. They are
-known by the SHA-256 of their uncompressed bytes. Where none are to be had, scikit-learn's 1,797 handwritten digits
-(Alpaydin and Kaynak 1998, https://doi.org/10.24432/C50P49) are brought into MNIST's frame.
+The files are LeCun, Cortes and Burges's MNIST in IDX format (http://yann.lecun.com/exdb/mnist/), gzipped or not,
+verified by the SHA-256 of their uncompressed bytes. Where they are not available, scikit-learn's 1,797 handwritten
+digits (Alpaydin and Kaynak 1998, https://doi.org/10.24432/C50P49) are resampled to MNIST's frame.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.files import write_atomically
 from harness.types import Failure, GradingError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 FILES = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -35,25 +39,25 @@ MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://raw.githubusercontent.com/fgnt/mnist/master/",
 )
-"""Where `<name>.gz` is fetched from, tried in this order."""
+"""Addresses that `<name>.gz` is downloaded from, tried in this order."""
 VARIABLE = "GRADEBENCH_DATA"
-"""Environment variable that names a directory of the four files."""
+"""Environment variable that names a directory with the four files."""
 
 SIDE = 28
 RESAMPLING = "lanczos3-20-stretch-0.1-0.9-v1"
-"""Names how `embedded` resamples and splits; part of its digest, changed whenever either is."""
+"""Version of how `embedded` resamples and splits; part of its digest, and changed whenever either changes."""
 _EMBEDDED_TEST = 500
 _EMBEDDED_SEED = 1797
-_LARGEST = 64 << 20
-"""Bytes that a file may hold, compressed or not; MNIST's largest holds 47,040,016."""
+MAX_FILE_BYTES = 64 << 20
+"""Maximum size of a file, compressed or not; MNIST's largest has 47,040,016 bytes."""
 
 OnProgress = Callable[[str, int, int], None]
-"""Called while a file is fetched, with its name, the bytes received, and the bytes expected (0 if not known)."""
+"""Called during a download with the file's name, the bytes received, and the bytes expected (0 if unknown)."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images and what they show."""
+    """Images and their labels."""
 
     images: NDArray[np.float32]
     """(N, 1, 28, 28), in [0, 1]; ink is 1."""
@@ -66,52 +70,51 @@ class Split:
 
 @dataclass(frozen=True)
 class Digits:
-    """A training and a test set, and what is to be known about their origin."""
+    """A training and a test set, and their origin."""
 
     name: Literal["mnist", "digits"]
     train: Split
     test: Split
     digest: str
-    """SHA-256, hexadecimal: over the four files' digests, or over the embedded pixels, labels and `RESAMPLING`."""
+    """SHA-256, hexadecimal, of the four files' digests, or of the embedded pixels, labels and `RESAMPLING`."""
     source: str
-    """Where it came from, a sentence for people."""
+    """A sentence for people about where the digits came from."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A row of `gradebench data status`: one of the places that digits can come from."""
+    """A row of `gradebench data status`: a place that digits can come from."""
 
     name: Literal["directory", "environment", "cache", "embedded"]
     path: str
-    """Directory; empty where there is none."""
+    """The directory; empty where there is none."""
     state: Literal["verified", "damaged", "incomplete", "absent"]
     detail: str
-    """What was found, a sentence."""
+    """A sentence about what was found."""
     used: bool
-    """Whether `load` takes the digits from here."""
+    """True if `load` would take the digits from here."""
 
 
 class DataError(GradingError):
-    """A data file is missing, damaged or another one. The environment's fault, never a submission's."""
+    """Raised where a data file is missing, damaged or a different one: the environment's fault, not a submission's."""
 
-    def __init__(self, kind: str, file: str, message: str, found: str = "", expected: str = "") -> None:
+    def __init__(self, kind: str, message: str, found: str = "", expected: str = "") -> None:
         detail = f"SHA-256 found:    {found}\nSHA-256 expected: {expected}" if expected else ""
         super().__init__(Failure("data", kind, message, "harness", detail))
-        self.file = file
-        """Path or name of the file."""
         self.found = found
-        """SHA-256 of the bytes found, empty where there were none."""
+        """SHA-256 of the bytes found; empty where there were none."""
         self.expected = expected
+        """SHA-256 of the right file."""
 
 
 def load(directory: Path | None = None, *, download: bool = False, on_progress: OnProgress | None = None) -> Digits:
-    """The digits to grade with: `directory`, $GRADEBENCH_DATA, the cache, a download if allowed, else `embedded`.
+    """Loads the digits from `directory`, else $GRADEBENCH_DATA, the cache, a download if allowed, or `embedded`.
 
     Raises
     ------
     DataError
-        where a directory that was named (by argument or environment) lacks a file, or a file there or in the cache
-        isn't MNIST's. Another place is never taken silently instead.
+        where a directory that was named, by argument or environment, lacks a file, or where a file there or in the
+        cache isn't MNIST's. No other place is used silently instead.
     """
     if directory is not None:
         return _read(directory.expanduser(), "MNIST, from the directory that was given.")
@@ -120,7 +123,7 @@ def load(directory: Path | None = None, *, download: bool = False, on_progress: 
     missing = _missing(cache())
     if not missing:
         return _read(cache(), "MNIST, from the cache.")
-    why = "none was found"
+    why = "it was not found"
     if 0 < len(missing) < len(FILES):
         why = f"the cache lacks {' and '.join(missing)}"
     if download:
@@ -130,25 +133,26 @@ def load(directory: Path | None = None, *, download: bool = False, on_progress: 
             why = f"it could not be downloaded ({error.failure.message.rstrip('.')})"
         else:
             return _read(cache(), "MNIST, downloaded and kept in the cache.")
-    return embedded(f"MNIST is not here: {why}.")
+    return embedded(f"MNIST was not used: {why}.")
 
 
 def cache() -> Path:
-    """The directory that `fetch` keeps MNIST in: the user's cache directory, by the platform's convention."""
+    """The directory that `fetch` keeps MNIST in, below the user's cache directory by the platform's convention."""
     import pooch
 
     return Path(pooch.os_cache("gradebench")) / "mnist"
 
 
 def fetch(on_progress: OnProgress | None = None) -> Path:
-    """Bring MNIST into the cache, and return its directory. Files that are there and right are left alone.
+    """Downloads MNIST into the cache, and returns the cache's directory.
 
-    A file takes its place only after its bytes were verified; a damaged one is replaced.
+    Files that are there and right are kept, and damaged ones are replaced. A file is written only after its bytes were
+    verified.
 
     Raises
     ------
     DataError
-        where no mirror gave a right file; the message says what each one gave.
+        where no mirror sent the right file; the message says what each of them sent.
     """
     target = cache()
     target.mkdir(parents=True, exist_ok=True)
@@ -157,14 +161,14 @@ def fetch(on_progress: OnProgress | None = None) -> Path:
         if found is not None and hashlib.sha256(_content(found)).hexdigest() == expected:
             continue
         place = target / f"{name}.gz"
-        _download(name, expected, target, on_progress).replace(place)
+        _download(name, expected, place, on_progress)
         if found is not None and found != place:
             found.unlink()
     return target
 
 
 def status(directory: Path | None = None) -> list[Place]:
-    """Every place that digits can come from, in the order that `load` asks them, each one looked at and verified."""
+    """Verifies every place that digits can come from, in the order in which `load` tries them."""
     named = os.environ.get(VARIABLE)
     places: list[tuple[Literal["directory", "environment", "cache"], Path | None, str]] = [
         ("directory", directory, "No directory was given."),
@@ -178,7 +182,7 @@ def status(directory: Path | None = None) -> list[Place]:
             rows.append(Place(name, "", "absent", absent, False))
             continue
         state, detail = _state(path.expanduser())
-        # A directory that was named is used or is an error; so is a cache with all four files.
+        # A named directory is used or is an error, and so is a cache with all four files.
         used = not taken and (name != "cache" or state in {"verified", "damaged"})
         taken = taken or used
         rows.append(Place(name, str(path), state, detail, used))
@@ -186,26 +190,16 @@ def status(directory: Path | None = None) -> list[Place]:
     return [*rows, Place("embedded", "", "verified", detail, not taken)]
 
 
-def validation_split(digits: Digits) -> tuple[Split, Split]:
-    """The training set as (for training, for validation): the last tenth validates.
-
-    For MNIST that is the first 54,000 and the last 6,000 images, as IST Austria's DLWT homework 5 has it.
-    """
-    train = digits.train
-    cut = len(train) - len(train) // 10
-    return Split(train.images[:cut], train.labels[:cut]), Split(train.images[cut:], train.labels[cut:])
-
-
 def embedded(why: str = "") -> Digits:
-    """The digits that scikit-learn ships, in MNIST's frame: 1,297 to train and 500 to test, stratified by class.
+    """Resamples the digits that scikit-learn ships to MNIST's frame: 1,297 to train and 500 to test, stratified.
 
-    Each 8 x 8 image is blown up to MNIST's 20 x 20 box by Lanczos resampling, its contrast stretched so that the
-    faintest tenth of its range is paper and the darkest tenth is ink, and the box put where its centre of mass lies
-    on MNIST's, pixel (14, 14). Pixels are multiples of 1/255, as MNIST's are.
+    Each 8 x 8 image is enlarged to MNIST's 20 x 20 box by Lanczos resampling. Its contrast is stretched so that the
+    faintest tenth of its range becomes 0 and the darkest tenth 1, and the box is placed so that its centre of mass lies
+    at MNIST's, pixel (14, 14). Pixels are multiples of 1/255, as MNIST's are.
 
     Parameters
     ----------
-    why : a sentence that says why these are used, appended to `source`
+    why : a sentence about why these digits are used, appended to `source`
     """
     from sklearn.datasets import load_digits
 
@@ -228,7 +222,7 @@ def embedded(why: str = "") -> Digits:
 
 
 def _enlarged(image: NDArray[np.float64], side: int = 20, lobes: int = 3) -> NDArray[np.float64]:
-    """Lanczos resampling (Duchon 1979) of a square image to `side` x `side`; weights at the border sum to one."""
+    """Resamples a square image to `side` x `side` by Lanczos (Duchon 1979); weights at the border sum to one."""
     width = image.shape[0]
     centres = (np.arange(side) + 0.5) * width / side - 0.5
     distance = centres[:, None] - np.arange(width)[None, :]  # (side, width)
@@ -239,14 +233,14 @@ def _enlarged(image: NDArray[np.float64], side: int = 20, lobes: int = 3) -> NDA
 
 
 def _stretched(image: NDArray[np.float64], paper: float = 0.1, ink: float = 0.9) -> NDArray[np.uint8]:
-    """Values from `paper` to `ink`, as shares of the largest one, spread over 0 to 255."""
+    """Stretches values from `paper` to `ink`, as shares of the largest one, over 0 to 255."""
     share = (image / image.max() - paper) / (ink - paper)
     pixels: NDArray[np.uint8] = np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8)
     return pixels
 
 
 def _centred(box: NDArray[np.uint8], centre: int = SIDE // 2) -> NDArray[np.uint8]:
-    """`box` in a 28 x 28 frame, its centre of mass within half a pixel of (`centre`, `centre`) if the frame allows."""
+    """Places `box` in a 28 x 28 frame, its centre of mass within half a pixel of `centre` if the frame allows."""
     side = box.shape[0]
     # Integer sums, so that no machine rounds an exact half another way.
     weight = int(box.sum(dtype=np.int64))
@@ -261,8 +255,8 @@ def _centred(box: NDArray[np.uint8], centre: int = SIDE // 2) -> NDArray[np.uint
 
 
 def _stratified(labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows to train and to test on, in random order; each class has its share of the test rows, to within one."""
-    # The raw stream of PCG64 is fixed for good, which numpy doesn't promise for its permutations.
+    """Row numbers to train and to test on, shuffled; each class has its share of the test rows, to within one."""
+    # The raw stream of PCG64 never changes, which numpy doesn't promise for its permutations.
     key = np.random.PCG64(_EMBEDDED_SEED).random_raw(len(labels))
     by_class = np.lexsort((key, labels))
     picked = (np.arange(_EMBEDDED_TEST) * 2 + 1) * len(labels) // (2 * _EMBEDDED_TEST)
@@ -273,12 +267,12 @@ def _stratified(labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[n
 
 
 def _images(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(N, 28, 28) of 0 to 255 -> (N, 1, 28, 28) float32 in [0, 1]."""
+    """Converts pixels (N, 28, 28), 0 to 255, to images (N, 1, 28, 28), float32 in [0, 1]."""
     return pixels.reshape(-1, 1, SIDE, SIDE).astype(np.float32) / np.float32(255)
 
 
 def _read(directory: Path, source: str) -> Digits:
-    """MNIST from a directory; raises DataError for the first file that is missing or wrong."""
+    """Reads MNIST from a directory; DataError for the first file that is missing or wrong."""
     contents = {name: _verified(directory, name) for name in FILES}
     train, test = (
         Split(
@@ -291,14 +285,14 @@ def _read(directory: Path, source: str) -> Digits:
 
 
 def _idx(content: bytes, dimensions: int) -> NDArray[np.uint8]:
-    """The array of an IDX file of unsigned bytes: magic 0x0000 08 d, d big-endian sizes, then the values."""
+    """Parses an IDX file of unsigned bytes: magic 0x0000 08 d, d big-endian sizes, then the values."""
     shape = struct.unpack(f">{dimensions}I", content[4 : 4 + 4 * dimensions])
     values: NDArray[np.uint8] = np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
     return values
 
 
 def _find(directory: Path, name: str) -> Path | None:
-    """The file that holds `name`: as published or with a dot before "idx", gzipped or not."""
+    """Finds the file `name`, spelled as published or with a dot before "idx", gzipped or not."""
     dotted = name.replace("-idx", ".idx")
     for folder in (directory, directory / "MNIST" / "raw"):
         for candidate in (name, f"{name}.gz", dotted, f"{dotted}.gz"):
@@ -312,23 +306,29 @@ def _missing(directory: Path) -> list[str]:
 
 
 def _content(path: Path) -> bytes:
-    """The uncompressed bytes of a file, or what can be had of them; empty where it can't be read at all."""
+    """The uncompressed bytes of a file, at most `MAX_FILE_BYTES`; empty where it can't be read or unpacked."""
     try:
         with path.open("rb") as file:
-            if path.suffix != ".gz":
-                return file.read(_LARGEST)
-            with gzip.open(file) as plain:
-                return plain.read(_LARGEST)
+            return _unpacked(file) if path.suffix == ".gz" else file.read(MAX_FILE_BYTES)
+    except OSError:
+        return b""
+
+
+def _unpacked(file: BinaryIO) -> bytes:
+    """The uncompressed bytes of a gzip file, at most `MAX_FILE_BYTES`; empty where it can't be unpacked."""
+    try:
+        with gzip.open(file) as plain:
+            return plain.read(MAX_FILE_BYTES)
     except (OSError, EOFError, zlib.error):
         return b""
 
 
 def _verified(directory: Path, name: str) -> bytes:
-    """The uncompressed bytes of one of the four files, their SHA-256 checked."""
+    """Reads the uncompressed bytes of one of the four files; DataError where it is missing or has another SHA-256."""
     path = _find(directory, name)
     if path is None:
-        where = f"{directory} has no file {name} or {name}.gz" if directory.is_dir() else f"{directory} is no directory"
-        raise DataError("missing-file", str(directory / name), f"{where}.", expected=FILES[name])
+        where = f"has no file {name} or {name}.gz" if directory.is_dir() else "is not a directory"
+        raise DataError("missing-file", f"{directory} {where}.", expected=FILES[name])
     content = _content(path)
     found = hashlib.sha256(content).hexdigest() if content else ""
     if found == FILES[name]:
@@ -336,73 +336,64 @@ def _verified(directory: Path, name: str) -> bytes:
     wanted = f"SHA-256 {FILES[name][:12]}… uncompressed"
     if found in FILES.values():
         other = next(key for key, value in FILES.items() if value == found)
-        message = f"{path} holds another file: it is {other}. Expected is {name}, {wanted}."
-        raise DataError("wrong-file", str(path), message, found, FILES[name])
-    what = f"has SHA-256 {found[:12]}… uncompressed" if found else "can't be read or unpacked (cut off?)"
-    message = f"{path} is damaged or not MNIST's: it {what}; expected is {wanted}. Replace it."
-    raise DataError("damaged-file", str(path), message, found, FILES[name])
+        message = f"{path} holds the wrong file: it is {other}. Replace it by {name}, {wanted}."
+        raise DataError("wrong-file", message, found, FILES[name])
+    what = f"has SHA-256 {found[:12]}… uncompressed" if found else "can't be read or unpacked (incomplete?)"
+    message = f"{path} is damaged or not MNIST's: it {what}, not {wanted}. Replace it."
+    raise DataError("damaged-file", message, found, FILES[name])
 
 
 def _state(directory: Path) -> tuple[Literal["verified", "damaged", "incomplete", "absent"], str]:
     missing = _missing(directory)
     if len(missing) == len(FILES):
-        return "absent", "None of the four files is there."
+        return "absent", "None of the four files was found."
     if missing:
-        return "incomplete", f"Lacks {', '.join(missing)}."
+        return "incomplete", f"Missing: {', '.join(missing)}."
     for name in FILES:
         try:
             _verified(directory, name)
         except DataError as error:
             return "damaged", error.failure.message
-    return "verified", "All four files are MNIST's, by their SHA-256."
+    return "verified", "All four files have the SHA-256 of MNIST's."
 
 
-class _Received:
-    """What pooch writes a download to and reports its progress to; stops one that grows past MNIST's size."""
+class _Received(io.BytesIO):
+    """The file and the progress bar that pooch writes a download to; OSError for one of over `MAX_FILE_BYTES`."""
 
-    def __init__(self, file: Any, name: str, on_progress: OnProgress | None) -> None:
-        self.file, self.name, self.on_progress = file, name, on_progress
+    def __init__(self, name: str, on_progress: OnProgress | None) -> None:
+        super().__init__()
+        self.name, self.on_progress = name, on_progress
         self.total = 0
-        self.received = 0
 
-    def write(self, chunk: bytes) -> int:
-        self.received += len(chunk)
-        if self.received > _LARGEST:
-            raise OSError(f"more than {_LARGEST} bytes were sent")
+    def write(self, chunk: Buffer) -> int:
+        count = super().write(chunk)
+        if self.tell() > MAX_FILE_BYTES:
+            raise OSError(f"more than {MAX_FILE_BYTES} bytes were sent")
         if self.on_progress is not None:
-            self.on_progress(self.name, self.received, max(self.total, 0))
-        return int(self.file.write(chunk))
+            self.on_progress(self.name, self.tell(), max(self.total, 0))
+        return count
 
-    def flush(self) -> None:
-        self.file.flush()
-
-    # pooch's interface of a progress bar; `write` knows better how much has come.
+    # pooch's interface of a progress bar; `write` reports the progress instead.
     def update(self, count: int) -> None: ...
     def reset(self) -> None: ...
     def close(self) -> None: ...
 
 
-def _download(name: str, expected: str, target: Path, on_progress: OnProgress | None) -> Path:
-    """Fetch `<name>.gz` beside its place, from the first mirror whose file is right."""
+def _download(name: str, expected: str, place: Path, on_progress: OnProgress | None) -> None:
+    """Downloads `<name>.gz` to `place` from the first mirror that sends the right file; DataError where none does."""
     import pooch
 
     tried: list[str] = []
     for mirror in MIRRORS:
-        handle, part = tempfile.mkstemp(prefix=f".{name}.", suffix=".gz", dir=target)
-        kept = False
+        received = _Received(name, on_progress)
         try:
-            with os.fdopen(handle, "wb") as file:
-                received = _Received(file, name, on_progress)
-                pooch.HTTPDownloader(progressbar=received, timeout=30)(f"{mirror}{name}.gz", received, None)
-            found = hashlib.sha256(_content(Path(part))).hexdigest()
-            kept = found == expected
-            if kept:
-                return Path(part)
+            pooch.HTTPDownloader(progressbar=received, timeout=30)(f"{mirror}{name}.gz", received, None)
+            found = hashlib.sha256(_unpacked(io.BytesIO(received.getvalue()))).hexdigest()
+            if found == expected:
+                write_atomically(place, received.getvalue())
+                return
             tried.append(f"{mirror}: a file with SHA-256 {found[:12]}… uncompressed")
         except (OSError, ValueError) as error:  # requests' errors are OSErrors
             tried.append(f"{mirror}: {type(error).__name__}")
-        finally:
-            if not kept:
-                Path(part).unlink()
-    message = f"{name} could not be fetched from any mirror ({'; '.join(tried)})."
-    raise DataError("no-mirror", name, message, expected=expected)
+    message = f"{name} could not be downloaded from any mirror ({'; '.join(tried)})."
+    raise DataError("no-mirror", message, expected=expected)

@@ -1,1 +1,1 @@
-"""Submissions: a template for students, and examples to grade."""
+"""A template for students' submissions, and example submissions to grade."""

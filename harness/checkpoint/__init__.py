@@ -1,7 +1,7 @@
-"""Reads any checkpoint without executing it: bytes in, named arrays out, nothing of the file called or imported.
+"""Reads any checkpoint without executing it: turns bytes into named arrays, and calls and imports nothing.
 
-The way of the data: `container` and `pickles` turn bytes into an inert tree, `naming` gives its tensors their dotted
-names, `selection` finds the state dict of an architecture among them, `summary` tells a person what the file holds.
+`container` and `pickles` turn the bytes into an inert tree, `naming` gives its tensors their dotted names, `selection`
+finds the state dict of an architecture among them, and `summary` describes the file to a person.
 """
 
 from __future__ import annotations

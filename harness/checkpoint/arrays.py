@@ -1,7 +1,7 @@
-"""numpy's .npy and .npz, without numpy's loader: no pickled objects, no header evaluated, no entry inflated unasked.
+"""Reads numpy's .npy and .npz without numpy's loader: unpickles nothing, evaluates no header, bounds every allocation.
 
-Format: numpy/lib/format.py. The header is a Python literal that numpy always writes in one form, so that a regular
-expression reads it.
+Format: numpy/lib/format.py. The header is a Python literal that numpy always writes in the same form, so that a regular
+expression can read it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.checkpoint.container import Member, extract
 from harness.checkpoint.inert import Budget, ReadingError, printable
-from harness.checkpoint.storages import Buffer, checked_shape, numel
+from harness.checkpoint.storages import NUMPY_TYPES, Buffer, named_shape, numel
 from harness.types import Array
 
 NPY_START = b"\x93NUMPY"
@@ -20,48 +20,48 @@ _HEADER = re.compile(
     rb"\{'descr': '([<>|=]?)([a-zA-Z])(\d{1,9})', 'fortran_order': (True|False), "
     rb"'shape': \(((?:\d{1,18}, ?)*\d{0,18})\), ?\} *\n"
 )
-_TYPES = {"f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "b1"}
 _MAX_HEADER = 10_000
+"""Bytes."""
 
 
 def read_npy(raw: Buffer, what: str, budget: Budget) -> Array:
-    """The array of one .npy file, in the machine's byte order and C order; `what` names it in messages.
+    """Reads the array of one .npy file, in the machine's byte order and C order; `what` names it in messages.
 
-    ReadingError("unsupported") for object, text, complex and structured types, which can't be weights.
+    ReadingError of kind "unsupported" for object, text, complex and structured types, which can't be weights,
+    "truncated", "malformed", or "too-large" where the budget is exceeded.
     """
     head = bytes(raw[: 12 + _MAX_HEADER])
     if head[:6] != NPY_START:
         starts_alike = NPY_START.startswith(head)
-        raise ReadingError("truncated" if starts_alike else "malformed", f"{what} is no .npy array")
+        raise ReadingError("truncated" if starts_alike else "malformed", f"{what} is not a .npy array")
     wide = len(head) > 6 and head[6] >= 2
     start = 12 if wide else 10
     if len(head) < start:
         raise ReadingError("truncated", f"{what} breaks off in its header")
     length = int.from_bytes(head[8:start], "little")
     if length > _MAX_HEADER:
-        raise ReadingError("unsupported", f"{what} has a header of {length:,} bytes; plain arrays have short ones")
+        raise ReadingError(
+            "unsupported", f"{what} has a header of {length:,} bytes; at most {_MAX_HEADER:,} are allowed"
+        )
     header = head[start : start + length]
     if len(header) < length:
         raise ReadingError("truncated", f"{what} breaks off in its header")
     if b"|O" in header:
         raise ReadingError(
             "unsupported",
-            f"{what} holds Python objects, which only unpickling could read; save arrays of numbers, "
+            f"{what} holds Python objects, which are not read; save arrays of numbers, "
             "each under its own name: np.savez(file, **{name: array, …})",
         )
     match = _HEADER.fullmatch(header)
     if match is None:
-        raise ReadingError("malformed", f"{what} has a header that describes no plain array of numbers")
+        raise ReadingError("malformed", f"{what} has a header that does not describe a plain array of numbers")
     order, letter, size, fortran, inside = match.groups()
     described = (letter + size).decode()
-    if described not in _TYPES:
-        allowed = ", ".join(sorted(_TYPES))
+    if described not in NUMPY_TYPES:
+        allowed = ", ".join(sorted(NUMPY_TYPES))
         raise ReadingError("unsupported", f"{what} is of numpy's type {described}; the types allowed are {allowed}")
     shape = tuple(int(n) for n in inside.split(b",") if n.strip())
-    try:
-        checked_shape(shape)
-    except ReadingError as flaw:
-        raise ReadingError(flaw.kind, f"{what} has no valid shape ({flaw.reason})") from None
+    named_shape(shape, what)
     dtype = np.dtype((b">" if order == b">" else b"<").decode() + ("u1" if described == "b1" else described))
     body = memoryview(raw)[start + length :]
     expected = numel(shape) * dtype.itemsize
@@ -75,7 +75,7 @@ def read_npy(raw: Buffer, what: str, budget: Budget) -> Array:
 
 
 def read_npz(data: memoryview, entries: dict[str, Member], budget: Budget) -> dict[str, Array]:
-    """The arrays of an .npz by name, in the file's order."""
+    """Reads the arrays of an .npz by name, in the file's order; ReadingError as for `read_npy`."""
     return {
         name.removesuffix(".npy"): read_npy(
             extract(data, member, budget), f"array {printable(name.removesuffix('.npy'))}", budget

@@ -1,6 +1,6 @@
-"""What the few calls that a checkpoint needs come to, computed from their recorded arguments alone.
+"""Emulates the few constructor calls found in valid checkpoints, from their recorded arguments alone.
 
-The names are those that torch 0.4 to 2.13 and numpy 1 and 2 write; every other name stays an `Opaque`.
+The names are those that torch 0.4 to 2.13 and numpy 1 and 2 write; a call of any other name gives an `Opaque`.
 """
 
 from __future__ import annotations
@@ -13,29 +13,38 @@ import numpy as np
 
 from harness.checkpoint.inert import Budget, Opaque, ReadingError, Unreadable, printable
 from harness.checkpoint.keys import put
-from harness.checkpoint.storages import STORED, StorageRef, StorageTable, checked_shape, decode, numel, width
+from harness.checkpoint.storages import (
+    NUMPY_TYPES,
+    STORED,
+    StorageRef,
+    StorageTable,
+    checked_shape,
+    decode,
+    numel,
+    width,
+)
 from harness.types import Array
 
 
 class Called(Enum):
-    """The answer of a call whose arguments are not as expected."""
+    """The result of a call whose arguments are not as expected."""
 
     UNKNOWN = "unknown"
 
 
 class Machine(Protocol):
-    """What a call may use of the interpreter."""
+    """The part of the interpreter that a call may use."""
 
     storages: StorageTable
     budget: Budget
 
     def charge_items(self, count: int) -> None:
-        """Count items that a call copies."""
+        """Counts items that a call copies; ReadingError("too-large") when they are too many."""
         ...
 
 
 class ArrayShell(Opaque):
-    """A numpy array in a pickle between the call that makes it empty and the BUILD that fills it."""
+    """A numpy array between the call that creates it, empty, and the BUILD opcode that fills it."""
 
     __slots__ = ("memo_index",)
 
@@ -85,7 +94,7 @@ def _tuple(machine: Machine, arguments: tuple[Any, ...]) -> Any:
 
 
 def _encoded(machine: Machine, arguments: tuple[Any, ...]) -> Any:
-    """Bytes as protocol 2 writes them: text of the characters 0 to 255, to be encoded as Latin-1."""
+    """Decodes bytes as protocol 2 writes them: text of the characters 0 to 255, to be encoded as Latin-1."""
     if len(arguments) != 2 or not isinstance(arguments[0], str) or arguments[1] not in ("latin1", "latin-1"):
         return Called.UNKNOWN
     machine.budget.charge(len(arguments[0]), "a string of bytes")
@@ -104,7 +113,7 @@ def _bytes(machine: Machine, arguments: tuple[Any, ...]) -> Any:
 
 
 def _tensor(machine: Machine, arguments: tuple[Any, ...]) -> Any:
-    """`_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks, metadata)` and its older form."""
+    """`_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks, metadata)`, or the older form of it."""
     if len(arguments) < 4:
         return Unreadable("tensor", "malformed", "is rebuilt from too few arguments")
     storage, offset, size, stride = arguments[:4]
@@ -112,7 +121,7 @@ def _tensor(machine: Machine, arguments: tuple[Any, ...]) -> Any:
         shown = printable(storage.qualified_name)
         return Unreadable("tensor", "unsupported", f"lies in a {shown}; the types allowed are {ALLOWED}")
     if not isinstance(storage, StorageRef):
-        return Unreadable("tensor", "malformed", "is rebuilt from something that is no storage")
+        return Unreadable("tensor", "malformed", "is rebuilt from something that is not a storage")
     flags = arguments[6] if len(arguments) > 6 else None
     if isinstance(flags, dict) and (flags.get("neg") or flags.get("conj")):
         return Unreadable("tensor", "unsupported", "is a negated or conjugated view; save tensor.clone() instead")
@@ -165,17 +174,14 @@ def _dtype(machine: Machine, arguments: tuple[Any, ...]) -> Any:
     return Opaque("numpy.dtype", True, arguments)
 
 
-NUMPY = {"f8": "float64", "f4": "float32", "f2": "float16", "i8": "int64", "i4": "int32", "i2": "int16"}
-NUMPY |= {"i1": "int8", "u1": "uint8", "b1": "bool"}
-
-
 def _numpy_dtype(described: Any) -> str | None:
+    """The name of an allowed type that a pickled `numpy.dtype` describes; None for any other."""
     if not isinstance(described, Opaque) or described.qualified_name != "numpy.dtype" or not described.args:
         return None
     order = described.state.get("state")
     if not isinstance(order, tuple) or len(order) < 2 or order[1] not in ("<", "|", "="):
         return None
-    return NUMPY.get(described.args[0]) if isinstance(described.args[0], str) else None
+    return NUMPY_TYPES.get(described.args[0]) if isinstance(described.args[0], str) else None
 
 
 def _numpy_scalar(machine: Machine, arguments: tuple[Any, ...]) -> Any:
@@ -190,7 +196,7 @@ def _numpy_array(machine: Machine, arguments: tuple[Any, ...]) -> Any:
 
 
 def filled(machine: Machine, state: Any) -> Array | Unreadable | None:
-    """The array of a BUILD's (version, shape, dtype, Fortran order, bytes); None for objects and other types."""
+    """The array that BUILD makes of (version, shape, dtype, Fortran order, bytes); None for objects and other types."""
     if not isinstance(state, tuple) or len(state) != 5:
         return None
     _version, shape, described, fortran, raw = state

@@ -1,7 +1,7 @@
-"""A zip archive read with own checks: no duplicate, overlapping, encrypted or lying entry, nothing inflated unasked.
+"""Reads zip archives with checks of its own: refuses duplicate, overlapping, encrypted and inconsistent entries.
 
-Layout after PKWARE's APPNOTE 6.3: local headers with data, a central directory, with zip64 records where torch writes
-them. `zipfile` trusts that directory's sizes and inflates what it is given, so the directory is checked here.
+The layout is PKWARE's APPNOTE 6.3: local headers with data, then a central directory, with zip64 records where torch
+writes them. Python's `zipfile` trusts the directory's sizes and inflates without limit, so it is not used.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 
 @dataclass(frozen=True)
 class Member:
-    """One entry: where its `packed` bytes lie in the file, and how many (`size`) they become."""
+    """One entry: `packed` bytes at `start` in the file, which become `size` bytes."""
 
     name: str
     start: int
@@ -36,7 +36,7 @@ class Member:
 
 
 def _directory(data: memoryview) -> tuple[int, int, int]:
-    """(offset, end, entries) of the central directory."""
+    """Finds the central directory: its offset, its end, and its number of entries."""
     tail = bytes(data[-(_END.size + 0xFFFF) :])
     at = tail.rfind(b"PK\x05\x06")
     while at >= 0:
@@ -63,12 +63,12 @@ def _directory(data: memoryview) -> tuple[int, int, int]:
     if entries > MAX_ENTRIES:
         raise ReadingError("too-large", f"it has {entries:,} zip entries; at most {MAX_ENTRIES:,} are allowed")
     if offset + size != end:
-        raise ReadingError("malformed", "its zip directory does not end where the archive says")
+        raise ReadingError("malformed", "its zip directory does not end where the archive says that it ends")
     return offset, end, entries
 
 
 def _zip64(extra: memoryview, values: list[int]) -> list[int]:
-    """size, packed and offset with those that are 0xFFFFFFFF taken from the zip64 extra field."""
+    """Size, packed size and offset; those that are 0xFFFFFFFF are read from the zip64 extra field."""
     while len(extra) >= 4:
         tag, length = struct.unpack_from("<HH", extra)
         field, extra = extra[4 : 4 + length], extra[4 + length :]
@@ -83,7 +83,7 @@ def _zip64(extra: memoryview, values: list[int]) -> list[int]:
 
 
 def _entries(data: memoryview) -> Iterator[tuple[Member, int]]:
-    """Each member with the offset of its local header."""
+    """Yields each member with the offset of its local header."""
     at, end, count = _directory(data)
     top = at
     for _ in range(count):
@@ -104,20 +104,23 @@ def _entries(data: memoryview) -> Iterator[tuple[Member, int]]:
         if method not in (0, 8) or (method == 0 and size != packed):
             raise ReadingError("malformed", f"its zip entry {shown} is neither stored nor deflated")
         if local + _LOCAL.size > top or bytes(data[local : local + 4]) != b"PK\x03\x04":
-            raise ReadingError("malformed", f"its zip entry {shown} is not where the directory says")
+            raise ReadingError("malformed", f"its zip entry {shown} is not where the directory says that it is")
         header = _LOCAL.unpack_from(data, local)
         start = local + _LOCAL.size + header[9] + header[10]
         if bytes(data[local + _LOCAL.size : local + _LOCAL.size + header[9]]) != raw_name or header[3] != method:
-            raise ReadingError("malformed", f"its zip entry {shown} is called or packed otherwise where it lies")
+            raise ReadingError(
+                "malformed",
+                f"its zip entry {shown} has another name or compression in its own header than in the directory",
+            )
         if start + packed > top:
-            raise ReadingError("malformed", f"its zip entry {shown} goes past the archive's data")
+            raise ReadingError("malformed", f"its zip entry {shown} extends past the archive's data")
         yield Member(name, start, packed, size, method == 8, crc), local
     if at != end:
-        raise ReadingError("malformed", "its zip directory holds more than it says")
+        raise ReadingError("malformed", "its zip directory is longer than its entries")
 
 
 def members(data: memoryview) -> dict[str, Member]:
-    """The archive's entries by name.
+    """Lists the archive's entries by name.
 
     ReadingError of kind "truncated" where the end is missing, "malformed" for entries that are duplicate, overlapping,
     outside the archive or split, "unsupported" for encrypted ones, "too-large" for more than `MAX_ENTRIES`.
@@ -137,9 +140,10 @@ def members(data: memoryview) -> dict[str, Member]:
 
 
 def extract(data: memoryview, member: Member, budget: Budget) -> Buffer:
-    """A member's bytes: a view where stored, else inflated to at most its declared size, charged to the budget.
+    """The bytes of a member: a view where it is stored, else inflated to at most its declared size.
 
-    ReadingError("malformed") where the size or the check sum is wrong.
+    Inflated bytes are charged to the budget. ReadingError of kind "malformed" where the size or the checksum is wrong,
+    "too-large" where the budget is exceeded.
     """
     packed = data[member.start : member.start + member.packed]
     shown = printable(member.name)
@@ -150,10 +154,14 @@ def extract(data: memoryview, member: Member, budget: Budget) -> Buffer:
         try:
             content = inflater.decompress(packed, member.size + 1)
         except zlib.error:
-            raise ReadingError("malformed", f"its zip entry {shown} can't be inflated") from None
+            raise ReadingError("malformed", f"its zip entry {shown} can't be decompressed") from None
         if len(content) != member.size:
-            raise ReadingError("malformed", f"its zip entry {shown} does not have its declared {member.size:,} bytes")
+            raise ReadingError(
+                "malformed", f"its zip entry {shown} does not have the {member.size:,} bytes that it declares"
+            )
     # torch writes 0 under set_crc32_options(False).
     if member.crc and zlib.crc32(content) != member.crc:
-        raise ReadingError("malformed", f"its zip entry {shown} does not match its check sum: the file was damaged")
+        raise ReadingError(
+            "malformed", f"its zip entry {shown} does not match its checksum: the file is damaged; upload it again"
+        )
     return content

@@ -1,4 +1,4 @@
-"""Values that stand for what a checkpoint names but this reader will not make, and what bounds and refuses them."""
+"""Placeholders for objects that the reader never constructs, the memory budget, and the error type."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ from typing import Any
 
 
 class ReadingError(Exception):
-    """Why a file can't be read; `reading.read` adds the file's name and turns it into a GradingError."""
+    """Raised where a file can't be read; `reading.read` adds the file's name and turns it into a GradingError."""
 
-    def __init__(self, kind: str, reason: str, detail: str = "") -> None:
+    def __init__(self, kind: str, reason: str) -> None:
         super().__init__(reason)
         self.kind = kind
         self.reason = reason
-        self.detail = detail
 
 
 class Opaque:
-    """A class, function or object that a pickle names. It was neither looked up, nor called, nor imported.
+    """A placeholder for a class, function or object that a pickle names, which is never looked up, called or imported.
 
-    `qualified_name` is as in the file ("__main__.Net", "posix.system"); `made` is False for the bare name and True for
-    what a call or an instantiation of it would have given. `args` are the call's arguments, `state` the attributes,
-    `items` what the pickle appended (values) or set ((key, value) pairs) where the class is a container.
+    `qualified_name` is as in the file ("__main__.Net", "posix.system"). `made` is False for the class or function
+    itself, and True for the result of calling it. `args` are the arguments of that call, `state` the object's
+    attributes, `items` the values that the pickle appended to it, or the (key, value) pairs that it set.
     """
 
     __slots__ = ("args", "items", "made", "qualified_name", "state")
@@ -33,12 +32,12 @@ class Opaque:
         self.items: list[Any] = []
 
     def __repr__(self) -> str:
-        # Without its content: that may be nested a million deep.
+        # Without the content, which may be nested a million levels deep.
         return f"<Opaque {printable(self.qualified_name)}>"
 
 
 class Unreadable(Opaque):
-    """Stands where a tensor should be that this reader refuses; the whole file is, once the tensor's name is known."""
+    """A placeholder for a tensor that is refused; the file is refused with it, once the tensor's name is known."""
 
     __slots__ = ("kind", "reason")
 
@@ -49,30 +48,30 @@ class Unreadable(Opaque):
 
 
 class Budget:
-    """Bytes that reading one file may still allocate for what it returns."""
+    """The number of bytes that reading one file may still allocate."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.left = limit
 
     def charge(self, nbytes: int, what: str) -> None:
-        """Take `nbytes` before they are allocated; ReadingError("too-large") when they are not there."""
+        """Reserves `nbytes` before they are allocated; ReadingError("too-large") when they exceed the budget."""
         if nbytes > self.left:
             raise ReadingError(
                 "too-large",
-                f"{what} needs {nbytes:,} bytes, but of the {self.limit:,} for a file only {self.left:,} are left",
+                f"{what} needs {nbytes:,} bytes; of the {self.limit:,} allowed for a file only {self.left:,} are left",
             )
         self.left -= nbytes
 
 
 def printable(text: object, limit: int = 80) -> str:
-    """`text` on one line for a message: control, surrogate and direction characters escaped, at most `limit` long."""
+    """Prepares text for a message: escapes control, surrogate and direction characters, and cuts it to `limit`."""
     raw = str(text)[: limit + 1]
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in raw)
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def several(names: list[str], limit: int = 3) -> str:
-    """The first few of `names` for a sentence: "a, b, c and 4 more"."""
+    """Lists the first few of `names` in a sentence: "a, b, c and 4 more"."""
     shown = ", ".join(printable(name) for name in names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"

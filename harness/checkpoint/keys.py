@@ -1,4 +1,4 @@
-"""Dictionary keys from a pickle: only those whose hash costs little, whatever the pickle made them of."""
+"""Puts dictionary items from a pickle, with keys whose hashes are cheap to compute."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from harness.checkpoint.inert import printable
 
 
 def put(target: dict[Any, Any], key: Any, value: Any) -> None:
-    """`target[key] = value`, with a key that is no scalar put as text that says what it is.
+    """Sets `target[key] = value`; a key that isn't a scalar is replaced by a text that describes it.
 
-    Tuples of tuples hash in exponential time ("hash laughs") or overflow the C stack, and unbounded integers can be
-    chosen to collide; a checkpoint needs neither, though optimizers pickled whole are keyed by tensors.
+    Nested tuples can take exponential time to hash ("hash laughs") or overflow the C stack, and unbounded integers can
+    be chosen to collide. Valid checkpoints contain neither, although optimizers pickled whole are keyed by tensors.
     """
     if key is None or isinstance(key, (str, bytes, bool, float)) or (type(key) is int and key.bit_length() < 61):
         target[key] = value

@@ -1,4 +1,4 @@
-"""Dotted names for the tensors of an inert tree, as `state_dict()` would give them for a module pickled whole."""
+"""Names the tensors of an inert tree by dotted paths, as `state_dict()` does for a module that was pickled whole."""
 
 from __future__ import annotations
 
@@ -15,35 +15,38 @@ from harness.types import Array
 MAX_DEPTH = 100
 MAX_NODES = 2_000_000
 MAX_NAME = 500
-"""Characters."""
+"""Maximum length of a tensor's name, in characters."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """A tensor where the tree has it."""
+    """A tensor and its place in the tree."""
 
     name: str
     array: Array
     container: str
-    """Name of the state dict or module that it belongs to; "" for the file's root."""
+    """Dotted name of the state dict or module that holds it; "" for the file's root."""
     extra: bool
-    """Whether `state_dict()` would leave it out: a plain attribute or a non-persistent buffer of a module."""
+    """True if `state_dict()` would omit it: a plain attribute or a non-persistent buffer of a module."""
 
 
 def is_module(node: Any) -> bool:
-    """Whether `node` stands for a torch module pickled whole."""
+    """Tells whether `node` is a torch module that was pickled whole."""
     return isinstance(node, Opaque) and all(
         isinstance(node.state.get(part), dict) for part in ("_parameters", "_buffers", "_modules")
     )
 
 
 class _Walk:
+    """A walk through a tree, with its counters and the nodes that it is inside of."""
+
     def __init__(self) -> None:
         self.nodes = 0
         self.tensors = 0
         self.open: set[int] = set()
 
     def visit(self, node: Any, name: str, container: str, extra: bool, in_module: bool) -> Iterator[Named]:
+        """Yields the tensors of `node`, which is called `name`."""
         if isinstance(node, np.ndarray):
             self.tensors += 1
             if self.tensors > MAX_TENSORS:
@@ -54,51 +57,52 @@ class _Walk:
         elif isinstance(node, Unreadable):
             raise ReadingError(node.kind, f"tensor {printable(name)} {node.reason}")
         elif isinstance(node, (dict, list, tuple, Opaque)):
-            # Objects may refer back to what holds them.
+            # Objects may refer back to their holders.
             if id(node) in self.open:
                 return
             if len(self.open) >= MAX_DEPTH:
-                raise ReadingError("malformed", f"it is nested more than {MAX_DEPTH} deep at {printable(name)}")
+                raise ReadingError("malformed", f"it is nested more than {MAX_DEPTH} levels deep at {printable(name)}")
             self.open.add(id(node))
-            for key, child, is_extra, stays in self.children(node, in_module):
+            for key, child, is_extra, stays in _children(node):
                 self.nodes += 1
                 if self.nodes > MAX_NODES:
                     raise ReadingError("too-large", f"it holds more than {MAX_NODES:,} values")
                 if not isinstance(child, (np.ndarray, dict, list, tuple, Opaque)):
                     continue
-                # One character more than a tensor may have is enough to refuse one.
+                # One character more than allowed is enough for `visit` to refuse a tensor of this name.
                 inner = (f"{name}.{key}" if name else key)[: MAX_NAME + 1]
                 owner = container if in_module and is_module(node) else name
                 yield from self.visit(child, inner, owner, extra or is_extra, stays)
             self.open.discard(id(node))
 
-    def children(self, node: Any, in_module: bool) -> Iterator[tuple[str, Any, bool, bool]]:
-        """(key, child, whether extra, whether the child is a submodule) of a node."""
-        if isinstance(node, dict):
-            yield from ((str(key), child, False, False) for key, child in node.items())
-        elif isinstance(node, (list, tuple)):
-            yield from ((str(index), child, False, False) for index, child in enumerate(node))
-        elif is_module(node):
-            state = node.state
-            fleeting = state.get("_non_persistent_buffers_set")
-            fleeting = [key for key in fleeting if isinstance(key, str)] if isinstance(fleeting, list) else []
-            for part in ("_parameters", "_buffers", "_modules"):
-                for key, child in state[part].items():
-                    yield str(key), child, part == "_buffers" and key in fleeting[:1000], part == "_modules"
-            for key, child in state.items():
-                if not str(key).startswith("_"):
-                    yield str(key), child, True, False
-        else:
-            yield from ((str(key), child, False, False) for key, child in node.state.items())
-            for index, item in enumerate(node.items):
-                pair = isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)
-                yield (item[0], item[1], False, False) if pair else (str(index), item, False, False)
+
+def _children(node: Any) -> Iterator[tuple[str, Any, bool, bool]]:
+    """Yields (key, child, whether extra, whether the child is a submodule) for the children of a node."""
+    if isinstance(node, dict):
+        yield from ((str(key), child, False, False) for key, child in node.items())
+    elif isinstance(node, (list, tuple)):
+        yield from ((str(index), child, False, False) for index, child in enumerate(node))
+    elif is_module(node):
+        state = node.state
+        fleeting = state.get("_non_persistent_buffers_set")
+        fleeting = [key for key in fleeting if isinstance(key, str)] if isinstance(fleeting, list) else []
+        for part in ("_parameters", "_buffers", "_modules"):
+            for key, child in state[part].items():
+                yield str(key), child, part == "_buffers" and key in fleeting[:1000], part == "_modules"
+        for key, child in state.items():
+            if not str(key).startswith("_"):
+                yield str(key), child, True, False
+    else:
+        yield from ((str(key), child, False, False) for key, child in node.state.items())
+        for index, item in enumerate(node.items):
+            pair = isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)
+            yield (item[0], item[1], False, False) if pair else (str(index), item, False, False)
 
 
 def tensors(tree: Any) -> Iterator[Named]:
-    """Every tensor of the tree, in the file's order.
+    """Yields every tensor of the tree, in the file's order.
 
-    ReadingError for one that can't be read, for nesting over `MAX_DEPTH`, and for more values, tensors or characters in
-    a name than allowed. Values shared by several holders are met once for each of them.
+    A tensor that several nodes share is yielded once for each of them. ReadingError for a tensor that can't be read,
+    for nesting deeper than `MAX_DEPTH`, and for more values, tensors or characters in a name than allowed.
     """
     return _Walk().visit(tree, "", "", False, False)

@@ -1,8 +1,8 @@
-"""An inert pickle interpreter: the stack machine of `pickle`, with every global a name and every call a record.
+"""Interprets pickles inertly: the stack machine of `pickle`, in which globals are only names and calls only recorded.
 
-Opcodes come from the standard library's `pickletools.genops`, which decodes them and does nothing else. There is no
-way from here to a class or function that a file names: a GLOBAL pushes an `Opaque`, and a REDUCE of one gives either
-what `calls.CALLS` computes from its arguments (containers, tensors, numpy values) or another `Opaque`.
+Opcodes come from the standard library's `pickletools.genops`, which decodes them and does nothing else. No class or
+function that a file names can be reached from here: a GLOBAL pushes an `Opaque`, and a REDUCE of one gives either the
+value that `calls.CALLS` computes from its arguments (containers, tensors, numpy values) or another `Opaque`.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ MAX_MARKS = 10_000
 MAX_MEMO = 500_000
 MAX_NAMES = 10_000
 MAX_COPIED = 4_000_000
-"""Items that calls such as `list(x)` may copy, all calls together: a few bytes of pickle can copy a long list."""
+"""Maximum number of items that all calls such as `list(x)` copy together: each takes only a few bytes of pickle."""
 
 CONTAINERS = {"builtins.dict", "collections.OrderedDict", "collections.defaultdict", "collections.Counter"}
 PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 
 
 class Interpreter:
-    """Runs the pickles of one file.
+    """Interprets the pickles of one file.
 
-    `named` holds every class and function that they name, `called` those that they call and this reader doesn't know,
+    `named` holds every class and function that they name, `called` those that they call and `calls.CALLS` lacks, and
     `objects` the classes that they instantiate.
     """
 
@@ -46,7 +46,7 @@ class Interpreter:
         self.memo: dict[int, Any] = {}
 
     def run(self, window: Window) -> Any:
-        """The value of the pickle at the window's position, which is then just after its STOP.
+        """Interprets the pickle at the window's position, and returns its value; the position is then after its STOP.
 
         ReadingError for a pickle that is truncated, malformed, or over a limit.
         """
@@ -59,7 +59,7 @@ class Interpreter:
                 raise ReadingError("malformed", f"its pickle uses the opcode {name}, which torch.save never writes")
             step(self, argument)
             if len(self.stack) > MAX_STACK:
-                raise ReadingError("too-large", f"its pickle stacks more than {MAX_STACK:,} values")
+                raise ReadingError("too-large", f"its pickle has more than {MAX_STACK:,} values on its stack")
         return self._pop()
 
     def _push(self, value: Any) -> None:
@@ -72,7 +72,7 @@ class Interpreter:
 
     def _top(self) -> Any:
         if not self.stack:
-            raise ReadingError("malformed", "its pickle looks at an empty stack")
+            raise ReadingError("malformed", "its pickle uses the top of an empty stack")
         return self.stack[-1]
 
     def _mark(self) -> None:
@@ -83,13 +83,13 @@ class Interpreter:
 
     def _since_mark(self) -> list[Any]:
         if not self.below:
-            raise ReadingError("malformed", "its pickle goes back to a mark that was not set")
+            raise ReadingError("malformed", "its pickle returns to a mark that was not set")
         values, self.stack = self.stack, self.below.pop()
         return values
 
     def _remember(self, index: int | None) -> None:
         if len(self.memo) >= MAX_MEMO:
-            raise ReadingError("too-large", f"its pickle remembers more than {MAX_MEMO:,} values")
+            raise ReadingError("too-large", f"its pickle stores more than {MAX_MEMO:,} values in its memo")
         value = self._top()
         index = len(self.memo) if index is None else index
         if isinstance(value, ArrayShell):
@@ -98,11 +98,11 @@ class Interpreter:
 
     def _recall(self, index: int) -> None:
         if index not in self.memo:
-            raise ReadingError("malformed", "its pickle recalls a value that it did not remember")
+            raise ReadingError("malformed", "its pickle uses a value of its memo that was not stored")
         self._push(self.memo[index])
 
     def charge_items(self, count: int) -> None:
-        """Count items copied by a call; ReadingError("too-large") when they are too many."""
+        """Counts items that a call copies; ReadingError("too-large") when they are too many."""
         self.copied += count
         if self.copied > MAX_COPIED:
             raise ReadingError("too-large", f"its pickle copies more than {MAX_COPIED:,} values")
@@ -125,9 +125,9 @@ class Interpreter:
         self._name(self._pop(), attribute)
 
     def _call(self, function: Any, arguments: Any) -> Any:
-        """What REDUCE leaves: a value for the few known names, an `Opaque` for all others. Nothing is called."""
+        """The result of REDUCE: a value for the few known names, an `Opaque` for all others. Nothing is called."""
         if not isinstance(arguments, tuple):
-            raise ReadingError("malformed", "its pickle calls something with arguments that are no tuple")
+            raise ReadingError("malformed", "its pickle calls something with arguments that are not a tuple")
         if not isinstance(function, Opaque):
             raise ReadingError("malformed", f"its pickle calls a value of type {type(function).__name__}")
         name = function.qualified_name
@@ -139,9 +139,9 @@ class Interpreter:
         return Opaque(name, True, arguments)
 
     def _instantiate(self, cls: Any, arguments: Any) -> Any:
-        """What NEWOBJ leaves: a plain container, or an `Opaque` that BUILD gives its attributes."""
+        """The result of NEWOBJ: a plain container, or an `Opaque` that BUILD gives attributes."""
         if not isinstance(cls, Opaque) or not isinstance(arguments, tuple):
-            raise ReadingError("malformed", "its pickle makes an instance of something that is no class")
+            raise ReadingError("malformed", "its pickle makes an instance of something that is not a class")
         if cls.qualified_name in CONTAINERS:
             return {}
         if cls.qualified_name in CALLS:
@@ -229,7 +229,7 @@ class Interpreter:
         self._since_mark()
 
     def _pop_one(self) -> None:
-        # As in pickle: a POP right after a MARK takes the mark away.
+        # As in pickle, a POP directly after a MARK removes the mark.
         if self.stack:
             self.stack.pop()
         else:
@@ -244,7 +244,7 @@ class Interpreter:
         self._push(self._storage(identifier))
 
     def _storage(self, identifier: Any) -> Any:
-        """The checked storage, or for the legacy format's ("module", class, file, source) the class's name."""
+        """The storage of a persistent id, checked; for the legacy ("module", class, file, source) the class."""
         if not isinstance(identifier, tuple) or not identifier:
             raise ReadingError("malformed", "its pickle refers to a storage in a way that torch.save never does")
         if identifier[0] == "module" and len(identifier) == 4 and isinstance(identifier[1], Opaque):
@@ -255,15 +255,15 @@ class Interpreter:
         if len(identifier) == 6 and identifier[5] is not None:
             raise ReadingError("unsupported", "it was saved by torch before 0.4; save it again with a newer one")
         if not isinstance(kind, Opaque) or not isinstance(key, str) or type(count) is not int:
-            raise ReadingError("malformed", "its pickle refers to a storage without a type, a name or a size")
-        dtype = STORAGES.get(kind.qualified_name.replace("torch.cuda.", "torch."))
+            raise ReadingError("malformed", "its pickle refers to a storage without a type, a key or a size")
+        dtype = _STORAGES.get(kind.qualified_name.replace("torch.cuda.", "torch."))
         if dtype is None:
-            # No tensor can be made of it; whether that matters is known where one is.
+            # No tensor can be made of it, which matters only if one is.
             return Opaque(kind.qualified_name, True)
         return self.storages.declare(key, dtype, count)
 
 
-STORAGES = {
+_STORAGES = {
     "torch.DoubleStorage": "float64",
     "torch.FloatStorage": "float32",
     "torch.HalfStorage": "float16",
@@ -285,7 +285,7 @@ def _push_argument(machine: Interpreter, argument: Any) -> None:
 
 def _protocol(machine: Interpreter, argument: Any) -> None:
     if argument > 5:
-        raise ReadingError("malformed", f"its pickle claims protocol {argument}; there is none above 5")
+        raise ReadingError("malformed", f"its pickle has protocol {argument}; the highest that exists is 5")
 
 
 STEPS: dict[str, Step] = {

@@ -1,12 +1,8 @@
-"""Recognises a checkpoint by its content and reads it; every way in which that can fail ends as a GradingError."""
+"""Recognises a checkpoint by its content and reads it; every failure is a GradingError."""
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from harness.checkpoint.arrays import NPY_START, read_npy, read_npz
@@ -15,92 +11,60 @@ from harness.checkpoint.inert import Budget, ReadingError, printable
 from harness.checkpoint.naming import tensors
 from harness.checkpoint.tensorfile import read_safetensors
 from harness.checkpoint.torchfiles import INSTEAD, LEGACY_START, Parsed, read_legacy, read_zip
-from harness.types import Array, broken, refuse
+from harness.types import Array, refuse
 
 FORMATS = ".pt, .pth, .safetensors, .npz or .npy"
 
 
 @dataclass
 class Checkpoint:
-    """What a file holds. Nothing in it can act: classes, functions and objects of the file are `Opaque` records."""
+    """The content of a file. Nothing in it can be run: its classes, functions and objects are `Opaque` placeholders."""
 
     format: str
-    """torch-zip, torch-legacy, safetensors, npz or npy; found by content, whatever the file is called."""
+    """torch-zip, torch-legacy, safetensors, npz or npy; recognised by content, not by the file's name."""
     tree: Any
     """Nested dicts, lists, tuples, numbers, text, bytes, numpy arrays and `Opaque`s. Sets are lists."""
     tensors: dict[str, Array]
-    """Every tensor by its dotted name, C-ordered, in native byte order. bfloat16 comes as float32, the same numbers."""
+    """Every tensor by its dotted name, in C order and native byte order; bfloat16 as float32, with the same values."""
     notes: list[str] = field(default_factory=list)
-    """What was tolerated or is suspicious, in sentences for the student."""
+    """Sentences for the student about what was tolerated or is suspicious."""
     dtypes: dict[str, str] = field(default_factory=dict)
     """Type of each tensor as stored: "float32", "bfloat16", "int64" …"""
     sizes: dict[str, int] = field(default_factory=dict)
     """Bytes of each tensor as stored."""
     name: str = ""
-    """What messages call the file."""
+    """The file's name in messages."""
 
 
-def read(source: bytes | Path, name: str, budget: int = 1 << 30) -> Checkpoint:
-    """Read a checkpoint without executing or importing anything of it.
+def read(data: bytes, name: str, budget: int = 1 << 30) -> Checkpoint:
+    """Reads a checkpoint without executing or importing anything that it names.
 
     Parameters
     ----------
-    source
-        The file's bytes, or its path; links are not followed.
-    name
-        What messages call the file, usually its path within the submission.
-    budget
-        Bytes that the file may have, and that what it holds may take when read.
+    data : the file's bytes
+    name : the file's name in messages, usually its path within the submission
+    budget : maximum number of bytes of the file, and of the tensors and strings read from it
 
     Raises
     ------
     GradingError
-        The submission's fault, stage "checkpoint", kind `missing`, `not-a-file`, `truncated`, `malformed`,
-        `unsupported` (a format or a type of tensor that is not taken), or `too-large`. The harness's fault, kind `io`,
-        where the disk fails.
+        The submission's fault, stage "checkpoint", kind `truncated`, `malformed`, `unsupported` (a format or a type of
+        tensor that is not accepted), or `too-large`.
     """
     shown = printable(name, 200)
     try:
-        return _read(_content(source, budget), name, Budget(budget))
+        if len(data) > budget:
+            raise ReadingError("too-large", f"it has {len(data):,} bytes; at most {budget:,} are allowed")
+        if not data:
+            raise ReadingError("truncated", "it is empty")
+        return _read(memoryview(data), name, Budget(budget))
     except ReadingError as flaw:
-        raise refuse("checkpoint", flaw.kind, f"{shown}: {printable(flaw.reason, 1000)}.", flaw.detail) from None
+        raise refuse("checkpoint", flaw.kind, f"{shown}: {printable(flaw.reason, 1000)}.") from None
     except MemoryError:
-        raise refuse("checkpoint", "too-large", f"{shown}: it takes more memory than is allowed.") from None
-    except OSError as error:
-        raise broken("checkpoint", "io", f"{shown}: can't be read ({error.strerror}).") from error
+        raise refuse("checkpoint", "too-large", f"{shown}: reading it takes more memory than is allowed.") from None
     except Exception as error:
-        # The reader is fed by an adversary: what it did not foresee is the file's fault, not a crash of the run.
+        # The file may come from an adversary, so an unforeseen exception is the file's fault and no crash of the run.
         raise refuse("checkpoint", "malformed", f"{shown}: it is damaged.", f"{type(error).__name__}") from error
-
-
-def _content(source: bytes | Path, budget: int) -> memoryview:
-    if not isinstance(source, Path):
-        data = bytes(source)
-    else:
-        # Without O_NONBLOCK, opening a FIFO waits for ever.
-        flags = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        try:
-            descriptor = os.open(source, flags)
-        except FileNotFoundError:
-            raise ReadingError("missing", "there is no such file") from None
-        except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENXIO):
-                raise ReadingError("not-a-file", "it is a link or a device, not a regular file") from None
-            raise
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            os.close(descriptor)
-            raise ReadingError("not-a-file", "it is not a regular file")
-        with os.fdopen(descriptor, "rb") as file:
-            # One byte more than allowed, and not the size that it claims: it may be growing.
-            data = file.read(budget + 1) if status.st_size <= budget else b""
-            if max(status.st_size, len(data)) > budget:
-                raise ReadingError("too-large", f"it has {status.st_size:,} bytes; at most {budget:,} are allowed")
-    if len(data) > budget:
-        raise ReadingError("too-large", f"it has {len(data):,} bytes; at most {budget:,} are allowed")
-    if not data:
-        raise ReadingError("truncated", "it is empty")
-    return memoryview(data)
 
 
 def _read(data: memoryview, name: str, budget: Budget) -> Checkpoint:
@@ -111,7 +75,7 @@ def _read(data: memoryview, name: str, budget: Budget) -> Checkpoint:
     for named in tensors(parsed.tree):
         called.setdefault(id(named.array), printable(named.name))
         if named.name in found and found[named.name] is not named.array:
-            notes.append(f"Two tensors would both be called {printable(named.name)}; the first was taken.")
+            notes.append(f"Two tensors have the name {printable(named.name)}; the first one was used.")
         found.setdefault(named.name, named.array)
     parsed.fill(called)
     dtypes = {key: parsed.stored.get(id(array), array.dtype.name) for key, array in found.items()}
@@ -129,15 +93,15 @@ def _parse(data: memoryview, budget: Budget) -> Parsed:
         return read_legacy(data, budget)
     if LEGACY_START.startswith(head) or NPY_START.startswith(head):
         raise ReadingError("truncated", f"it breaks off after {len(data)} bytes")
-    # A header's length may begin like another format: of 640 bytes, like a pickle.
+    # A safetensors file begins with its header's length, which may look like another format: 640 like a pickle.
     foreign = None if head[3:9] == b"\0\0\0\0\0{" else _foreign(head)
     if foreign is not None:
         raise ReadingError("unsupported", foreign)
-    # A header of under 16 MiB begins so; larger ones are refused with their size.
+    # Headers of under 16 MiB begin like this; larger ones are refused with their size.
     if head[8:9] == b"{" or (len(head) <= 8 and head[3:] == bytes(len(head) - 3)):
         arrays, stored = read_safetensors(data, budget)
         return Parsed("safetensors", arrays, stored=stored)
-    raise ReadingError("malformed", f"it is no checkpoint that gradebench knows; submit {FORMATS}")
+    raise ReadingError("malformed", f"it is not a checkpoint of a known format; submit {FORMATS}")
 
 
 def _parse_zip(data: memoryview, budget: Budget) -> Parsed:
@@ -149,24 +113,30 @@ def _parse_zip(data: memoryview, budget: Budget) -> Parsed:
         return Parsed("npz", read_npz(data, entries, budget))
     inside = [name for name in entries if name.endswith((".pt", ".pth", ".safetensors", ".npz", ".ckpt"))]
     if inside:
-        raise ReadingError("unsupported", f"it is an archive around {printable(inside[0])}; submit that file itself")
-    raise ReadingError("malformed", "it is a zip archive but neither torch.save nor numpy wrote it")
+        raise ReadingError(
+            "unsupported", f"it is an archive that holds {printable(inside[0])}; submit that file itself"
+        )
+    raise ReadingError("malformed", f"it is a zip archive that neither torch.save nor numpy wrote; submit {FORMATS}")
 
 
 def _foreign(head: bytes) -> str | None:
-    """Why a file of another known format isn't taken, and what to submit instead."""
+    """A sentence for a file of another known format that isn't accepted, with what to submit instead; else None."""
     if head[257:262] == b"ustar" or head.startswith((b"sys_info\0", b"pickle\0", b"tensors\0", b"storages\0")):
-        return "it is a tar archive (torch wrote such files before 0.2, too); unpack it, or save again with torch.save"
+        return (
+            "it is a tar archive (as torch before 0.2 also wrote); unpack it, or save the model again with torch.save"
+        )
     if head[:1] == b"\x80" and head[1:2] in b"\0\1\2\3\4\5":
         return f"it is a plain pickle, which torch.save does not write; {INSTEAD}"
     if head[:1] == b"\x08" and (b"pytorch" in head[:64] or b"onnx" in head[:64].lower()):
         return f"it is an ONNX model, which can't be graded; {INSTEAD}"
     if head.startswith(b"\x89HDF"):
-        return f"it is an HDF5 file (Keras writes such); {INSTEAD}"
+        return f"it is an HDF5 file, such as Keras writes; {INSTEAD}"
     if head.startswith(b"\x1f\x8b"):
         return "it is compressed with gzip; submit the checkpoint itself"
     if head.startswith(b"version https://git-lfs"):
         return "it is a Git LFS pointer, not the checkpoint; fetch the file with `git lfs pull` and submit that"
     if head.lstrip()[:1] == b"<":
-        return "it is a web page, not the checkpoint; perhaps the download asked for a confirmation"
+        return (
+            "it is a web page, not the checkpoint; download the checkpoint again (the site may have asked to confirm)"
+        )
     return None

@@ -1,4 +1,4 @@
-"""Finds, in what a checkpoint holds, the state dict of an architecture that the coursework fixes."""
+"""Finds the state dict of a given architecture in a checkpoint."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ PREFERRED = (
     *("", "model", "model_state_dict", "state_dict", "net", "network", "g", "generator", "netg", "g_state_dict"),
     *("d", "discriminator", "netd", "d_state_dict", "module", "vae", "cvae", "flow", "ema", "model_ema", "ema_model"),
 )
-"""Where equally good candidates are found, the one under the earlier key is taken; "" is a bare state dict. Letter
-case does not matter. Keys that are not listed come last, in the file's order."""
+"""Top-level keys in order of preference, used to choose between state dicts that fit equally well.
+
+"" is a bare state dict. Letter case does not matter. Keys that are not listed come last, in the file's order.
+"""
 
 WRAPPERS = {"module": "DataParallel", "_orig_mod": "torch.compile"}
 COUNTER = "num_batches_tracked"
-"""A BatchNorm buffer that evaluation never uses, and that torch before 0.4.1 did not have."""
+"""Name of a BatchNorm buffer that evaluation never uses, and that torch before 0.4.1 did not have."""
 
 MAX_DETAIL = 500
 MAX_CANDIDATES = 50
@@ -29,14 +31,15 @@ MAX_CANDIDATES = 50
 
 @dataclass
 class _Candidate:
-    """The tensors below one prefix of the file that the architecture has by name."""
+    """A place in the file, by its prefix, and the tensors below it whose names the architecture has."""
 
     prefix: str
     found: dict[str, Named] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
-    """Names below the prefix, and in the same state dicts or module, that the architecture does not have."""
+    """Names below the prefix, in the same state dicts or modules, that the architecture does not have."""
 
     def fit(self, expected: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
+        """The number of tensors with the expected shape, and the number with an expected name."""
         fitting = sum(named.array.shape == tuple(expected[name]) for name, named in self.found.items())
         return fitting, len(self.found)
 
@@ -49,12 +52,13 @@ class _Candidate:
         return [name for name in self.others if name.rpartition(".")[2] == COUNTER]
 
     def rank(self) -> int:
+        """The position of the top-level key in `PREFERRED`."""
         first = self.prefix.rstrip(".").partition(".")[0].lower()
         return PREFERRED.index(first) if first in PREFERRED else len(PREFERRED)
 
 
 def _unwrapped(named: list[Named], expected: Mapping[str, tuple[int, ...]]) -> tuple[dict[str, Named], dict[str, None]]:
-    """The tensors under their names without DataParallel's and torch.compile's parts, and which parts were dropped."""
+    """The tensors by name, without the parts that DataParallel and torch.compile add; and the parts removed."""
     dropped = {part for part in WRAPPERS if not any(part in name.split(".") for name in expected)}
     result: dict[str, Named] = {}
     seen: dict[str, None] = {}
@@ -102,22 +106,19 @@ def _below(named: dict[str, Named], key: str) -> dict[str, Named]:
 def select_state(
     checkpoint: Checkpoint, expected: Mapping[str, tuple[int, ...]], key: str | None = None
 ) -> tuple[dict[str, Array], list[str]]:
-    """The tensors of an architecture from a checkpoint, however it is nested or wrapped.
+    """Finds the tensors of an architecture in a checkpoint, however it is nested or wrapped.
 
     Parameters
     ----------
-    checkpoint
-        What `read` returned.
-    expected
-        Shape of every parameter and buffer of the architecture, by its name in `state_dict()`.
-    key
-        Where to look first, such as "model" or "g"; dots go deeper. Without it, or where the file has no tensors
-        there, the place is found by how many names and shapes fit, then by `PREFERRED`.
+    checkpoint : the result of `read`
+    expected : shape of every parameter and buffer of the architecture, by its name in `state_dict()`
+    key : where to look first, such as "model" or "g"; dots go deeper. Without it, or where the file has no tensors
+        there, the place is chosen by how many names and shapes fit, then by `PREFERRED`.
 
     Returns
     -------
-    state : float32 (integers and booleans as stored) by the names of `expected`, in its order.
-    notes : what was chosen, converted or passed over, in sentences for the student.
+    state : arrays by the names of `expected`, in its order; float32, but integers and booleans as stored
+    notes : sentences for the student about what was chosen, converted or ignored
 
     Raises
     ------
@@ -137,7 +138,7 @@ def select_state(
         raise _nothing_fits(checkpoint, expected, named)
     for part in wrappers:
         if any(part in tensor.name.split(".") for tensor in chosen.found.values()):
-            notes.append(f"The part '{part}' that {WRAPPERS[part]} puts into names was removed.")
+            notes.append(f"The part '{part}' that {WRAPPERS[part]} adds to names was removed.")
     found_under = chosen.prefix.rstrip(".")
     if found_under and found_under != key:
         looked = f", not under the coursework's key {printable(key)}" if key else ""
@@ -146,22 +147,23 @@ def select_state(
 
 
 def state_arrays(checkpoint: Checkpoint) -> dict[str, Array]:
-    """The arrays of the file's state dicts and modules by dotted name, less what DataParallel and torch.compile put in.
+    """The arrays of the file's state dicts and modules by dotted name, without what DataParallel and torch.compile add.
 
-    For architectures whose sizes or names differ from file to file, and who therefore look for themselves.
+    Architectures whose sizes or names differ from file to file use it to look for their tensors themselves.
     """
     named, _ = _unwrapped([tensor for tensor in tensors(checkpoint.tree) if not tensor.extra], {})
     return {name: tensor.array for name, tensor in named.items()}
 
 
 def _same(one: _Candidate, other: _Candidate) -> bool:
-    """Whether both hold the very same arrays, as an object that keeps its model under two names does."""
+    """Tells whether both hold identical arrays, as in an object that keeps its model under two names."""
     return {name: id(tensor.array) for name, tensor in one.found.items()} == {
         name: id(tensor.array) for name, tensor in other.found.items()
     }
 
 
 def _choose(candidates: list[_Candidate], notes: list[str]) -> _Candidate | None:
+    """The first candidate with the fewest unexpected names; a note tells of others that fit as well."""
     if not candidates:
         return None
     fewest = min(len(candidate.unexpected) for candidate in candidates)
@@ -182,6 +184,7 @@ def _state(
     named: dict[str, Named],
     notes: list[str],
 ) -> dict[str, Array]:
+    """The chosen tensors as arrays; GradingError where they do not fit the architecture exactly."""
     missing: list[str] = []
     shapes: list[str] = []
     infinite: list[str] = []
@@ -221,9 +224,11 @@ def _state(
     for dtype, names in converted.items():
         notes.append(f"{len(names)} tensors ({several(names)}) were converted from {dtype} to float32.")
     if absent:
-        notes.append(f"{several(absent)}: not in the file; set to 0, which changes no output.")
+        notes.append(f"{several(absent)}: not in the file and set to 0, which does not change any output.")
     if chosen.counters:
-        notes.append(f"{several(chosen.counters)}: not in the architecture; passed over, which changes no output.")
+        notes.append(
+            f"{several(chosen.counters)}: not in the architecture and ignored, which does not change any output."
+        )
     return state
 
 
@@ -238,10 +243,8 @@ def _mismatch(
     )
     told = "; ".join(f"{len(group)} {label} ({several(group)})" for label, group in groups if group)
     lines = [f"{label}: {printable(item, 300)}" for label, group in groups for item in group]
-    if len(lines) > MAX_DETAIL:
-        lines = [*lines[:MAX_DETAIL], f"and {len(lines) - MAX_DETAIL} more"]
     message = f"{printable(checkpoint.name, 200)}: does not fit the architecture: tensors {told}."
-    return refuse("checkpoint", "mismatch", message, "\n".join(lines))
+    return refuse("checkpoint", "mismatch", message, "\n".join(_first(lines)))
 
 
 def _nothing_fits(
@@ -250,13 +253,15 @@ def _nothing_fits(
     holds = f"its tensors are {several(list(named))}" if named else "it holds no tensors"
     lines = [f"missing: {name} {tuple(shape)}" for name, shape in expected.items()]
     lines += [f"unexpected: {printable(name, 300)} {tensor.array.shape}" for name, tensor in named.items()]
-    if len(lines) > MAX_DETAIL:
-        lines = [*lines[:MAX_DETAIL], f"and {len(lines) - MAX_DETAIL} more"]
     message = (
         f"{printable(checkpoint.name, 200)}: has none of the architecture's {len(expected)} tensors "
         f"({several(list(expected))}); {holds}."
     )
     if checkpoint.notes:
         message += f" {checkpoint.notes[0]}"
-    lines = [*checkpoint.notes, *lines]
-    return refuse("checkpoint", "mismatch", message, "\n".join(lines))
+    return refuse("checkpoint", "mismatch", message, "\n".join([*checkpoint.notes, *_first(lines)]))
+
+
+def _first(lines: list[str]) -> list[str]:
+    """The first `MAX_DETAIL` lines, and one that counts the others."""
+    return lines if len(lines) <= MAX_DETAIL else [*lines[:MAX_DETAIL], f"and {len(lines) - MAX_DETAIL} more"]

@@ -1,4 +1,4 @@
-"""Raw little-endian numbers to numpy arrays: the types allowed, and strided tensors over a file's storages."""
+"""Turns raw little-endian numbers into numpy arrays: the allowed types, and strided tensors over a file's storages."""
 
 from __future__ import annotations
 
@@ -25,48 +25,61 @@ STORED = {
     "uint8": "<u1",
     "bool": "<u1",
 }
-"""How each allowed type lies in a file, by torch's name of it."""
+"""The numpy type that reads the stored bytes of each allowed type, by torch's name of it."""
+NUMPY_TYPES = {
+    **{"f8": "float64", "f4": "float32", "f2": "float16", "i8": "int64", "i4": "int32", "i2": "int16"},
+    **{"i1": "int8", "u1": "uint8", "b1": "bool"},
+}
+"""The allowed types by numpy's codes for them."""
 
 MAX_DIMENSIONS = 32
 MAX_TENSORS = 100_000
 
 
 def width(dtype: str) -> int:
-    """Bytes of one stored element."""
+    """The number of bytes of one stored element."""
     return np.dtype(STORED[dtype]).itemsize
 
 
 def result_dtype(dtype: str) -> np.dtype[Any]:
-    """Numpy's type for a stored one; numpy has no bfloat16, whose values are all float32 values too."""
+    """The numpy type of a tensor once read: as stored, but float32 for bfloat16, which numpy lacks."""
     return np.dtype("float32" if dtype == "bfloat16" else dtype)
 
 
 def decode(raw: Buffer, dtype: str) -> Array:
-    """The numbers of `raw`, flat; a view of it where the machine stores them alike."""
+    """Decodes the numbers of `raw`, flat; a view of it where the machine stores them in the same way."""
     stored = np.frombuffer(raw, dtype=STORED[dtype])
     if dtype == "bfloat16":
         widened: Array = (stored.astype(np.uint32) << 16).view(np.float32)
         return widened
     if dtype == "bool":
-        # A byte that is neither 0 nor 1 makes a numpy bool that is not equal to itself.
+        # A numpy bool made of a byte that is neither 0 nor 1 does not equal itself.
         return stored.astype(np.bool_)
     return stored.astype(result_dtype(dtype), copy=False)
 
 
 def checked_shape(shape: Any) -> tuple[int, ...]:
-    """`shape` as a tuple of plain, non-negative integers, or ReadingError("malformed")."""
+    """`shape` as a tuple of plain, non-negative integers; ReadingError("malformed") where it is anything else."""
     if not isinstance(shape, (tuple, list)) or len(shape) > MAX_DIMENSIONS:
         raise ReadingError("malformed", f"a shape must be a tuple of at most {MAX_DIMENSIONS} integers")
     if not all(type(n) is int and 0 <= n < 1 << 62 for n in shape):
         raise ReadingError("malformed", "a shape holds something other than non-negative integers")
     # numpy multiplies the other dimensions of an empty array too, and overflows.
     if 0 in shape and numel(tuple(max(n, 1) for n in shape)) >= 1 << 48:
-        raise ReadingError("malformed", "an empty shape has dimensions that no machine can count")
+        raise ReadingError("malformed", "an empty shape has dimensions that are too large")
     return tuple(shape)
 
 
+def named_shape(shape: Any, what: str) -> tuple[int, ...]:
+    """`checked_shape` with a message that names the tensor, `what`."""
+    try:
+        return checked_shape(shape)
+    except ReadingError as flaw:
+        raise ReadingError(flaw.kind, f"{what} has no valid shape ({flaw.reason})") from None
+
+
 def numel(shape: tuple[int, ...]) -> int:
-    """Elements of a tensor of this shape, exact however many."""
+    """The number of elements of a tensor of this shape, exact for any size."""
     count = 1
     for n in shape:
         count *= n
@@ -75,7 +88,7 @@ def numel(shape: tuple[int, ...]) -> int:
 
 @dataclass(frozen=True)
 class StorageRef:
-    """What a persistent id says of a storage, checked: `count` elements of type `dtype` under `key`."""
+    """A storage that a pickle refers to by a persistent id: `count` elements of type `dtype` under `key`."""
 
     key: str
     dtype: str
@@ -84,7 +97,7 @@ class StorageRef:
 
 @dataclass(frozen=True)
 class Pending:
-    """A tensor whose numbers are still to be copied from its storage."""
+    """A tensor whose numbers have not been copied from its storage yet."""
 
     array: Array
     storage: StorageRef
@@ -96,24 +109,24 @@ class Pending:
 
 @dataclass
 class StorageTable:
-    """The storages and tensors that one pickle asks for.
+    """The storages and tensors that one pickle refers to.
 
-    Tensors are allocated, and charged to the budget, when the pickle names them, and filled by `fill` when it has been
-    read to its end: in the legacy format the storages follow the pickle.
+    A tensor is allocated, and charged to the budget, when the pickle describes it. `fill` copies the numbers once the
+    pickle has been read to its end, because in the legacy format the storages follow it.
     """
 
     budget: Budget
     limit: int
-    """Bytes that a single storage can have in this file at the very most."""
+    """Maximum number of bytes that a single storage can have in this file."""
     beyond: str = "malformed"
-    """What a larger one means: in the legacy format, where the storages come last, that the file is "truncated"."""
+    """Kind of the error for a larger storage: "truncated" in the legacy format, where the storages come last."""
     declared: dict[str, StorageRef] = field(default_factory=dict)
     pending: list[Pending] = field(default_factory=list)
     stored: dict[int, str] = field(default_factory=dict)
     """Stored type of each array of `pending`, by the array's id."""
 
     def declare(self, key: str, dtype: str, count: int) -> StorageRef:
-        """The storage `key`; ReadingError where it is larger than the file or declared otherwise before."""
+        """The storage `key`; ReadingError where it is larger than the file, or was declared differently before."""
         ref = self.declared.get(key)
         if ref is None:
             if count < 0 or count * width(dtype) > self.limit:
@@ -127,7 +140,7 @@ class StorageTable:
         return ref
 
     def tensor(self, storage: StorageRef, offset: Any, shape: Any, strides: Any) -> Array | Unreadable:
-        """A new array for a strided view of `storage`, checked against its bounds and charged to the budget."""
+        """Allocates the array of a strided view of `storage`, checked against its bounds and charged to the budget."""
         try:
             shape, strides = checked_shape(shape), checked_shape(strides)
         except ReadingError as flaw:
@@ -135,7 +148,9 @@ class StorageTable:
         if len(shape) != len(strides):
             return Unreadable("tensor", "malformed", f"has {len(shape)} dimensions but {len(strides)} strides")
         if type(offset) is not int or offset < 0:
-            return Unreadable("tensor", "malformed", "starts before its storage or at no number")
+            return Unreadable(
+                "tensor", "malformed", "has an offset into its storage that is not a non-negative integer"
+            )
         count = numel(shape)
         if count:
             last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
@@ -153,7 +168,7 @@ class StorageTable:
         return array
 
     def fill(self, fetch: Callable[[StorageRef], Buffer], names: dict[int, str]) -> None:
-        """Copy every tensor's numbers; `fetch` gives a storage's bytes, `names` what to call an array in a message."""
+        """Copies the numbers of every tensor; `fetch` gives a storage's bytes, `names` an array's name, by its id."""
         by_storage: dict[str, list[Pending]] = {}
         for pending in self.pending:
             by_storage.setdefault(pending.storage.key, []).append(pending)

@@ -1,4 +1,4 @@
-"""What a checkpoint holds, for `gradebench inspect`."""
+"""Describes the content of a checkpoint, for `gradebench inspect`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_LISTED = 1000
 
 
 def _range(array: Array) -> dict[str, object]:
-    """Smallest and largest finite value (None where there is none), and how many values are not finite."""
+    """The smallest and largest finite value, None where there is none, and the number of values that are not finite."""
     if not array.size:
         return {"min": None, "max": None, "finite": True, "not_finite": 0}
     if array.dtype.kind != "f":
@@ -49,11 +49,11 @@ def _integer(value: Any) -> str:
 
 
 def describe(checkpoint: Checkpoint) -> dict[str, object]:
-    """A summary of plain JSON values: no NaN, no control character, lists capped at `MAX_LISTED` (see "omitted").
+    """Summarises a checkpoint in plain JSON values, without NaN and control characters; lists `MAX_LISTED` tensors.
 
     Keys: "file", "format", "tensors" (each with name, shape, dtype, bytes, min, max, finite, not_finite), "count",
-    "parameters" (elements of all floating-point tensors, a shared one counted once), "bytes" (as stored), "keys" (the
-    file's top level: key → what it holds), "notes", "omitted" (tensors not listed).
+    "parameters" (elements of all floating-point tensors, a shared one counted once), "bytes" (as stored), "keys" (what
+    the file's top level holds, by key), "notes", "omitted" (the number of tensors not listed).
     """
     listed = []
     for name, array in list(checkpoint.tensors.items())[:MAX_LISTED]:

@@ -1,7 +1,7 @@
-"""safetensors, read with numpy alone: the library's numpy reader lacks bfloat16, and no reader of it sees twin keys.
+"""Reads safetensors with numpy alone: the library's numpy reader lacks bfloat16 and does not notice duplicate keys.
 
-Format: https://huggingface.co/docs/safetensors: eight bytes with the header's length, a JSON header, then the tensors
-one after the other without gap or overlap.
+Format: https://huggingface.co/docs/safetensors. A file is eight bytes with the header's length, a JSON header, then the
+tensors one after the other without gaps or overlaps.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.checkpoint.inert import Budget, ReadingError, printable
-from harness.checkpoint.storages import MAX_TENSORS, STORED, checked_shape, decode, numel, result_dtype, width
+from harness.checkpoint.storages import MAX_TENSORS, STORED, decode, named_shape, numel, result_dtype, width
 from harness.types import Array
 
 MAX_HEADER = 16 << 20
@@ -31,6 +31,7 @@ _TYPES = {
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A dictionary of the pairs; ReadingError where a key is repeated."""
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
@@ -40,7 +41,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _header(data: memoryview) -> tuple[dict[str, Any], int]:
-    """The header, and where the tensors begin."""
+    """The header, and the offset at which the tensors begin."""
     if len(data) < 8:
         raise ReadingError("truncated", "it is too short for a safetensors file")
     length = int.from_bytes(data[:8], "little")
@@ -58,10 +59,10 @@ def _header(data: memoryview) -> tuple[dict[str, Any], int]:
 
 
 def read_safetensors(data: memoryview, budget: Budget) -> tuple[dict[str, Array], dict[int, str]]:
-    """The tensors by name, and each one's stored type by array id.
+    """Reads the tensors by name, and the stored type of each by array id.
 
-    ReadingError of kind "malformed" for twin keys, overlaps, gaps and sizes that contradict shapes, "truncated" where
-    tensors are missing at the end, "unsupported" for types that torch's plain layers don't have.
+    ReadingError of kind "malformed" for duplicate keys, overlaps, gaps and sizes that contradict shapes, "truncated"
+    where tensors are missing at the end, "unsupported" for types that torch's plain layers don't use, "too-large".
     """
     header, base = _header(data)
     header.pop("__metadata__", None)
@@ -78,16 +79,13 @@ def read_safetensors(data: memoryview, budget: Budget) -> tuple[dict[str, Array]
         if dtype is None:
             allowed = ", ".join(STORED)
             raise ReadingError(
-                "unsupported", f"{shown} is of type {printable(entry['dtype'], 20)}; allowed are {allowed}"
+                "unsupported", f"{shown} is of type {printable(entry['dtype'], 20)}; the types allowed are {allowed}"
             )
         offsets = entry["data_offsets"]
         if not isinstance(offsets, list) or len(offsets) != 2 or not all(type(n) is int for n in offsets):
-            raise ReadingError("malformed", f"{shown} has no two data_offsets")
+            raise ReadingError("malformed", f"{shown} must have two integers as its data_offsets")
         begin, end = offsets
-        try:
-            shape = checked_shape(entry["shape"])
-        except ReadingError as flaw:
-            raise ReadingError(flaw.kind, f"{shown} has no valid shape ({flaw.reason})") from None
+        shape = named_shape(entry["shape"], shown)
         count = numel(shape)
         if not 0 <= begin <= end or end - begin != count * width(dtype):
             raise ReadingError(

@@ -1,4 +1,4 @@
-"""What `torch.save` writes, read inertly: the zip format (torch 1.6 and later) and the legacy stream before it.
+"""Reads the files of `torch.save` inertly: the zip format (torch 1.6 and later) and the legacy stream before it.
 
 Zip: `<root>/data.pkl` is the pickle, `<root>/data/<key>` each storage's raw bytes. Legacy: five pickles (a magic
 number, a version, the byte order, the object, the storage keys), then for each key its element count and raw bytes.
@@ -20,7 +20,7 @@ from harness.checkpoint.storages import Buffer, StorageRef, StorageTable, width
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 LEGACY_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""The pickled magic number, which every legacy file starts with."""
+"""The pickled magic number with which every legacy file starts."""
 
 INSTEAD = "submit the weights alone: torch.save(model.state_dict(), 'model.pt')"
 
@@ -30,25 +30,25 @@ HARMLESS = {
     *("builtins.complex", "builtins.slice", "builtins.range", "copyreg._reconstructor", "_codecs.encode"),
     *("argparse.Namespace", "types.SimpleNamespace", "functools.partial"),
 }
-"""Names from the standard library that ordinary checkpoints hold; others are worth a note."""
+"""Names from the standard library that occur in ordinary checkpoints; others are reported in a note."""
 
 HARMLESS_MODULES = {"collections", "datetime", "pathlib", "enum", "decimal", "fractions", "uuid", "array", "typing"}
 
 
 @dataclass
 class Parsed:
-    """A file whose pickle was read. `fill`, given names by array id, copies the numbers into its arrays."""
+    """A file whose pickle has been read. `fill`, given names by array id, copies the numbers into its arrays."""
 
     format: str
     tree: Any
     notes: list[str] = field(default_factory=list)
     stored: dict[int, str] = field(default_factory=dict)
-    """Stored type by array id, where it is not the array's own."""
+    """Stored type of each tensor by array id; for other arrays it is the array's own."""
     fill: Callable[[dict[int, str]], None] = lambda names: None
 
 
 def suspicions(interpreter: Interpreter) -> list[str]:
-    """A sentence for each name that has no place in a checkpoint, and one for the objects pickled whole."""
+    """Notes each name that ordinary checkpoints don't hold, and the objects that were pickled whole."""
     notes: list[str] = []
     strange = dict(interpreter.called)
     for name in interpreter.named:
@@ -63,12 +63,12 @@ def suspicions(interpreter: Interpreter) -> list[str]:
     whole = [printable(name) for name in modules or interpreter.objects]
     if whole:
         shown = ", ".join(whole[:5]) + (f" and {len(whole) - 5} more classes" if len(whole) > 5 else "")
-        notes.append(f"The file holds whole objects ({shown}); their data were read, their code was not.")
+        notes.append(f"The file holds whole objects ({shown}); their data was read, their code was not run.")
     return notes
 
 
 def read_zip(data: memoryview, entries: dict[str, Member], budget: Budget) -> Parsed:
-    """A `.pt` zip. ReadingError for TorchScript and torch.export archives, two roots, and everything malformed."""
+    """Reads the zip format; ReadingError for TorchScript and torch.export archives, and for malformed files."""
     names = list(entries)
     if any(n.rpartition("/")[2] in ("archive_format", "serialized_exported_program.json") for n in names):
         raise ReadingError("unsupported", f"it is a torch.export archive, which runs code when it is loaded; {INSTEAD}")
@@ -76,7 +76,7 @@ def read_zip(data: memoryview, entries: dict[str, Member], budget: Budget) -> Pa
     if any(n.startswith((f"{root}code/", f"{root}constants.pkl")) for root in roots for n in names):
         raise ReadingError("unsupported", f"it is a TorchScript archive, which holds code; {INSTEAD}")
     if len(roots) != 1:
-        raise ReadingError("malformed", f"it holds {len(roots)} pickles called data.pkl; torch.save writes one")
+        raise ReadingError("malformed", f"it holds {len(roots)} files called data.pkl; torch.save writes exactly one")
     root = roots[0]
     order = entries.get(f"{root}byteorder")
     if order is not None and bytes(extract(data, order, budget)) != b"little":
@@ -91,7 +91,7 @@ def read_zip(data: memoryview, entries: dict[str, Member], budget: Budget) -> Pa
         if member is None:
             raise ReadingError("malformed", f"the storage {printable(storage.key)} of its pickle is missing")
         if member.size != storage.count * width(storage.dtype):
-            # Before anything is inflated.
+            # Checked before anything is inflated.
             raise ReadingError(
                 "malformed",
                 f"the storage {printable(storage.key)} has {member.size:,} bytes, "
@@ -103,12 +103,12 @@ def read_zip(data: memoryview, entries: dict[str, Member], budget: Budget) -> Pa
 
 
 def read_legacy(data: memoryview, budget: Budget) -> Parsed:
-    """A legacy stream; ReadingError of kind "truncated" where it breaks off, "malformed" where it is inconsistent."""
+    """Reads the legacy stream; ReadingError of kind "truncated" where it breaks off, "malformed" if inconsistent."""
     window = Window(data)
     table = StorageTable(budget, limit=len(data), beyond="truncated")
     interpreter = Interpreter(table, budget)
     if interpreter.run(window) != MAGIC_NUMBER:
-        raise ReadingError("malformed", "it is a pickle but not one of torch.save")
+        raise ReadingError("malformed", "it is a pickle that torch.save did not write")
     if interpreter.run(window) != 1001:
         raise ReadingError("malformed", "it is of an unknown version of torch's legacy format")
     system = interpreter.run(window)
@@ -128,15 +128,15 @@ def read_legacy(data: memoryview, budget: Budget) -> Parsed:
 
 
 def _records(data: memoryview, at: int, keys: Any, table: StorageTable, notes: list[str]) -> dict[str, memoryview]:
-    """The raw bytes of each storage by key, in the file's order."""
+    """The raw bytes of each storage by key, in the file's order; notes tell of bytes that were not read."""
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or len(set(keys)) != len(keys):
         raise ReadingError("malformed", "its list of storages is damaged")
     records: dict[str, memoryview] = {}
     for key in keys:
         ref = table.declared.get(key)
         if ref is None:
-            # Without an element type, where it ends is unknown, and so is all that follows.
-            notes.append("The file holds storages that no readable tensor uses; they were passed over.")
+            # Its element type is unknown, and so are its end and everything that follows.
+            notes.append("The file holds storages that no readable tensor uses; they were ignored.")
             return records
         if at + 8 > len(data):
             raise ReadingError("truncated", f"it breaks off before the storage {printable(key)}")

@@ -109,7 +109,7 @@ class Channel:
         return tag, text, arrays
 
     def pending(self) -> bool:
-        """Whether the pipe holds bytes now; between two requests, they are ones that nobody asked for."""
+        """Tells whether the pipe holds bytes now; between two requests, they are ones that nobody asked for."""
         poller = select.poll()
         poller.register(self._receive, select.POLLIN)
         return any(event & select.POLLIN for _, event in poller.poll(0))

@@ -10,7 +10,7 @@ from torch import Tensor
 from harness.types import refuse
 
 TOLERANCE = 1e-6
-"""How far outside [0, 1] a probability may lie; it is then clipped."""
+"""Largest distance of a probability from [0, 1] that is accepted; it is then clipped."""
 _FLOAT32_EPSILON = torch.finfo(torch.float32).eps
 
 

@@ -29,7 +29,7 @@ class Layout:
     """The dimension that counts the sequences, or None, of each tensor of a state, in order."""
 
     dimensions: tuple[tuple[int, int | None], ...]
-    """For each tensor: its number of dimensions, and the index of the one that counts the sequences."""
+    """The number of dimensions of each tensor, and the index of the one that counts the sequences."""
 
     @classmethod
     def of(cls, one: Any, n: int, other: Any, m: int) -> Layout:

@@ -26,7 +26,7 @@ class Stepwise:
 
     @property
     def allows_threads(self) -> bool:
-        """Whether several threads may use the model at once, which only a model that offers `scan` promises."""
+        """Tells whether several threads may use the model at once, which only a model that offers `scan` promises."""
         return callable(self._scan)
 
     @torch.no_grad()

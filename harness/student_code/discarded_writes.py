@@ -17,7 +17,7 @@ _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def can_write() -> bool:
-    """Whether there is a temporary folder that files can be written to."""
+    """Tells whether there is a temporary folder that files can be written to."""
     try:
         tempfile.TemporaryFile().close()
     except OSError:
@@ -26,7 +26,7 @@ def can_write() -> bool:
 
 
 def name_a_temporary_folder() -> None:
-    """Makes `tempfile` name /tmp although it can't be written to, because PyTorch's optimisers import code that asks."""
+    """Makes `tempfile` name /tmp although it can't be written to: PyTorch's optimisers import code that asks for it."""
     tempfile.tempdir = "/tmp"  # noqa: S108 — only named, never written to
 
 

@@ -139,7 +139,7 @@ def _submitted(path: Path) -> ModuleType:
 
 
 def _is_script(tree: ast.Module) -> bool:
-    """Whether the file does more than define things: it has loops, calls, or assigns results of calls."""
+    """Tells whether the file does more than define things: it has loops, calls, or assigns results of calls."""
     return any(
         isinstance(one, ast.For | ast.While | ast.With | ast.Expr) and not _is_docstring(one) for one in tree.body
     ) or any(isinstance(one, ast.Assign) and isinstance(one.value, ast.Call) for one in tree.body)
@@ -181,7 +181,7 @@ def run_what_works(statements: list[ast.stmt], namespace: dict[str, Any]) -> Non
 
 
 def _only_defines(statement: ast.stmt) -> bool:
-    """Whether the statement defines or imports something and calls nothing."""
+    """Tells whether the statement defines or imports something and calls nothing."""
     if isinstance(statement, ast.Assign | ast.AnnAssign):
         # torch.device("cuda") is the one call whose result classes use.
         calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]

@@ -1,6 +1,6 @@
-"""A small class of example submissions, good and bad, made from the shipped reference weights.
+"""Builds a small class of example submissions, good and bad, from the shipped reference weights.
 
-They are built rather than stored: the weights are not kept twice, and nothing hostile lies in the repository.
+They are built rather than stored, so that the repository holds no weights twice and no hostile file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ State = dict[str, torch.Tensor]
 
 
 def build(folder: Path) -> list[str]:
-    """Write the example class below `folder`; the ids of its submissions."""
+    """Writes the example class below `folder`, which must not exist; returns the ids of its submissions."""
     folder.mkdir(parents=True)
     for identity, make in EXAMPLES.items():
         place = folder / identity
@@ -32,12 +32,12 @@ def build(folder: Path) -> list[str]:
 
 
 def weights(model: str) -> tuple[State, dict[str, str]]:
-    """A reference model's state dict in float32, and the options that go with it."""
+    """The state dict of a reference model in float32, and its options."""
     return shipped.state(model), shipped.options(model)
 
 
 def strong(place: Path) -> None:
-    """Both reference models, in the checkpoints of the coursework's starter code."""
+    """Both reference models, in checkpoints of the same form as the coursework's starter code writes them."""
     _manifest(place, "Team Gauss", ["cvae", "cgan"], {"cvae": "vae/best.pt", "cgan": "gan/best.pt"})
     for model, folder in (("cvae", "vae"), ("cgan", "gan")):
         (place / folder).mkdir()
@@ -45,7 +45,7 @@ def strong(place: Path) -> None:
 
 
 def mediocre(place: Path) -> None:
-    """A conditional VAE whose weights were disturbed: recognisable digits, too many mistakes."""
+    """A conditional VAE whose weights were disturbed: its digits are recognisable, with too many mistakes."""
     state, _ = weights("cvae")
     generator = generator_for("examples", "mediocre")
     disturbed = {
@@ -57,7 +57,7 @@ def mediocre(place: Path) -> None:
 
 
 def collapsed(place: Path) -> None:
-    """A conditional VAE that ignores the noise and draws one image a digit: correct, and worthless."""
+    """A conditional VAE that ignores the noise and draws one image for each digit: correct, but collapsed."""
     state, _ = weights("cvae")
     state["dec_latent_fc.weight"] = torch.zeros_like(state["dec_latent_fc.weight"])
     _manifest(place, "Team Dirac", ["cvae"], {"cvae": "cvae.pt"})
@@ -65,7 +65,7 @@ def collapsed(place: Path) -> None:
 
 
 def corrupt(place: Path) -> None:
-    """An upload that broke off half-way."""
+    """A checkpoint whose upload broke off half-way."""
     _manifest(place, "Team Cantor", ["cvae"], {"cvae": "cvae.pt"})
     torch.save(weights("cvae")[0], place / "cvae.pt")
     content = (place / "cvae.pt").read_bytes()
@@ -73,7 +73,7 @@ def corrupt(place: Path) -> None:
 
 
 class _Payload:
-    """Pickled, it asks whoever unpickles it to run a shell command."""
+    """An object that, pickled, runs a shell command when it is unpickled."""
 
     def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
         import os
@@ -82,7 +82,7 @@ class _Payload:
 
 
 def hostile(place: Path) -> None:
-    """A checkpoint that is a program: unpickling it would run a command on the instructor's machine."""
+    """A checkpoint that would run a command on the instructor's machine if it were unpickled."""
     _manifest(place, "<script>alert('Team Mallory')</script>", ["cvae"], {"cvae": "cvae.pt"})
     with zipfile.ZipFile(place / "cvae.pt", "w") as archive:
         archive.writestr("archive/data.pkl", pickle.dumps({"model": _Payload()}, protocol=2))
@@ -90,7 +90,7 @@ def hostile(place: Path) -> None:
 
 
 def own_code(place: Path) -> None:
-    """Code of the student's own, which runs in the sandbox: the template's adapter around a trained decoder."""
+    """Code of the student's own, which runs in the sandbox: the template's adapter with a trained decoder."""
     state, _ = weights("cvae")
     shutil.copy(Path(__file__).parents[1] / "template" / "adapter.py", place / "adapter.py")
     torch.save({"state": state}, place / "model.pt")
@@ -102,7 +102,7 @@ def own_code(place: Path) -> None:
 
 
 def answers(place: Path) -> None:
-    """Samples alone, drawn by the student: {"imgs": (10000, 1, 28, 28), "labels": (10000,)}."""
+    """Samples alone, drawn by the student: imgs (10000, 1, 28, 28) and labels (10000,)."""
     noise = torch.randn(10_000, 100, generator=generator_for("examples", "answers"))
     labels = torch.arange(10_000) % 10
     images = shipped.sampler("cgan")(noise, torch.nn.functional.one_hot(labels, 10).float())
@@ -115,7 +115,7 @@ def answers(place: Path) -> None:
 
 
 def incomplete(place: Path) -> None:
-    """A state dict that lacks two tensors and holds a NaN."""
+    """A checkpoint that lacks two tensors and holds a NaN."""
     state, _ = weights("cvae")
     for name in ("decoder.4.weight", "decoder.4.bias"):
         del state[name]

@@ -1,4 +1,4 @@
-"""Where digits come from: order of the places, verification, and the embedded default."""
+"""Tests the order of the places that digits come from, verification, downloads, and the embedded digits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def idx(array: np.ndarray) -> bytes:
 
 @pytest.fixture
 def contents(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Four small files in MNIST's format, whose hashes stand in for MNIST's."""
+    """Four small files in MNIST's format, whose hashes replace MNIST's."""
     generator = np.random.default_rng(3)
     made = {}
     for part, n in (("train", 20), ("t10k", 7)):
@@ -38,7 +38,7 @@ def contents(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
 
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No data directory in the environment, and a cache of the test's own."""
+    """Removes the data directory from the environment, and gives the test a cache of its own."""
     monkeypatch.delenv(mnist.VARIABLE, raising=False)
     monkeypatch.setattr(mnist, "cache", lambda: tmp_path / "cache")
 
@@ -53,7 +53,7 @@ def put(directory: Path, contents: dict[str, bytes], packed: bool = True) -> Pat
     return directory
 
 
-def test_pixels_and_labels_are_those_of_the_files(tmp_path: Path, contents: dict[str, bytes]) -> None:
+def test_pixels_and_labels_equal_those_in_the_files(tmp_path: Path, contents: dict[str, bytes]) -> None:
     digits = mnist.load(put(tmp_path / "d", contents))
     raw = np.frombuffer(contents["t10k-images-idx3-ubyte"][16:], np.uint8).reshape(7, 1, 28, 28)
     assert digits.name == "mnist"
@@ -76,13 +76,13 @@ def test_every_usual_spelling_of_the_names_is_found(tmp_path: Path, contents: di
     assert len(mnist.load(tmp_path / "d").test) == 7
 
 
-def test_the_digest_is_of_the_content_not_of_its_packing(tmp_path: Path, contents: dict[str, bytes]) -> None:
+def test_the_digest_does_not_depend_on_compression(tmp_path: Path, contents: dict[str, bytes]) -> None:
     packed = mnist.load(put(tmp_path / "a", contents))
     plain = mnist.load(put(tmp_path / "b", contents, packed=False))
     assert packed.digest == plain.digest != mnist.embedded().digest
 
 
-def test_a_file_of_another_hash_is_an_error_that_names_it(tmp_path: Path, contents: dict[str, bytes]) -> None:
+def test_the_error_for_a_wrong_hash_names_the_file(tmp_path: Path, contents: dict[str, bytes]) -> None:
     damaged = bytearray(contents["t10k-images-idx3-ubyte"])
     damaged[500] ^= 1
     directory = put(tmp_path / "d", contents | {"t10k-images-idx3-ubyte": bytes(damaged)})
@@ -93,7 +93,7 @@ def test_a_file_of_another_hash_is_an_error_that_names_it(tmp_path: Path, conten
     assert caught.value.failure.fault == "harness" and caught.value.failure.kind == "damaged-file"
 
 
-def test_a_truncated_gzip_is_an_error_that_names_it(tmp_path: Path, contents: dict[str, bytes]) -> None:
+def test_the_error_for_a_truncated_gzip_names_the_file(tmp_path: Path, contents: dict[str, bytes]) -> None:
     directory = put(tmp_path / "d", contents)
     path = directory / "train-labels-idx1-ubyte.gz"
     path.write_bytes(path.read_bytes()[:-9])
@@ -101,10 +101,10 @@ def test_a_truncated_gzip_is_an_error_that_names_it(tmp_path: Path, contents: di
         mnist.load(directory)
 
 
-def test_a_gzip_that_inflates_without_end_is_only_read_so_far(
+def test_a_gzip_bomb_is_read_only_up_to_the_limit(
     tmp_path: Path, contents: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mnist, "_LARGEST", 1 << 20)
+    monkeypatch.setattr(mnist, "MAX_FILE_BYTES", 1 << 20)
     directory = put(tmp_path / "d", contents)
     (directory / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(bytes(8 << 20)))
     with pytest.raises(DataError) as caught:
@@ -112,7 +112,7 @@ def test_a_gzip_that_inflates_without_end_is_only_read_so_far(
     assert caught.value.found == hashlib.sha256(bytes(1 << 20)).hexdigest()
 
 
-def test_a_file_in_the_place_of_another_is_recognised(tmp_path: Path, contents: dict[str, bytes]) -> None:
+def test_a_file_in_place_of_another_is_recognised(tmp_path: Path, contents: dict[str, bytes]) -> None:
     swapped = contents | {"t10k-labels-idx1-ubyte": contents["train-labels-idx1-ubyte"]}
     with pytest.raises(DataError, match="it is train-labels-idx1-ubyte") as caught:
         mnist.load(put(tmp_path / "d", swapped))
@@ -128,11 +128,11 @@ def test_a_missing_file_in_a_named_directory_is_never_replaced_by_another_place(
     with pytest.raises(DataError, match="has no file train-images-idx3-ubyte"):
         mnist.load(directory)
     monkeypatch.setenv(mnist.VARIABLE, str(tmp_path / "nowhere"))
-    with pytest.raises(DataError, match="is no directory"):
+    with pytest.raises(DataError, match="is not a directory"):
         mnist.load()
 
 
-def test_the_places_are_asked_in_order(
+def test_the_places_are_tried_in_order(
     tmp_path: Path, contents: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert mnist.load().name == "digits"
@@ -146,7 +146,9 @@ def test_the_places_are_asked_in_order(
     assert {name: row.state for name, row in rows.items()} == dict.fromkeys(rows, "verified")
 
 
-def test_a_damaged_cache_is_an_error_and_an_incomplete_one_is_said(tmp_path: Path, contents: dict[str, bytes]) -> None:
+def test_a_damaged_cache_is_an_error_and_an_incomplete_one_is_reported(
+    tmp_path: Path, contents: dict[str, bytes]
+) -> None:
     cache = put(tmp_path / "cache", contents)
     (cache / "t10k-labels-idx1-ubyte.gz").unlink()
     digits = mnist.load()
@@ -160,7 +162,7 @@ def test_a_damaged_cache_is_an_error_and_an_incomplete_one_is_said(tmp_path: Pat
 
 @pytest.fixture
 def mirror(tmp_path: Path) -> Iterator[tuple[Path, str, list[str]]]:
-    """A web server on this machine: its folder, its address, and the paths that were asked for."""
+    """A web server on this machine: its folder, its address, and the paths requested so far."""
     folder, asked = tmp_path / "www", []
     folder.mkdir()
 
@@ -183,7 +185,7 @@ def mirror(tmp_path: Path) -> Iterator[tuple[Path, str, list[str]]]:
     server.server_close()
 
 
-def test_a_download_takes_the_first_right_file_and_keeps_it(
+def test_a_download_keeps_the_first_right_file(
     tmp_path: Path,
     contents: dict[str, bytes],
     mirror: tuple[Path, str, list[str]],
@@ -220,11 +222,11 @@ def test_a_failed_download_leaves_nothing_and_falls_back_with_a_reason(
     digits = mnist.load(download=True)
     assert digits.name == "digits" and "could not be downloaded" in digits.source
     assert os.listdir(tmp_path / "cache") == []
-    with pytest.raises(DataError, match="could not be fetched from any mirror"):
+    with pytest.raises(DataError, match="could not be downloaded from any mirror"):
         mnist.fetch()
 
 
-def test_a_mirror_that_sends_too_much_is_cut_off(
+def test_a_download_over_the_limit_is_stopped(
     tmp_path: Path,
     contents: dict[str, bytes],
     mirror: tuple[Path, str, list[str]],
@@ -233,14 +235,14 @@ def test_a_mirror_that_sends_too_much_is_cut_off(
     folder, address, _ = mirror
     put(folder, contents)
     (folder / f"{NAMES[0]}.gz").write_bytes(os.urandom(200_000))
-    monkeypatch.setattr(mnist, "_LARGEST", 60_000)
+    monkeypatch.setattr(mnist, "MAX_FILE_BYTES", 60_000)
     monkeypatch.setattr(mnist, "MIRRORS", (address,))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with pytest.raises(DataError, match="OSError"):
         mnist.fetch()
 
 
-def test_embedded_digits_are_fixed_for_good() -> None:
+def test_embedded_digits_never_change() -> None:
     digits, again = mnist.embedded(), mnist.embedded("No network.")
     assert digits.digest == "043ef4e87d7c0a7f06b0bee1d96acdc40f9b7ccd5270727c290b54c27f1d842e"
     assert digits.digest == again.digest and again.source.endswith("No network.")
@@ -262,13 +264,13 @@ def test_embedded_digits_lie_in_mnists_frame() -> None:
         # MNIST's own test images have their centre of mass at 13.99 and 14.01 on average, none past 13.5 and 14.5.
         assert rows.min() >= 13.5 and rows.max() <= 14.5
         assert columns.min() >= 13.5 and columns.max() <= 14.5
-        # Nothing lies outside of a box of 20 by 20.
+        # All ink lies in a box of 20 by 20.
         assert max(np.ptp(np.flatnonzero(image.any(axis=1))) for image in images) < 20
         assert max(np.ptp(np.flatnonzero(image.any(axis=0))) for image in images) < 20
 
 
-def test_embedded_digits_are_upright_and_rightly_labelled() -> None:
-    """Mean images by class resemble the source's as they stand more than any of its mirror images or rotations."""
+def test_embedded_digits_are_upright_and_correctly_labelled() -> None:
+    """The mean image of each class resembles the source's more than any mirror image or rotation of it."""
     from sklearn.datasets import load_digits
     from sklearn.neighbors import KNeighborsClassifier
 
@@ -293,15 +295,6 @@ def test_embedded_split_is_stratified_and_disjoint() -> None:
     assert np.bincount(digits.test.labels[:100]).max() < 25, "shuffled, not in order of the classes"
 
 
-@pytest.mark.parametrize(("n", "cut"), [(1297, 1168), (60_000, 54_000)])
-def test_the_last_tenth_validates(n: int, cut: int) -> None:
-    numbers = np.arange(n, dtype=np.int64)
-    whole = mnist.Split(numbers.astype(np.float32).reshape(n, 1, 1, 1), numbers)
-    fit, check = mnist.validation_split(mnist.Digits("mnist", whole, whole, "", ""))
-    assert fit.labels.tolist() == list(range(cut)) and check.labels.tolist() == list(range(cut, n))
-    assert check.images[0].item() == cut
-
-
 def test_the_real_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
     directory = REAL
     if not directory:
@@ -313,7 +306,6 @@ def test_the_real_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
     assert digits.train.images.mean(dtype=np.float64) == pytest.approx(0.1307, abs=5e-5)
     assert digits.train.images.std(dtype=np.float64) == pytest.approx(0.3081, abs=5e-5)
     assert np.bincount(digits.test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    assert len(mnist.validation_split(digits)[1]) == 6_000
 
 
 REAL = os.environ.get(mnist.VARIABLE)

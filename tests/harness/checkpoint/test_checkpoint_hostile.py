@@ -1,4 +1,4 @@
-"""Nothing in the hostile corpus executes, escapes as another exception, or takes much memory or time."""
+"""No file of the hostile corpus executes, raises another exception, or takes much memory or time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.hostile.corpus import (
 
 ROOT = Path(__file__).parents[3]
 
-# Limits are set on the child, so that a bomb that gets through ends it and not the test run.
+# Limits are set on a child process, so that a bomb that gets through ends it and not the test run.
 CHILD = """
 import json, resource, sys, time
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
@@ -50,7 +50,7 @@ for name, build in HOSTILE.items():
     except GradingError as error:
         kind, detail = error.failure.kind, error.failure.message + error.failure.detail
     took = time.process_time() - start
-    # ru_maxrss would begin with what the parent had.
+    # ru_maxrss would begin at the parent's value.
     peak = int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1]) >> 10
     print(json.dumps([name, kind, detail, notes, took, peak]), flush=True)
 """
@@ -67,7 +67,7 @@ def outcomes() -> dict[str, tuple[str, str, list[str], float, int]]:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_files_end_with_a_stated_reason(name: str, outcomes: dict[str, tuple]) -> None:  # type: ignore[type-arg]
+def test_hostile_files_are_refused_or_recovered_with_a_stated_reason(name: str, outcomes: dict[str, tuple]) -> None:  # type: ignore[type-arg]
     kind, detail, notes, took, peak = outcomes[name]
     if name in RECOVERED:
         assert kind == f"read {WEIGHT.tolist()}"
@@ -75,7 +75,7 @@ def test_hostile_files_end_with_a_stated_reason(name: str, outcomes: dict[str, t
     else:
         assert kind in {"truncated", "malformed", "unsupported", "too-large", "mismatch"}
         assert name in detail
-        # The catch-all is there for the unforeseen; nothing here should be.
+        # The message of the catch-all for unforeseen exceptions.
         assert "it is damaged." not in detail
     assert took < 20
     assert peak < 600
@@ -83,7 +83,7 @@ def test_hostile_files_end_with_a_stated_reason(name: str, outcomes: dict[str, t
 
 
 def test_the_attacks_are_real() -> None:
-    """What the reader does not execute, pickle would: the corpus attacks in earnest."""
+    """Python's pickle executes an attack of the corpus, so that the reader's refusal means something."""
     import pickle
 
     MARKER.unlink(missing_ok=True)
@@ -120,7 +120,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_the_reason_is_the_right_one(name: str, outcomes: dict[str, tuple]) -> None:  # type: ignore[type-arg]
+def test_the_kind_of_failure_is_the_expected_one(name: str, outcomes: dict[str, tuple]) -> None:  # type: ignore[type-arg]
     assert outcomes[name][0] == EXPECTED[name]
 
 
@@ -147,7 +147,7 @@ SAMPLES = _samples()
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_every_truncation_is_called_one(name: str) -> None:
+def test_every_truncation_is_recognised(name: str) -> None:
     data = SAMPLES[name]
     step = max(1, len(data) // 300)
     for length in sorted({*range(0, len(data), step), *range(0, 24), *range(len(data) - 24, len(data))}):
@@ -180,7 +180,7 @@ def test_mutated_files_are_read_or_refused(name: str, changes: list[tuple[float,
 def test_mutated_pickles_are_read_or_refused(
     changes: list[tuple[float, int]], legacy: bool, cut: float, inserted: bytes
 ) -> None:
-    """As above, but with the archive's check sums made right again, so that the pickle is reached."""
+    """As above, but with correct checksums in the archive, so that the mutated pickle is reached."""
     pickled = bytearray(state(("weight", tensor(legacy=legacy)), ("other", b"](K\x01K\x02e")))
     for where, value in changes:
         pickled[int(where * len(pickled))] = value

@@ -1,4 +1,4 @@
-"""The state dict of an architecture is found in every layout that students hand in, and misfits are told apart."""
+"""The state dict of an architecture is found in every layout that students hand in, and every misfit is reported."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_wrapped_states_are_found(value: Any) -> None:
     assert equal(state, NET)
 
 
-def test_an_explicit_key_goes_first() -> None:
+def test_an_explicit_key_is_tried_first() -> None:
     both = checkpoint({"model": NET.state_dict(), "ema": OTHER.state_dict()})
     assert equal(select_state(both, shapes(NET), "ema")[0], OTHER)
     state, notes = select_state(both, shapes(NET), "absent")
@@ -78,7 +78,7 @@ def test_an_explicit_key_goes_first() -> None:
 
 
 @pytest.mark.parametrize("first", ["model", "ema"])
-def test_of_equal_candidates_the_documented_one_is_taken_and_said(first: str) -> None:
+def test_of_equal_candidates_the_preferred_one_is_chosen_with_a_note(first: str) -> None:
     second = {"model": "ema", "ema": "model"}[first]
     states = {"model": NET.state_dict(), "ema": OTHER.state_dict()}
     state, notes = select_state(checkpoint({first: states[first], second: states[second]}), shapes(NET))
@@ -91,7 +91,7 @@ def test_the_better_fit_wins_over_the_preferred_key() -> None:
     assert equal(select_state(checkpoint(value), shapes(NET))[0], NET)
 
 
-def test_generator_and_discriminator_in_one_module_are_told_apart() -> None:
+def test_a_generator_beside_a_discriminator_is_found() -> None:
     class Gan(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -101,7 +101,7 @@ def test_generator_and_discriminator_in_one_module_are_told_apart() -> None:
     assert equal(select_state(checkpoint(Gan().state_dict()), shapes(NET))[0], NET)
 
 
-def test_a_plain_attribute_serves_where_the_architecture_has_a_buffer() -> None:
+def test_a_plain_attribute_is_used_where_the_architecture_has_a_buffer() -> None:
     module = nn.Linear(2, 2)
     module.permutation = torch.tensor([1, 0])  # type: ignore[assignment]
     held = checkpoint(module)
@@ -110,7 +110,7 @@ def test_a_plain_attribute_serves_where_the_architecture_has_a_buffer() -> None:
     assert set(select_state(held, shapes(module))[0]) == {"weight", "bias"}
 
 
-def test_counters_may_be_missing_or_left_over() -> None:
+def test_batch_counters_may_be_missing_or_superfluous() -> None:
     bare = {name: tensor for name, tensor in NET.state_dict().items() if "num_batches" not in name}
     state, notes = select_state(checkpoint(bare), shapes(NET))
     assert state["bn.num_batches_tracked"].shape == ()
@@ -161,7 +161,7 @@ def test_a_file_of_another_architecture_says_what_it_holds() -> None:
         select_state(checkpoint({"epoch": 3}), shapes(NET))
 
 
-def test_many_equal_candidates_take_no_time() -> None:
+def test_many_equal_candidates_are_chosen_from_quickly() -> None:
     import time
 
     value = checkpoint({f"x{index}.w": torch.zeros(1) for index in range(5_000)})

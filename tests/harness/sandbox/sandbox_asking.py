@@ -57,7 +57,7 @@ def question(method: str, shape: tuple[int, ...] = (1,), value: float = 21.0) ->
 
 
 def works(session: Session) -> bool:
-    """Whether the worker answers correctly."""
+    """Tells whether the worker answers correctly."""
     return float(session.ask(question("echo"), 30)["y"][0]) == 42.0
 
 
