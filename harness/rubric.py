@@ -32,6 +32,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from harness.numbers import plain_number
 from harness.types import Marks, Metric, Score, broken
 
 
@@ -165,7 +166,10 @@ def score(part: Part, marks: Marks) -> Score:
         message = f"The part {part.id} is marked by {name!r}, which {part.task} does not measure; it measures "
         raise broken("scoring", "no-metric", f"{message}{', '.join(marks.metrics)}.")
     metric = marks.metrics[name]
-    spoken = name.replace("_", " ").replace("mse", "MSE").replace("cross entropy", "cross-entropy")
+    spoken = metric.title or name
+
+    def shown(value: float | None) -> str:
+        return plain_number(value, metric.unit, short=True)
 
     def given(share: float, passed: bool, explanation: str) -> Score:
         drawn = part.pass_mark if name == marks.primary else None
@@ -179,13 +183,13 @@ def score(part: Part, marks: Marks) -> Score:
     passed = _reaches(metric, part.pass_mark)
     sign = "≥" if metric.better == "higher" else "≤"
     reached = max(((share, at) for at, share in part.steps if _reaches(metric, at)), default=(0.0, part.pass_mark))
-    explanation = f"{spoken} {_show(metric.value, metric)}, pass mark {sign} {_show(part.pass_mark, metric)}: "
+    explanation = f"{spoken} {shown(metric.value)}, pass mark {sign} {shown(part.pass_mark)}: "
     explanation += "reached." if passed else "not reached."
     if len(part.steps) > 1:
         above = min((step for step in ((share, at) for at, share in part.steps) if step[0] > reached[0]), default=None)
         explanation += f" {reached[0]:.0%} of the points"
-        explanation += f" for {sign} {_show(reached[1], metric)}" if reached[0] else ""
-        explanation += f"; {above[0]:.0%} for {sign} {_show(above[1], metric)}." if above else "."
+        explanation += f" for {sign} {shown(reached[1])}" if reached[0] else ""
+        explanation += f"; {above[0]:.0%} for {sign} {shown(above[1])}." if above else "."
     return given(reached[0], passed, explanation)
 
 
@@ -194,7 +198,3 @@ def _reaches(metric: Metric, threshold: float) -> bool:
     if value is None:
         return False
     return value >= threshold if metric.better == "higher" else value <= threshold
-
-
-def _show(value: float, metric: Metric) -> str:
-    return f"{value:.2%}" if metric.unit == "share" else f"{value:.4g}"

@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from harness.numbers import plain_interval, plain_number
 from harness.types import Record, Status
 
 console = Console(stderr=True)
@@ -82,13 +83,9 @@ def results_table(records: list[Record]) -> Table:
     table.add_column("flags", overflow="fold")
     for record in records:
         metric = record.metrics.get(record.primary or "")
-        form = ".2%" if metric is not None and metric.unit == "share" else ".4g"
-        value = format(metric.value, form) if metric is not None and metric.value is not None else "-"
-        interval = (
-            f"{metric.low:{form}}–{metric.high:{form}}"
-            if metric is not None and metric.low is not None and metric.high is not None
-            else "-"
-        )
+        measured = metric is not None and metric.value is not None
+        value = plain_number(metric.value, metric.unit) if metric is not None and measured else "-"
+        interval = (plain_interval(metric, "–") if metric is not None and measured else "") or "-"
         points = f"{record.score.points:g} / {record.score.max_points:g}" if record.score is not None else "-"
         points = "" if record.earlier_of else points
         table.add_row(

@@ -6,9 +6,10 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,7 @@ from harness.run.remark import remark
 from harness.run.settings import Beside, Run
 from harness.summary import EXIT_NOT_GRADABLE, exit_code, summary
 from harness.types import GradingError, Kind, Record, Role, Submission
+from reports.exports import junit
 from submissions import examples
 
 DEFAULT_ASSIGNMENT = "tsinghua-hw3"
@@ -189,7 +191,7 @@ def mark(
         run = prepared(Request(assignment or named[0], results, data, seed, judge, jobs))
         with progress("marking") as bar:
             own = [record for record in known if record.seed == seed]
-            found = remark(own, run, lambda done, r, of=len(own): bar(done, of, f"{r.submission} · {r.part}"))
+            found = remark(own, run, partial(_told, bar, len(own)))
         marked += found.records
         to_ask += found.to_ask
         for record in found.elsewhere:
@@ -218,6 +220,10 @@ def mark(
         )
     _conclude(run, sorted(marked, key=lambda r: (r.submission, r.part)), time.monotonic() - started, as_json, None)
     raise typer.Exit(EXIT_NOT_GRADABLE if to_ask else exit_code(marked))
+
+
+def _told(bar: Callable[[int, int, str], None], of: int, done: int, record: Record) -> None:
+    bar(done, of, f"{record.submission} · {record.part}")
 
 
 def prepared(request: Request) -> Run:

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from reports.exports import EXPORTS, exporter
 from rich.markup import escape
 
 from harness import records
 from harness.cli.console import console, fail, progress
 from harness.records import Loaded
 from harness.types import Record
-from reports import site
+from reports import exports, site
 
 
 def report(
@@ -21,15 +20,15 @@ def report(
     site_folder: Annotated[Path, typer.Option("--site", help="Where the pages go.")] = Path("site"),
     export: Annotated[
         list[str] | None,
-        typer.Option("--export", help=f"Write this format, too: {', '.join(EXPORTS)}.", show_default=False),
+        typer.Option("--export", help=f"Write this format, too: {', '.join(exports.EXPORTS)}.", show_default=False),
     ] = None,
 ) -> None:
     """Render pages from records; grades nothing.
 
     Example: [bold]gradebench report results --site site --export csv[/]
     """
-    if unknown := [name for name in export or [] if name not in EXPORTS]:
-        raise fail(f"--export {unknown[0]}: no such format; there are {', '.join(EXPORTS)}")
+    if unknown := [name for name in export or [] if name not in exports.EXPORTS]:
+        raise fail(f"--export {unknown[0]}: no such format; there are {', '.join(exports.EXPORTS)}")
     if not results.is_dir():
         raise fail(f"{results}: no such folder")
     known = told(records.load_all(results))
@@ -37,7 +36,7 @@ def report(
         raise fail(f"{results}: holds no records; `gradebench grade PATH --results {results}` makes some")
     index = render(known, results, site_folder)
     for wanted in export or []:
-        exporter(wanted)(known, site_folder)
+        exports.export(wanted)(known, site_folder)
     console.print(f"{len(known)} records; pages: {escape(str(index))}", highlight=False, soft_wrap=True)
 
 

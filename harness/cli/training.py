@@ -128,7 +128,7 @@ def evaluate_reference(
     console.print(listing(columns, models_table.rows(graded)))
     print_reasons([record for record in graded if record.failure is not None])
     if write is not None:
-        models_table.write_table(write, graded, run.context.data.name)
+        card.replace_figures(write, models_table.tables(graded))
     if as_json:
         print_json(summary(graded, run.assignment, run.context.data, run.isolation.level, time.monotonic() - started))
     raise typer.Exit(exit_code_unmarked(graded))

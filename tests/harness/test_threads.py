@@ -37,8 +37,8 @@ def mark(name, task, entry, answers):
     marks, _ = task.mark(context, entry, answers)
     found.update({f"{name} {key}": repr(metric) for key, metric in marks.metrics.items()})
     found.update({f"{name} {evidence.name}": repr(evidence) for evidence in marks.evidence})
-    drawn = {f"{figure.name} {key}": np.asarray(value) for figure in marks.figures for key, value in figure.data.items()}
-    note(name, drawn)
+    for figure in marks.figures:
+        note(f"{name} {figure.name}", {key: np.asarray(value) for key, value in figure.data.items()})
 
 
 def blurred(images, share):
