@@ -14,9 +14,9 @@ from harness.types import Metric
 
 _UNITS = {"ms": "ms", "milliseconds": "ms", "nats": "nats", "bits": "bits", "bits/dim": "bits/dim"}
 _UNITS |= {f"nats/{of}": f"nats/{of}" for of in ("pixel", "case", "step", "symbol", "image")}
-"""Units that stand beside every number; what a longer one would say stands once, beside the metric's name."""
+"""Units that stand beside every number; a longer one stands once, beside the metric's name."""
 _ERRORS = ("MSE", "mse", "squared")
-"""How units of squared errors begin. These and nats keep their zeros, so that the numbers of a column align."""
+"""First words of units of squared errors. These and nats keep their zeros, so that the numbers of a column align."""
 _THIN = "\u202f"
 _MINUS = "\u2212"
 

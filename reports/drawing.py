@@ -35,6 +35,8 @@ class BarTable:
     width: float
     gated: bool
     real: bool
+    named: bool
+    """True where the labels are words, not numbers."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,8 @@ def _bars(figure: Figure) -> BarTable | None:
     drawn = bars(_rows(values), _BAR_WIDTH, figure.unit, gates, reals, labels)
     gated, real = any(bar.gate_text for bar in drawn), any(bar.real_text for bar in drawn)
     index = one_line(figure.x, 60) or "index"
-    return BarTable(_title(figure), _caption(figure), index, drawn, _BAR_WIDTH, gated, real)
+    named = any(len(bar.label) > 3 for bar in drawn)
+    return BarTable(_title(figure), _caption(figure), index, drawn, _BAR_WIDTH, gated, real, named)
 
 
 def _matrix(figure: Figure) -> HeatTable | None:

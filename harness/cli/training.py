@@ -31,6 +31,7 @@ from harness.run import reference_assignment, references
 from harness.run import run as run_module
 from harness.run.prepare import Request
 from harness.summary import exit_code_unmarked, summary
+from harness.tasks import TASKS
 from harness.types import GradingError, Record
 from reference import architecture, trainings
 from reference.train import CheckpointError, Epoch, fit
@@ -128,7 +129,8 @@ def evaluate_reference(
     console.print(listing(columns, models_table.rows(graded)))
     print_reasons([record for record in graded if record.failure is not None])
     if write is not None:
-        card.replace_figures(write, models_table.tables(graded))
+        ordered = sorted(graded, key=lambda record: list(TASKS).index(record.task))
+        card.replace_figures(write, models_table.tables(ordered))
     if as_json:
         print_json(summary(graded, run.assignment, run.context.data, run.isolation.level, time.monotonic() - started))
     raise typer.Exit(exit_code_unmarked(graded))

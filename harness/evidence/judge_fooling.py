@@ -1,8 +1,8 @@
-"""Samples that are read as asked but do not look like digits to the whole judge.
+"""Judge fooling: samples that are read as asked but do not look like digits to the whole judge.
 
 A generator that was trained against the judge, or against one network much like a member of it, draws images that one
 network reads with confidence and that the others doubt. The judge's doubt has a bound that under 1 % of real digits
-exceed; the share of samples beyond it is the evidence.
+exceed; the statistic is the share of samples beyond it. It is flagged where its whole 95 % interval lies above .5.
 """
 
 from __future__ import annotations

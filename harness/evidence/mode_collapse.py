@@ -1,9 +1,9 @@
 """Mode collapse: a class whose samples vary far less than real digits do.
 
-For each class the spread of the judge's features is set against that of as many real images of the class:
-trace of the covariance, generated over real. Ratios near 1 are what real data give; a generator that always draws
-the same seven gets about 0 although every sample is judged correct. The features, not the pixels, are compared because
-pixel noise is not variety.
+The statistic is the least ratio, over the classes, of the spread of the judge's features of generated images to that of
+real ones; the spread is the trace of the covariance. Real data give .9 to 1.1. A generator that always draws the same
+seven gets about 0 although every sample is judged correct. Below .25 the evidence is flagged. The features, not the
+pixels, are compared because pixel noise is not variety.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LEAST_RATIO = 0.25
 """A class under this share of the real spread counts as collapsed. Halves of MNIST's test set give .9 to 1.1."""
 
 REAL_RANGE = (0.9, 1.1)
-"""What one half of MNIST's test set gives against the other, digit by digit."""
+"""Range of the ratios of one half of MNIST's test set to the other, digit by digit."""
 
 
 def feature_spread(features: NDArray[np.float32], labels: NDArray[np.int64], classes: int = 10) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ import numpy as np
 from harness.types import Evidence, Images, Mask
 
 LEAST_VARIED = 0.05
-"""How much answers must differ from image to image, as a share of what the digits do."""
+"""Least spread of answers from image to image, as a share of that of the digits."""
 
 
 def same_for_all(images: Images, originals: Images, mask: Mask) -> Evidence:

@@ -11,7 +11,7 @@ import numpy as np
 from harness.types import Evidence, Images, Mask
 
 OVERSHOOT = 0.01
-"""How far outside [0, 1] a value may lie before it is counted."""
+"""Largest distance from [0, 1] at which a value is not counted."""
 _NAME, _TITLE = "value-range", "value range"
 
 

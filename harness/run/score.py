@@ -131,6 +131,7 @@ def _described(
         assignment_title=run.assignment.title,
         part_title=part.title,
         task_title=task.title,
+        model_title=run.coursework.architecture(entry.model).title if entry.model in run.coursework.models else "",
         order=[each.id for each in run.assignment.part].index(part.id),
         graded_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -39,7 +39,7 @@ class Judge(Protocol):
         """Probabilities of the digits (N, 10), and penultimate features (N, F)."""
 
     def doubt(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """How little the least convinced member believes in the label, (N,) in [0, 1]."""
+        """Doubt of the least convinced member in the label, (N,) in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Task(Protocol):
     """Trivial answers by name: letters, digits and hyphens, none of them a reference model's."""
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
-        """What to ask the model, in order."""
+        """The questions to the model, in order."""
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Marks for the answers to `questions`, or to an answers-only file (one answer: `outputs`), and notes for

@@ -1,4 +1,4 @@
-"""What a model of each kind offers: the methods that the tasks' questions call.
+"""Interfaces of models: the methods that the tasks' questions call.
 
 A student's class need not inherit anything; it only has to have the method. Arrays arrive as CPU tensors and may be
 returned as tensors or numpy arrays of any float width.

@@ -92,7 +92,7 @@ def test_a_line_passes_through_its_values() -> None:
 
 
 def heights_of(path: str, height: float, places: list[float]) -> list[float]:
-    """How high a band reaches at some places across: its path, which has no slanted lines, followed as it is drawn."""
+    """Heights of a band at some places across: its path, which has no slanted lines, followed as it is drawn."""
     moves = re.findall(r"([MHV])([\d. ]+)", path)
     x, y = 0.0, height
     steps: list[tuple[float, float, float]] = []  # from, to, level

@@ -27,9 +27,9 @@ HELD_OUT = 100
 FITTED = 20_000
 """Training images that patches and noisy rows are regressed on; all of them gain 2 % in three times the time."""
 PENALTY = 1.0
-"""Of the regressions, on sums of squares over the training set."""
+"""Penalty of the regressions, on sums of squares over the training set."""
 RELATIVE_PENALTY = 1e-3
-"""Of the regression of patches, on variances."""
+"""Penalty of the regression of patches, on variances."""
 _ALONE = threading.Lock()
 """BLAS has one number of threads for the whole process: baselines that set it side by side would undo each other."""
 

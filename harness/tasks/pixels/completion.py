@@ -126,8 +126,10 @@ class ImageCompletion:
 
 
 def _pictures(images: Binary, drawn: NDArray[np.bool_], right: NDArray[np.float64]) -> tuple[Figure, ...]:
-    """Of the images with more than the median of ink to be drawn, the best and the worst; of the others, where the
-    samples differ most.
+    """Pictures of a success, an undecided image and a failure.
+
+    Success and failure are the best and the worst of the images with more than the median of ink to be drawn; of the
+    others, the one whose samples differ most is shown.
     """
     ink = images[:, KNOWN:].sum(axis=1)
     rich = np.flatnonzero(ink >= np.median(ink))

@@ -48,7 +48,7 @@ def entry_of(task, kind=Kind.WEIGHTS, **options):
 
 
 def answered(task, context, inpaint, entry=None):
-    """What a worker sends back for a model: its answers, batch by batch."""
+    """The answers that a worker sends back for a model, batch by batch."""
     answers = []
     for question in task.questions(context, entry or entry_of(task)):
         images, mask = question.inputs["images"], question.inputs["mask"]

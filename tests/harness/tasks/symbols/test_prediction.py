@@ -41,7 +41,7 @@ def entry(which="M4"):
 
 
 def answered(context, which, model):
-    """What `model`, a function of one-hot streams (N, 100, 4), answers to all questions, in their batches."""
+    """The answers of `model`, a function of one-hot streams (N, 100, 4), to all questions, in their batches."""
     answers = []
     for question in TASK.questions(context, entry(which)):
         one_hot = question.inputs["one_hot"]
