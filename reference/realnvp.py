@@ -182,5 +182,6 @@ ARCHITECTURE = Architecture(
     checkpoint_key="model",
     module=RealNVP,
     options={"inpainting": ("mean", "ascent"), "preprocessing": tuple(PREPROCESSINGS)},
+    also=("half-inpainting-extended",),
     trainings={"realnvp": Training},
 )

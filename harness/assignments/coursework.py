@@ -24,9 +24,8 @@ from harness import tasks as shipped_tasks
 from harness.rubric import Assignment, AssignmentError, parse
 
 if TYPE_CHECKING:
-    from reference.architecture import Architecture
-
     from harness.tasks.base import Task
+    from reference.architecture import Architecture
     from reference.options import Values
 
 ASSIGNMENT, ARCHITECTURES, TASKS = "assignment.toml", "architectures.py", "tasks.py"
@@ -89,9 +88,8 @@ class Coursework:
         return own[name] if name in own else reference.architecture(name)
 
     def answering(self, task: Task) -> tuple[str, ...]:
-        """Return the names of the architectures whose weights a task takes: those that say so, and the task's own."""
-        named = [name for name in self.models if task.name in _answered(self.architecture(name))]
-        return tuple(dict.fromkeys((*named, *task.models)))
+        """Return the names of the architectures whose weights answer a task, as they say themselves."""
+        return tuple(name for name in self.models if task.name in _answered(self.architecture(name)))
 
     def check(self) -> None:
         """Raise AssignmentError where a part names an unknown task, gate or model, with the known ones."""

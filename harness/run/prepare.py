@@ -11,11 +11,11 @@ from classifiers.judge import Judge
 from classifiers.weights_file import WeightsError
 from harness import mnist
 from harness.assignments import coursework
+from harness.assignments.coursework import Coursework
 from harness.rubric import AssignmentError
 from harness.run.settings import Beside, Run
 from harness.sandbox.outside import probe
-from harness.tasks.base import Context
-from harness.tasks.pixels import official_cases
+from harness.tasks.base import Cases, Context
 from harness.types import GradingError
 
 
@@ -51,7 +51,7 @@ def prepare(request: Request) -> Run:
         if unknown := [name for name in request.tasks if name not in chosen.tasks]:
             raise RequestError(f"--task {unknown[0]}: no such task; there are {', '.join(chosen.tasks)}")
         digits = mnist.load(request.data)
-        official = official_cases.read(request.data or Path(os.environ.get(mnist.VARIABLE) or mnist.cache()))
+        official = _own_cases(chosen, request.data or Path(os.environ.get(mnist.VARIABLE) or mnist.cache()))
         public = Judge.shipped()
         referee = Judge.read(request.judge) if request.judge is not None else public
     except (AssignmentError, WeightsError) as error:
@@ -75,3 +75,13 @@ def prepare(request: Request) -> Run:
         beside=request.beside,
         keep_answers=request.keep_answers,
     )
+
+
+def _own_cases(chosen: Coursework, folder: Path) -> dict[str, Cases]:
+    """Read the courseworks' own test cases that lie in a folder, for the tasks that have such files."""
+    found = {}
+    for name in dict.fromkeys(part.task for part in chosen.assignment.part):
+        read = getattr(chosen.task(name), "own_cases", None)
+        if read is not None and (cases := read(folder)) is not None:
+            found[name] = cases
+    return found

@@ -16,7 +16,10 @@ def of_models(submissions: Sequence[Submission]) -> Coursework:
     Raises AssignmentError where no shipped assignment has the task.
     """
     parts = [part for shipped in coursework.shipped().values() for part in shipped.assignment.part]
-    chosen = [_part(entry, parts) for submission in submissions for entry in submission.entries]
+    tasks = {part.task for part in parts}
+    # A model's own task has to be there; others that it can answer may be no part of a shipped assignment.
+    entries = [e for s in submissions for e in s.entries if e.task in tasks or e is s.entries[0]]
+    chosen = [_part(entry, parts) for entry in entries]
     return Coursework(Assignment(name="reference", title="The shipped reference models", part=chosen))
 
 

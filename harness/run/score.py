@@ -131,10 +131,14 @@ def _described(
         assignment_title=run.assignment.title,
         part_title=part.title,
         task_title=task.title,
-        model_title=run.coursework.architecture(entry.model).title if entry.model in run.coursework.models else "",
+        model_title=_model_title(entry.model, run),
         order=[each.id for each in run.assignment.part].index(part.id),
         graded_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _model_title(model: str | None, run: Run) -> str:
+    return run.coursework.architecture(model).title if model is not None and model in run.coursework.models else ""
 
 
 def _epochs(role: Role, entry: Entry, part: rubric.Part) -> int | None:

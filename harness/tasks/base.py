@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from harness.evidence.mode_collapse import feature_spread
 from harness.metrics.diversity import diversity
 from harness.mnist import Digits
-from harness.tasks.pixels.official_cases import Holes
 from harness.types import Answer, ArraySpec, Entry, Evidence, Gate, Marks, Question
 
 
@@ -53,6 +52,14 @@ class Baseline:
     """True where its task asks and marks the same in every part of an assignment: one answer serves them all."""
 
 
+class Cases(Protocol):
+    """A coursework's own test cases, read from its files, which are asked instead of drawn ones."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file."""
+
+
 @dataclass(frozen=True)
 class Context:
     """Data, judges and seed, shared by the marking of all entries of a run. Held by the parent alone."""
@@ -62,7 +69,7 @@ class Context:
     seed: int
     second: Judge | None = None
     """The public judge, where a private one judges: how far the two agree is shown."""
-    official: Mapping[str, Holes] = field(default_factory=dict)
+    official: Mapping[str, Cases] = field(default_factory=dict)
     """A coursework's own test cases by task, where its files are at hand."""
 
     def generator(self, *parts: object) -> torch.Generator:
@@ -103,7 +110,11 @@ def gates(evidence: Sequence[Evidence], own: Mapping[str, Gate] = MappingProxyTy
 
 
 class Task(Protocol):
-    """An exam: questions from a seed, marks for the answers."""
+    """An exam: questions from a seed, marks for the answers.
+
+    Architectures say themselves which tasks their weights answer (`reference.architecture`). A task whose coursework
+    has published test cases may also have `own_cases(folder) -> Cases | None`, which reads them from the data folder.
+    """
 
     name: str
     title: str
@@ -113,8 +124,6 @@ class Task(Protocol):
     """Version; a change of what is asked or how it is marked bumps it."""
     primary: str
     """The metric that entries are ranked by."""
-    models: tuple[str, ...]
-    """Fixed architectures that can be submitted as weights (keys of reference.MODELS)."""
     gates: tuple[str, ...]
     """Conditions that an assignment may name: the task's own, and its evidence, of which no flag may be raised."""
     outputs: Mapping[str, ArraySpec] | None

@@ -41,7 +41,6 @@ class ConditionalGeneration:
     summary = "draw the digit that is asked for; share that the judge recognises, pass mark 98 %"
     protocol = 2
     primary = "accuracy"
-    models: tuple[str, ...] = ("cvae", "cgan")
     gates: tuple[str, ...] = ("diversity", "mode-collapse", "judge-fooling", "batch-dependence")
     outputs: Mapping[str, ArraySpec] | None = MappingProxyType(
         {

@@ -43,7 +43,6 @@ class Inpainting(ABC):
     summary: str
     protocol = 1
     primary: str
-    models: tuple[str, ...]
     gates: tuple[str, ...] = ("known-pixels", "batch-dependence", "copies-input", "same-for-all", "value-range")
     outputs: Mapping[str, ArraySpec] | None = None
     baselines: Mapping[str, Baseline]

@@ -23,7 +23,6 @@ class HalfInpainting(Inpainting):
     title = "Half inpainting"
     summary = "recover the bottom half of a digit; mean squared error over the missing half"
     primary = "masked_mse"
-    models: tuple[str, ...] = ("realnvp",)
     baselines: Mapping[str, Baseline] = baselines.HALF
     beside = ("plausibility", "masked_mse_training")
     batch = 100

@@ -28,7 +28,6 @@ class PatchInpainting(Inpainting):
     title = "Patch inpainting"
     summary = "recover a gray 6 × 6 patch; mean squared error over the missing pixels"
     primary = "masked_mse"
-    models: tuple[str, ...] = ("pca", "ebl")
     baselines: Mapping[str, Baseline] = baselines.PATCH
     beside = ("masked_mse_coursework", "plausibility")
     batch = 500

@@ -26,7 +26,6 @@ class RowInpainting(Inpainting):
     title = "Row inpainting"
     summary = "recover every other row from noise; mean squared error over the whole image"
     primary = "mse"
-    models: tuple[str, ...] = ("ebm",)
     baselines: Mapping[str, Baseline] = baselines.ROW
     beside = ("mse_std", "masked_mse")
     batch = 500

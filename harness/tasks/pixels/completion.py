@@ -25,7 +25,6 @@ from harness.tasks.base import INK, Baseline, Context, gates
 from harness.tasks.pixels import baselines
 from harness.tasks.pixels.next_pixel import ask
 from harness.tasks.pixels.sequences import (
-    MODELS,
     PIXELS,
     Binary,
     Measured,
@@ -60,7 +59,6 @@ class ImageCompletion:
     summary = "continue images after 484 pixels; cross-entropy of the truth in nats a pixel"
     protocol = 1
     primary = f"cross_entropy_{MISSING}"
-    models: tuple[str, ...] = MODELS
     gates: tuple[str, ...] = ("batch-dependence", "steps-agree")
     outputs: Mapping[str, ArraySpec] | None = None
     baselines: Mapping[str, Baseline] = baselines.COMPLETION

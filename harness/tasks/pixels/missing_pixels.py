@@ -17,6 +17,7 @@ the cross-entropy is that of the truth under the posterior, and accuracy is over
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,8 +27,8 @@ from harness.metrics import completions
 from harness.metrics.pictures import grid
 from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, gates
 from harness.tasks.pixels import baselines
-from harness.tasks.pixels.official_cases import CASES, Holes
-from harness.tasks.pixels.sequences import MODELS, Binary, Measured, batch_dependence, binarised, means, say
+from harness.tasks.pixels.official_cases import CASES, Holes, read_file
+from harness.tasks.pixels.sequences import Binary, Measured, batch_dependence, binarised, means, say
 from harness.types import Answer, ArraySpec, Entry, Figure, Marks, Question, refuse
 
 THRESHOLD = 0.3
@@ -53,9 +54,10 @@ class PixelInpainting:
     title: str
     summary: str
     side: int
+    file: str
+    """Name of the coursework's own file of cases."""
     protocol = 1
     primary = "cross_entropy"
-    models: tuple[str, ...] = MODELS
     gates: tuple[str, ...] = ("batch-dependence",)
     outputs: Mapping[str, ArraySpec] | None = None
     baselines: Mapping[str, Baseline] = baselines.INPAINTING
@@ -103,9 +105,15 @@ class PixelInpainting:
             scores=nats,
         ), notes
 
+    def own_cases(self, folder: Path) -> Holes | None:
+        """Read the coursework's own cases where their file lies in `folder`; GradingError if it is damaged."""
+        path = folder / self.file
+        return read_file(path, self.side) if path.is_file() else None
+
     def cases(self, context: Context) -> Holes:
         """The cases in order of their first missing pixel, so that a batch's images have most in common."""
-        found = context.official.get(self.name) or self._drawn(context)
+        own = context.official.get(self.name)
+        found = own if isinstance(own, Holes) else self._drawn(context)
         order = (found.cropped < 0).argmax(axis=1).argsort(kind="stable")
         return Holes(found.cropped[order], found.truth[order], found.digest)
 

@@ -18,7 +18,6 @@ from harness.metrics.pictures import grid
 from harness.tasks.base import INK, Baseline, Context, gates
 from harness.tasks.pixels import baselines
 from harness.tasks.pixels.sequences import (
-    MODELS,
     TARGETS,
     Binary,
     Measured,
@@ -53,7 +52,6 @@ class NextPixel:
     summary = "predict each pixel from those before it; cross-entropy in nats a pixel"
     protocol = 1
     primary = "cross_entropy"
-    models: tuple[str, ...] = MODELS
     gates: tuple[str, ...] = ("batch-dependence",)
     outputs: Mapping[str, ArraySpec] | None = None
     baselines: Mapping[str, Baseline] = baselines.NEXT_PIXEL

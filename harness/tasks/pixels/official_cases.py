@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +16,6 @@ from numpy.typing import NDArray
 
 from harness.types import broken
 
-FILES: Mapping[str, tuple[str, int]] = {
-    "one-pixel-inpainting": ("one_pixel_inpainting.npy", 1),
-    "two-by-two-inpainting": ("2X2_pixels_inpainting.npy", 2),
-}
-"""File and side of the hole by task."""
 CASES = 1000
 _LARGEST = 64 << 20
 
@@ -38,19 +32,14 @@ class Holes:
     """SHA-256 of the file they come from; empty where there is none."""
 
 
-def read(folder: Path) -> dict[str, Holes]:
-    """The sets that lie in a folder, by task.
+def read_file(path: Path, side: int) -> Holes:
+    """Read one set, whose holes are squares of `side` pixels.
 
     Raises
     ------
     GradingError
-        of stage "data" and the environment's fault, where a file is there and isn't what it should be
+        of stage "data" and the environment's fault, if the file is not what it should be
     """
-    return {task: read_file(folder / name, side) for task, (name, side) in FILES.items() if (folder / name).is_file()}
-
-
-def read_file(path: Path, side: int) -> Holes:
-    """One set, whose holes are squares of `side` pixels; GradingError as `read`."""
     if path.stat().st_size > _LARGEST:
         raise broken("data", "official-file", f"{path} has {path.stat().st_size:,} bytes; allowed are {_LARGEST:,}.")
     content = path.read_bytes()

@@ -16,3 +16,4 @@ class OnePixelInpainting(PixelInpainting):
     title = "One-pixel in-painting"
     summary = "the posterior of one missing pixel; cross-entropy of the truth in nats a case"
     side = 1
+    file = "one_pixel_inpainting.npy"

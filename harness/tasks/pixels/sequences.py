@@ -25,7 +25,6 @@ TARGETS = PIXELS - 1
 """Pixels that are predicted: all but the first."""
 THRESHOLD = 0.1
 """A pixel is lit where its gray value exceeds this."""
-MODELS: tuple[str, ...] = ("pixel-lstm", "pixel-gru", "pixelcnn")
 WORDS = causality_of.Words("image", "pixel")
 TOLERATED = 1e-6
 """Largest distance of a probability from [0, 1]."""

@@ -16,3 +16,4 @@ class TwoByTwoInpainting(PixelInpainting):
     title = "Two-by-two in-painting"
     summary = "the posterior of four missing pixels; cross-entropy of the truth in nats a case"
     side = 2
+    file = "2X2_pixels_inpainting.npy"

@@ -28,7 +28,7 @@ from harness.metrics.bootstrap import mean_intervals
 from harness.metrics.categorical_cross_entropy import FLOOR, cross_entropy, divergence, floored
 from harness.tasks.base import Baseline, Context, gates
 from harness.tasks.symbols.baselines import BASELINES
-from harness.tasks.symbols.streams import MODELS, REPEATED, STEPS, SYMBOLS, best_predictions, draw, which_model
+from harness.tasks.symbols.streams import REPEATED, STEPS, SYMBOLS, best_predictions, draw, which_model
 from harness.types import Answer, Array, ArraySpec, Entry, Evidence, Figure, Marks, Metric, Question, refuse
 
 WORDS = Words("stream", "symbol")
@@ -59,7 +59,6 @@ class SymbolPrediction:
     summary = "predict the next symbol of streams with Dirichlet statistics; nats a step above the Bayes predictor"
     protocol = 1
     primary = "excess_cross_entropy"
-    models: tuple[str, ...] = tuple(f"dirichlet-lstm-{which.lower()}" for which in MODELS)
     gates: tuple[str, ...] = ("batch-dependence",)
     outputs: Mapping[str, ArraySpec] | None = None
     baselines: Mapping[str, Baseline] = BASELINES

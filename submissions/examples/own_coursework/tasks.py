@@ -27,7 +27,6 @@ class SaltAndPepper:
     summary = "recover digits of which one pixel in ten is black or white; mean squared error"
     protocol = 1
     primary = "mse"
-    models: tuple[str, ...] = ()
     gates: tuple[str, ...] = ("range",)
     outputs: Mapping[str, ArraySpec] | None = None
     baselines: Mapping[str, Baseline] = {}

@@ -15,7 +15,7 @@ from harness.tasks.base import Context
 from harness.tasks.pixels.baselines import SIX_NEIGHBOURS, fitted
 from harness.tasks.pixels.completion import LENGTHS
 from harness.tasks.pixels.missing_pixels import with_holes
-from harness.tasks.pixels.official_cases import FILES, read, read_file
+from harness.tasks.pixels.official_cases import read_file
 from harness.tasks.pixels.sequences import binarised
 from harness.types import Entry, GradingError, Kind
 from reference.pixel_rnn import PixelRNN
@@ -348,10 +348,10 @@ def official(side, n=1000):
 
 @pytest.mark.parametrize("name", INPAINTING)
 def test_official_files_are_taken_where_given(name, tmp_path):
-    file, side = FILES[name]
-    both, cases = official(side)
-    np.save(tmp_path / file, both.astype(np.float64))
-    context = Context(mnist_digits(), NoJudge(), 5, official=read(tmp_path))
+    task = tasks.task(name)
+    both, cases = official(task.side)
+    np.save(tmp_path / task.file, both.astype(np.float64))
+    context = Context(mnist_digits(), NoJudge(), 5, official={name: task.own_cases(tmp_path)})
     case = tasks.task(name).cases(context)
     assert len(case.cropped) == 1000 and case.digest
     assert {row.tobytes() for row in case.truth} == {row.tobytes() for row in both[1].astype(np.float32)}
@@ -367,7 +367,7 @@ def test_official_files_are_taken_where_given(name, tmp_path):
 
 
 def test_a_folder_without_official_files_gives_none(tmp_path):
-    assert read(tmp_path) == {}
+    assert [tasks.task(name).own_cases(tmp_path) for name in INPAINTING] == [None, None]
 
 
 BROKEN = {
