@@ -31,7 +31,7 @@ PENALTY = 1.0
 RELATIVE_PENALTY = 1e-3
 """Of the regression of patches, on variances."""
 _ALONE = threading.Lock()
-"""BLAS has one number of threads for the whole process: two baselines that set it side by side would undo each other."""
+"""BLAS has one number of threads for the whole process: two baselines that set it at once would undo each other."""
 
 
 def baseline(title: str, fit: Callable[[Context], Fill]) -> Baseline:
