@@ -5,7 +5,8 @@ al. 2020, arXiv:2008.10400, vote; Guo et al. 2017, arXiv:1706.04599, temperature
 is sure, its verdict stands and the others are not asked; the bound is set on held-out images so that the two agree.
 
 Answers do not depend on how many images are asked about at once: images always pass through the networks in batches of
-one fixed size, the last one filled up with blanks.
+one fixed size, the last one filled up with blanks. On some processors the last digits depend on an image's place in
+its batch.
 """
 
 from __future__ import annotations

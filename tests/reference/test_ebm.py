@@ -18,6 +18,8 @@ from reference.options import chosen
 from reference.train import fit
 from tests.data import embedded_digits
 
+pytestmark = pytest.mark.numeric
+
 
 class Small(Training):
     hidden = 48

@@ -11,6 +11,8 @@ from reference.seeding import generator_for
 from reference.train import fit
 from tests.data import embedded_digits, mnist_digits
 
+pytestmark = pytest.mark.numeric
+
 
 def flow(dimensions=784, hidden=16, seed=0, deviation=0.3, **options):
     """Weights and statistics far from the identity."""
@@ -182,6 +184,7 @@ def test_shipped_log_det(trained):
     assert trained(value[None].float())[1].item() == pytest.approx(found, abs=2e-2)
 
 
+@pytest.mark.long
 def test_shipped_inpainting_is_better_than_the_mean_image(trained):
     digits = mnist_digits()
     test = torch.from_numpy(digits.test.images[:100])
