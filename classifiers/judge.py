@@ -5,8 +5,9 @@ ones (An et al. 2020, arXiv:2008.10400, vote; Guo et al. 2017, arXiv:1706.04599,
 member is sure, its answer stands and the others are not asked; the threshold is set on held-out images so that first
 member and committee agree.
 
-Answers do not depend on the number of images in a call: images always pass through the networks in batches of
-one fixed size, the last one padded with blanks.
+Answers do not depend on how many images are asked about at once: images always pass through the networks in batches of
+one fixed size, the last one filled up with blanks. On some processors the last digits depend on an image's place in
+its batch.
 """
 
 from __future__ import annotations

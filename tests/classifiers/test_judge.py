@@ -21,6 +21,8 @@ from reference.augment import Distortion, coarsen, distort
 from reference.train import fit
 from tests.data import embedded_digits, mnist_digits
 
+pytestmark = pytest.mark.numeric
+
 FLOOR, MEMBERS_FLOOR = 0.9970, 0.9950
 """Lowest accepted accuracy of the shipped judge on MNIST's test images, and of its members on a fifth of them; the
 model card has the figures."""
@@ -58,7 +60,9 @@ def test_answers_do_not_depend_on_how_many_are_asked_about(judge):
     images = embedded_digits().test.images[:300]
     whole = judge.probabilities(images)
     assert np.array_equal(whole[:7], judge.probabilities(images[:7]))
-    assert np.array_equal(whole[200:], judge.probabilities(images[200:]))
+    assert np.array_equal(whole[250:], judge.probabilities(images[250:]))
+    # In another place of its batch an image may be summed in another order: of 1,536 products at most, in float32.
+    assert np.allclose(whole[200:], judge.probabilities(images[200:]), rtol=0, atol=1536 * 2**-24)
     assert np.allclose(whole.sum(axis=1), 1, atol=1e-6)
     features = judge.features(images)
     assert np.array_equal(features[250:], judge.features(images[250:]))
@@ -95,11 +99,13 @@ def figures(judge):
     return evaluate(judge, test.images[::5], test.labels[::5], images, labels, attacked=20)
 
 
+@pytest.mark.long
 def test_the_shipped_judge_reads_mnist(judge):
     test = mnist_digits().test
     assert (judge.labels(test.images) == test.labels).mean() >= FLOOR
 
 
+@pytest.mark.long
 def test_the_shipped_judge_knows_how_sure_it_is(figures):
     assert min(member["accuracy"] for member in figures["members"]) >= MEMBERS_FLOOR
     assert figures["expected_calibration_error"] <= 0.005
@@ -107,6 +113,7 @@ def test_the_shipped_judge_knows_how_sure_it_is(figures):
     assert figures["first_member_agrees"] >= 0.9999
 
 
+@pytest.mark.long
 def test_the_shipped_judge_is_hard_to_fool(figures):
     assert figures["not_digits_confidence"] <= 0.5
     assert figures["optimised_flagged"] >= 0.95
@@ -117,6 +124,7 @@ def test_the_shipped_judge_is_hard_to_fool(figures):
     assert all(attack["reached"] >= 0.9 * attack["tried"] for attack in from_digits)
 
 
+@pytest.mark.long
 def test_the_shipped_judge_reads_digits_of_another_origin(figures):
     assert figures["digits_accuracy"] >= 0.97
 

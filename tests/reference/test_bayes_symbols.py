@@ -16,6 +16,8 @@ from reference.bayes_symbols import (
     streams,
 )
 
+pytestmark = pytest.mark.numeric
+
 PUBLISHED = {"M1": 0.4463, "M2": 0.5131, "M3": 0.8378, "M4": 0.9223}
 
 

@@ -7,6 +7,8 @@ from torch.distributions import Normal
 from reference.density import bits, bits_per_dim, jacobian_log_det, log_density
 from reference.preprocessing import Dequantised
 
+pytestmark = pytest.mark.numeric
+
 
 def levels(n=40, d=6):
     return torch.randint(0, 256, (n, d), generator=torch.Generator().manual_seed(0)) / 255

@@ -10,6 +10,8 @@ from reference.seeding import generator_for
 from reference.shipped import WEIGHTS, facts, module
 from reference.train import fit
 
+pytestmark = pytest.mark.numeric
+
 NAMES = [f"dirichlet-lstm-{which.lower()}" for which in PROCESSES]
 
 

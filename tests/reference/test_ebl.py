@@ -8,6 +8,8 @@ from torch.nn import functional
 from reference.ebl import MSE, NOISE, PLAIN, Energy, Generator, Training, adapt, contrast, flip, holes
 from reference.train import fit
 
+pytestmark = pytest.mark.numeric
+
 
 def pixels(n, seed):
     return 2 * torch.rand(n, 784, generator=torch.Generator().manual_seed(seed)) - 1

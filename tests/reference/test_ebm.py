@@ -17,6 +17,8 @@ from reference.ebm import (
 from reference.train import fit
 from tests.data import embedded_digits
 
+pytestmark = pytest.mark.numeric
+
 
 class Small(Training):
     hidden = 48

@@ -1,9 +1,12 @@
 import numpy as np
+import pytest
 import torch
 from sklearn.kernel_ridge import KernelRidge
 
 from reference.flow_inpainting import KernelRegression, ascend
 from reference.preprocessing import Dequantised
+
+pytestmark = pytest.mark.numeric
 
 
 def generator(seed=0):

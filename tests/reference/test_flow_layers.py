@@ -5,6 +5,8 @@ from torch import nn
 from reference.density import jacobian_log_det
 from reference.flow_layers import MASKS, BatchNormFlow, Coupling, Dropout, Shuffle, known_positions
 
+pytestmark = pytest.mark.numeric
+
 D = 10
 
 

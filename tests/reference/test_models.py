@@ -9,6 +9,8 @@ from reference.cvae import CVAE, negative_elbo
 from reference.seeding import generator_for
 from reference.train import CheckpointError, average, fit, one_cycle
 
+pytestmark = pytest.mark.numeric
+
 
 def parameters(module):
     return sum(p.numel() for p in module.parameters())
@@ -94,6 +96,7 @@ def test_unknown_options_are_named(options, said):
         architecture("cvae").build(options)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", trainings())
 def test_an_interrupted_training_ends_with_the_same_weights(name, tmp_path):
     generator = torch.Generator().manual_seed(4)

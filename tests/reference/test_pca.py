@@ -7,6 +7,8 @@ from reference.pca import PCA, Training, adapt, principal_components
 from reference.train import fit
 from tests.data import embedded_digits, mnist_digits
 
+pytestmark = pytest.mark.numeric
+
 
 def trained(images, dimensions):
     training = Training(1, dimensions)

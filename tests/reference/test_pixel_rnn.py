@@ -9,6 +9,8 @@ from reference.pixel_rnn import CELLS, PixelRNN, binarised, cross_entropy
 from reference.train import fit
 from tests.data import mnist_digits
 
+pytestmark = pytest.mark.numeric
+
 
 def model(cell="lstm", **sizes):
     made = PixelRNN(cell, **sizes)

@@ -7,6 +7,8 @@ from reference.pixel_rnn import binarised, cross_entropy
 from reference.pixelcnn import CausalConv2d, PixelCNN
 from tests.data import mnist_digits
 
+pytestmark = pytest.mark.numeric
+
 
 def model():
     made = PixelCNN(channels=6, blocks=2, window=(4, 7))

@@ -6,6 +6,8 @@ from torch.autograd.functional import jacobian
 
 from reference.preprocessing import PREPROCESSINGS, Dequantised, Rescaled
 
+pytestmark = pytest.mark.numeric
+
 
 def levels(n=3, d=12):
     images = torch.randint(0, 256, (n, d), generator=torch.Generator().manual_seed(0)).double() / 255

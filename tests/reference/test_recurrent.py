@@ -6,6 +6,8 @@ from torch import nn
 
 from reference.recurrent import Recurrent
 
+pytestmark = pytest.mark.numeric
+
 
 def layer(cell, reset="after", inputs=3, width=5):
     made = Recurrent(cell, inputs, width, reset).double()

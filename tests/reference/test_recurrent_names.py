@@ -8,6 +8,8 @@ from harness import checkpoint
 from reference import architecture, recurrent_names
 from reference.pixel_rnn import PixelRNN
 
+pytestmark = pytest.mark.numeric
+
 UNITS, FIRST, SECOND = 5, 4, 3
 STEPS, N = 9, 6
 

@@ -8,6 +8,8 @@ from harness.tasks.inpainting.corruption import gray_patches, noisy_rows
 from reference import shipped
 from tests.data import mnist_digits
 
+pytestmark = pytest.mark.numeric
+
 IMAGES = 500
 MOST = {
     "pca": (gray_patches, 0.142),

@@ -138,7 +138,9 @@ class Page(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.words: list[str] = []
-        self.depth = 0
+        self.title = ""
+        """Text of the element `title`."""
+        self.past_title = False
         self.feed(text)
         self.close()
 
@@ -147,6 +149,11 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
+        if self.elements and self.elements[-1][0] == "title" and not self.past_title:
+            self.title += data
+
+    def handle_endtag(self, tag: str) -> None:
+        self.past_title = self.past_title or tag == "title"
 
     def handle_comment(self, data: str) -> None:
         raise AssertionError("a comment in the page")
@@ -246,7 +253,9 @@ def test_hostile_text_stays_text(text: str, tmp_path: Path) -> None:
         content = (tmp_path / "site" / name).read_text("utf-8")
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", content)
         assert len(content) < 400_000
-        assert "49" not in "".join(page.of("title") and page.words[:1])
+        assert page.title
+        if text.startswith("{{"):  # of which jinja2 would make 49
+            assert text in page.title and "49" not in page.title
     if text.startswith("<script>"):
         assert any(text in words for words in found["index.html"].words)
 

@@ -171,7 +171,6 @@ def test_parts_that_differ_in_case_alone_would_share_a_file_name() -> None:
     assert failure(entry('outputs = "a"\npart = "A"') + entry('outputs = "b"\npart = "a"')).kind == "equal-parts"
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "text",
     [

@@ -4,6 +4,8 @@ from scipy.stats import binomtest
 
 from harness.metrics.accuracy import accuracy, confusion, wilson
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 10), (3, 10), (10, 10), (9931, 10_000), (1, 1)])
 def test_wilson_equals_scipys_interval(successes, n):

@@ -5,6 +5,8 @@ from scipy import stats
 from harness.metrics import bootstrap
 from harness.metrics.bootstrap import mean_interval, mean_intervals
 
+pytestmark = pytest.mark.numeric
+
 
 def skewed(n, seed=0):
     return np.random.default_rng(seed).lognormal(sigma=1.0, size=n)

@@ -7,6 +7,8 @@ from harness.metrics.diversity import GATE, diversity
 from harness.metrics.pictures import grid
 from tests.data import mnist_digits
 
+pytestmark = pytest.mark.numeric
+
 
 def test_diversity_is_the_courseworks_expression():
     generator = np.random.default_rng(3)

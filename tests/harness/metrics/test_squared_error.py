@@ -3,6 +3,8 @@ import pytest
 
 from harness.metrics.squared_error import histogram, squared_error
 
+pytestmark = pytest.mark.numeric
+
 
 def test_each_image_has_the_mean_over_its_own_counted_pixels():
     generator = np.random.default_rng(0)

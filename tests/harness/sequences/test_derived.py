@@ -11,6 +11,8 @@ from harness.sequences import branches, derived
 from harness.types import GradingError
 from reference.pixel_rnn import PixelRNN
 
+pytestmark = pytest.mark.numeric
+
 SIDE = 4
 LENGTH = SIDE * SIDE
 

@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ from harness.tasks.base import Context
 from harness.tasks.conditional_generation import REPEATED, SAMPLES
 from harness.types import Entry, Gate, GradingError, Kind
 from tests.data import embedded_digits
+
+pytestmark = pytest.mark.numeric
 
 TASK = tasks.task("conditional-generation")
 WEIGHTS = Entry("conditional-generation", Kind.WEIGHTS, "cvae", "cvae", "best.pt")
@@ -67,9 +70,10 @@ def test_questions_follow_from_the_seed_alone(context):
     noise = [TASK.questions(c, WEIGHTS)[0].inputs["noise"] for c in (context, same, other)]
     assert np.array_equal(noise[0], noise[1])
     assert not np.array_equal(noise[0], noise[2])
-    # A value, so that a change of the generator or of its seeding is seen: the protocol would need a new version.
-    assert abs(noise[0].mean()) < 0.005
-    assert noise[0].std() == pytest.approx(1, abs=0.005)
+    # So that a change of the generator or of its seeding is seen: the protocol would need a new version. Signs, since
+    # the last bits of the logarithms and cosines that single-precision noise is made of differ between processors.
+    assert hashlib.sha256(np.packbits(noise[0] > 0).tobytes()).hexdigest()[:16] == "f58430efae792b64"
+    assert noise[0][0, :4] == pytest.approx([-0.7813107, -0.3939837, -0.3084899, 1.3971120], rel=2**-20)
 
 
 def test_accuracy_and_confusion_count_what_the_judge_reads(context):

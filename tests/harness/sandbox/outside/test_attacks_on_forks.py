@@ -1,8 +1,11 @@
-"""Attacks from a worker of the fork server: each ends in time, with a stated reason, and the next worker is sound."""
+"""Attacks from a worker of the fork server: each ends with a stated reason, and the next worker is sound.
+
+An attack that waits does so for longer than pytest lets a test run: that a call returns shows that its deadline was kept.
+"""
 
 from __future__ import annotations
 
-import time
+import select
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,7 +13,7 @@ import pytest
 
 from harness.sandbox.outside import Limits, Session, WeightsWorkers
 from harness.types import GradingError
-from tests.harness.sandbox.sandbox_asking import PROBES, WEIGHTS, question, works
+from tests.harness.sandbox.sandbox_asking import PROBES, WEIGHTS, descendants, question, works
 
 ENDINGS = {
     "leave": ("crashed", "exit code 0"),
@@ -54,21 +57,28 @@ def worker(warm: WeightsWorkers) -> Iterator[Session]:
         yield session
 
 
+def at_rest(warm: WeightsWorkers) -> set[int]:
+    """The processes that there are between two workers: the fork server's own."""
+    with warm.worker() as session:
+        session.open_weights("hostile", {}, WEIGHTS, "model.npz")
+    return descendants()
+
+
 @pytest.mark.parametrize("attack", ENDINGS)
 def test_a_worker_that_ends_or_hangs_is_reported_and_the_next_one_is_sound(warm: WeightsWorkers, attack: str) -> None:
     kind, reason = ENDINGS[attack]
-    start = time.monotonic()
+    before = at_rest(warm)
     with warm.worker() as session:
         session.open_weights("hostile", {}, WEIGHTS, "model.npz")
         with pytest.raises(GradingError) as caught:
-            session.ask(question(attack), 1.0)
+            session.ask(question(attack), 1.0 if kind == "timeout" else 60.0)
         failure = caught.value.failure
         assert (failure.stage, failure.kind, failure.fault) == ("worker", kind, "submission")
         assert reason in failure.message
         with pytest.raises(GradingError, match="longer" if kind == "timeout" else None) as again:
             session.ask(question("echo"))
         assert again.value.failure == failure
-    assert time.monotonic() - start < 4.0
+    assert descendants() <= before
     with warm.worker() as session:
         session.open_weights("hostile", {}, WEIGHTS, "model.npz")
         assert works(session)
@@ -103,7 +113,8 @@ def test_a_forged_verdict_counts_as_the_submissions_failure(worker: Session) -> 
 
 def test_an_answer_sent_before_its_question_is_refused(worker: Session) -> None:
     assert float(worker.ask(question("forge_ahead"), 5.0)["y"][0]) == 42.0
-    time.sleep(0.5)
+    assert worker._channel is not None
+    select.select([worker._channel._receive], [], [])  # until what it sends ahead is here
     with pytest.raises(GradingError, match="nobody had asked for"):
         worker.ask(question("echo"), 5.0)
 
@@ -151,17 +162,17 @@ def test_flat_images_are_accepted_with_a_note_and_other_shapes_refused(worker: S
 
 
 def test_closing_does_not_wait_for_a_deadlocked_exit(warm: WeightsWorkers) -> None:
+    before = at_rest(warm)
     with warm.worker() as session:
         session.open_weights("hostile", {}, WEIGHTS, "model.npz")
-        assert float(session.ask(question("deadlock_at_exit"), 5.0)["y"][0]) == 42.0
-        start = time.monotonic()
-    assert time.monotonic() - start < 1.0
+        assert float(session.ask(question("deadlock_at_exit"), 60.0)["y"][0]) == 42.0
+    assert descendants() <= before
 
 
 def test_processor_time_is_limited(warm: WeightsWorkers) -> None:
     with warm.worker(Limits(cpu_seconds=1)) as session:
         session.open_weights("hostile", {}, WEIGHTS, "model.npz")
         with pytest.raises(GradingError) as caught:
-            session.ask(question("spin"), 15.0)
+            session.ask(question("spin"), 200.0)
     assert caught.value.failure.kind == "timeout"
     assert "processor time" in caught.value.failure.message

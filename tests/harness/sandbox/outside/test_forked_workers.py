@@ -6,7 +6,6 @@ import io
 import json
 import os
 import signal
-import time
 
 import numpy as np
 import pytest
@@ -140,10 +139,8 @@ def test_many_workers_leave_no_descriptor_or_process(warm: WeightsWorkers) -> No
 
     once()
     descriptors, processes = len(os.listdir("/proc/self/fd")), descendants()
-    start = time.monotonic()
     for _ in range(20):
         once()
-    assert time.monotonic() - start < 10.0
     assert len(os.listdir("/proc/self/fd")) == descriptors
     assert descendants() == processes
 

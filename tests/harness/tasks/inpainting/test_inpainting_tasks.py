@@ -17,6 +17,8 @@ from harness.tasks.inpainting.corruption import coin_flips, gray_patches, noisy_
 from harness.types import Entry, Gate, Kind
 from tests.data import embedded_digits, mnist_digits
 
+pytestmark = pytest.mark.numeric
+
 NAMES = ("patch-inpainting", "row-inpainting", "half-inpainting")
 PATCH, ROW, HALF = (tasks.task(name) for name in NAMES)
 EVIDENCE = {"known-pixels", "batch-dependence", "copies-input", "same-for-all", "value-range"}
@@ -600,6 +602,7 @@ FLOORS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_baselines_reach_the_floors_on_mnist(name):
     context = Context(mnist_digits(), CountsInk(), seed=0)

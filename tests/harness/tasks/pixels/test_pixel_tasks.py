@@ -21,6 +21,8 @@ from harness.types import Entry, GradingError, Kind
 from reference.pixel_rnn import PixelRNN
 from tests.data import embedded_digits, mnist_digits
 
+pytestmark = pytest.mark.numeric
+
 RECOVERED = json.loads((Path(__file__).parent / "recovered_cases.json").read_text(encoding="utf-8"))
 NAMES = ["next-pixel", "image-completion", "one-pixel-inpainting", "two-by-two-inpainting"]
 INPAINTING = NAMES[2:]

@@ -15,6 +15,8 @@ from reference import architecture, shipped
 from reference.bayes_symbols import PROCESSES, BayesPredictor, expected_cross_entropy
 from tests.data import embedded_digits
 
+pytestmark = pytest.mark.numeric
+
 TASK = tasks.task("symbol-prediction")
 PRIOR_MEAN = {  # entropy of the prior mean, where a letter is due, and nothing where RESET is
     "M1": -(10 * log(10 / 12) + 2 * log(1 / 12)) / 12 * 79 / 99,
