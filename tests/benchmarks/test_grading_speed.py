@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from classifiers.judge import Judge
-from harness.rubric import find
-from harness.run.run import Run, grade
-from harness.sandbox.outside import WeightsWorkers, probe
-from harness.tasks import Context
+from harness.run.run import grade
+from harness.sandbox.outside import WeightsWorkers
+from harness.tasks.base import Context
 from harness.types import Entry, Kind, Submission
 from submissions.examples import weights
 from tests.data import embedded_digits
+from tests.harness.run.grading import run_of
 
 SAMPLE = """
 import sys, torch
@@ -53,9 +53,9 @@ def test_warm_gradebench(benchmark, checkpoint, tmp_path):
     entry = Entry("conditional-generation", Kind.WEIGHTS, "cvae", "cvae", "best.pt", options=weights("cvae")[1])
     submission = Submission("s1", "s1", checkpoint.parent, (entry,))
     context = Context(embedded_digits(), Judge.shipped(), 0)
-    run = Run(context, find("tsinghua-hw3"), tmp_path / "results", probe(), fresh=True)
+    run = run_of(context, tmp_path / "results", fresh=True)
     with WeightsWorkers(run.isolation) as warm:
-        graded = benchmark.pedantic(grade, ([submission], run), {"warm_workers": [warm]}, rounds=5, warmup_rounds=1)
+        graded = benchmark.pedantic(grade, ([submission], run), {"warm": [warm]}, rounds=5, warmup_rounds=1)
     assert graded[0].metrics["accuracy"].value > 0.98
 
 

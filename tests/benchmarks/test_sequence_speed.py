@@ -16,9 +16,10 @@ import pytest
 import torch
 from torch import nn
 
+from harness import tasks
 from harness.sequences import derived
 from harness.sequences.probabilities import log_likelihood
-from harness.tasks import TASKS, Context
+from harness.tasks.base import Context
 from reference.pixel_rnn import PixelRNN
 from tests.data import mnist_digits
 
@@ -77,7 +78,7 @@ def timed(call) -> float:
 
 
 def cases() -> torch.Tensor:
-    task = TASKS["two-by-two-inpainting"]
+    task = tasks.task("two-by-two-inpainting")
     return torch.from_numpy(task.cases(Context(mnist_digits(), NoJudge(), 0)).cropped)
 
 

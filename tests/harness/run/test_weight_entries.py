@@ -28,8 +28,8 @@ ROWS[:, :, 0:27:2] = True
 
 @pytest.fixture(scope="module")
 def warm() -> Iterator[WeightsWorkers]:
-    with WeightsWorkers(probe()) as mother:
-        yield mother
+    with WeightsWorkers(probe()) as workers:
+        yield workers
 
 
 def saved(content: object) -> bytes:

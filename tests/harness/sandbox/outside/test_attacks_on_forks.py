@@ -1,6 +1,6 @@
 """Attacks from a worker of the fork server: each ends with a stated reason, and the next worker is sound.
 
-An attack that waits does so for longer than pytest lets a test run: that a call returns shows that its deadline was kept.
+An attack that waits does so for longer than pytest lets a test run: a call that returns has kept its deadline.
 """
 
 from __future__ import annotations

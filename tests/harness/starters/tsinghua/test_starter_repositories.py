@@ -13,11 +13,12 @@ import torch
 from classifiers.judge import Judge
 from harness import intake, rubric
 from harness.run import run as grading
-from harness.run.run import Run
 from harness.sandbox.outside import Isolation
-from harness.tasks import TASKS, Context
+from harness.tasks import TASKS
+from harness.tasks.base import Context
 from harness.types import Kind, Record, Status
 from tests.data import embedded_digits
+from tests.harness.run.grading import run_of
 from tests.harness.starters.tsinghua import starter_repository
 from tests.harness.starters.tsinghua.starter_repository import EBM, FLOW, asked, digest, inpainted
 
@@ -47,7 +48,8 @@ def graded(full: Isolation, repository: Path, tmp_path_factory: pytest.TempPathF
     before = digest(repository)
     (found,) = intake.collect([repository], base / "work", tasks=TASKS, models={})
     assert [(one.kind, one.code, one.file) for one in found.entries] == [(Kind.CODE, *EBM), (Kind.CODE, *FLOW)]
-    run = Run(Context(embedded_digits(), Judge.shipped(), seed=0), ASSIGNMENT, base / "results", full)
+    context = Context(embedded_digits(), Judge.shipped(), seed=0)
+    run = run_of(context, base / "results", ASSIGNMENT, isolation=full)
     records = {record.part: record for record in grading.grade([found], run)}
     assert digest(repository) == before
     return records

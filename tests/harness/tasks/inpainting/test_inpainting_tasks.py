@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from harness import rubric, tasks
+from harness.assignments import coursework
 from harness.metrics.accuracy import wilson
 from harness.metrics.squared_error import squared_error
 from harness.tasks.base import Context
@@ -347,7 +348,7 @@ def mean_image(digits):
 def test_to_fill_all_images_alike_is_named_and_earns_nothing(context, name):
     task, part = (
         tasks.task(name),
-        {p.task: p for a in rubric.shipped().values() for p in a.part if p.id in {"ebl", "flow"}},
+        {p.task: p for a in coursework.shipped().values() for p in a.assignment.part if p.id in {"ebl", "flow"}},
     )
     for fill in (paste(0.3955), mean_image(context.data)):
         marks, _ = marked(task, context, fill)
