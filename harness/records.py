@@ -68,7 +68,7 @@ def save(results: Path, record: Record) -> Record:
     plain = _writable(_adapter().dump_python(record), path.name)
     content = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomically(path, content.encode() + b"\n")
-    return record
+    return _adapter().validate_python(plain)
 
 
 def load(path: Path) -> Record:
@@ -177,7 +177,12 @@ def _other_version(path: Path, schema: int) -> str:
 
 
 def _writable(value: Any, where: str) -> Any:
-    """The same value with lone surrogates, which no encoding holds, replaced; ValueError for NaN and infinity."""
+    """The same value in JSON's types, lone surrogates, which no encoding holds, replaced.
+
+    A task may give numpy's numbers. ValueError for NaN and infinity.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, float) and not np.isfinite(value):
         raise ValueError(f"{where}: {value} is no number that a record may hold")
     if isinstance(value, str):

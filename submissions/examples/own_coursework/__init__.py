@@ -1,0 +1,1 @@
+"""A coursework of an instructor's own, to copy and change (see README.md)."""
