@@ -17,7 +17,7 @@ import typer
 from rich.markup import escape
 
 from classifiers.judge import Judge
-from harness import intake, records
+from harness import assignments, intake, records
 from harness.cli.console import console, fail, print_json, print_reasons, progress, results_table
 from harness.cli.reporting import render, told
 from harness.run import kept
@@ -31,8 +31,6 @@ from harness.summary import EXIT_NOT_GRADABLE, exit_code, summary
 from harness.types import GradingError, Kind, Record, Role, Submission
 from reports.exports import junit
 from submissions import examples
-
-DEFAULT_ASSIGNMENT = "tsinghua-hw3"
 
 AssignmentOption = Annotated[
     str,
@@ -66,7 +64,7 @@ def demo(
         classroom = Path(folder) / "class"
         examples.build(classroom)
         wanted = Request(
-            DEFAULT_ASSIGNMENT, site_folder / "records", data, seed=0, jobs=jobs, fresh=True, beside="baselines"
+            assignments.DEFAULT, site_folder / "records", data, seed=0, jobs=jobs, fresh=True, beside="baselines"
         )
         run, graded, beside, seconds = _grade([classroom], wanted)
     index = render(graded + beside, site_folder / "records", site_folder)
@@ -76,7 +74,7 @@ def demo(
 
 def grade(
     paths: Annotated[list[Path], typer.Argument(help="Folders, zips or LMS exports.", show_default=False)],
-    assignment: AssignmentOption = DEFAULT_ASSIGNMENT,
+    assignment: AssignmentOption = assignments.DEFAULT,
     results: Annotated[Path, typer.Option("--results", help="Where the records go.")] = Path("results"),
     site_folder: Annotated[Path | None, typer.Option("--site", help="Write the pages there, too.")] = None,
     data: DataOption = None,
@@ -124,7 +122,7 @@ def grade(
 
 def check(
     path: Annotated[Path, typer.Argument(help="One submission: a folder or a zip.", show_default=False)],
-    assignment: AssignmentOption = DEFAULT_ASSIGNMENT,
+    assignment: AssignmentOption = assignments.DEFAULT,
     data: DataOption = None,
     judge: JudgeOption = None,
     seed: SeedOption = 0,

@@ -22,9 +22,9 @@ from classifiers.evaluate import evaluate as evaluate_judge
 from classifiers.judge import Judge
 from classifiers.train import COMMITTEE, Training, logits_of, split
 from classifiers.weights_file import Facts, MemberFacts, WeightsError
-from harness import mnist
+from harness import assignments, mnist
 from harness.cli.console import console, fail, listing, print_json, print_reasons, progress
-from harness.cli.grading import DEFAULT_ASSIGNMENT, DataOption, JsonOption, SeedOption, prepared, trained_on
+from harness.cli.grading import DataOption, JsonOption, SeedOption, prepared, trained_on
 from harness.evidence.mode_collapse import feature_spread
 from harness.rubric import AssignmentError
 from harness.run import reference_assignment, references
@@ -105,7 +105,7 @@ def evaluate_reference(
         raise fail(f"--also {also}: no *.safetensors there; gradebench reference train writes them")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gradebench-reference-") as folder:
-        run = prepared(Request(DEFAULT_ASSIGNMENT, Path(folder), data, seed))
+        run = prepared(Request(assignments.DEFAULT, Path(folder), data, seed))
         entries = references.submissions()
         if also is not None:
             shipped = {submission.id for submission in entries}
@@ -262,7 +262,7 @@ def evaluate_command(
 def _agreement(referee: Judge, n: int) -> dict[str, Any]:
     """How often the judge's labels of n samples of the reference models equal the whole committee's."""
     equal = asked = 0
-    samplers = references.samplers("conditional-generation")
+    samplers = references.samplers()
     share = max(n // len(samplers), 1)
     with progress("samples") as bar:
         for name, sampler in samplers.items():
