@@ -292,4 +292,4 @@ def test_the_parent_never_takes_on_what_the_worker_may() -> None:
         "assert not held & {n.rpartition('.')[2] for n in sys.modules if n.startswith('harness.sandbox.')}\n"
         "assert torch.load is load\n"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60, cwd=starter_repository.ROOT)
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=starter_repository.ROOT)
