@@ -19,7 +19,7 @@ from harness.types import Entry, Question
 
 _HELD = 4
 """Sets of questions that are held in memory at a time."""
-_REMEMBERED = ".questions.json"
+_REMEMBERED = ".questions"
 
 
 class Questions:

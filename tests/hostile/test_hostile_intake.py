@@ -22,8 +22,6 @@ from harness.intake import regular_files, submissions
 from harness.intake.archives import Limits, unpack
 from harness.types import Failure, GradingError, Submission
 
-pytestmark = pytest.mark.timeout(60)
-
 TASKS = ("conditional-generation",)
 MODELS = {"cvae": {}, "cgan": {}}
 TOML = b'[[entry]]\ntask = "conditional-generation"\nmodel = "cvae"\ncheckpoint = "best.pt"\n'

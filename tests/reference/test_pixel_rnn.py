@@ -69,13 +69,14 @@ def test_a_state_is_not_changed_by_a_step():
 
 
 def test_the_loss_is_the_mean_over_783_targets_in_nats():
-    binary = torch.zeros(2, 784)
+    binary = torch.zeros(2, 784, dtype=torch.float64)
     binary[0, 0] = 1  # the first pixel is no target
     binary[1, 700] = 1
-    logits = torch.full((2, 783), -3.0)
+    logits = torch.full((2, 783), -3.0, dtype=torch.float64)
     p = 1 / (1 + math.exp(3))
     expected = -(math.log(p) + (2 * 783 - 1) * math.log(1 - p)) / (2 * 783)
-    assert cross_entropy(logits, binary).item() == pytest.approx(expected, rel=1e-6)
+    # A float64 sum of 1,566 terms of one sign is exact to 1566 * 2**-53 of its value; a target more or less is 6e-4.
+    assert cross_entropy(logits, binary).item() == pytest.approx(expected, rel=1566 * 2**-52)
 
 
 def test_pixels_are_lit_above_a_tenth():

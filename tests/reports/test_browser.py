@@ -17,10 +17,7 @@ from tests.reports.examples import a_class
 from tests.reports.test_site import ATTRIBUTES, ELEMENTS, HOSTILE, Page, hostile_records
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
-    pytest.mark.timeout(90),
-]
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -40,7 +37,7 @@ def dump(page: Path, profile: Path, *flags: str) -> tuple[str, str]:
     """The page's DOM after its script ran, and what the browser logged of it."""
     assert CHROMIUM is not None
     command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", *flags, "--dump-dom", page.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if "data-ready" not in done.stdout and "<html" not in done.stdout:
         pytest.skip(f"Chromium could not start here (exit status {done.returncode})")
     return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)

@@ -17,10 +17,7 @@ from tests.reports.examples import scored
 from tests.reports.test_browser import CHROMIUM, dump, outer
 from tests.reports.test_task_pages import COLUMNS, bands, histogram, line, picture
 
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
-    pytest.mark.timeout(90),
-]
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 WIDTH = 390
 
 

@@ -117,7 +117,7 @@ class OpenedModel:
         try:
             chosen(options, architecture.options)
         except OptionError as error:
-            raise refuse("manifest", error.kind, f"{header['model']}: {error}") from None
+            raise refuse("manifest", error.kind, f"{header['model']}: {error}.") from None
         found = checkpoint.read(data, name)
         key, sizes, adapted = architecture.checkpoint_key, {}, []
         if architecture.adapt is not None:

@@ -209,7 +209,7 @@ def test_points_may_follow_another_metric_than_the_ranking() -> None:
 
 def test_the_explanation_says_what_was_reached_and_what_comes_next() -> None:
     part = find("tu-berlin-sheet10", "pca")
-    marks = Marks({"masked_mse": Metric(0.15, "squared gray value", "lower", 9)}, "masked_mse")
+    marks = Marks({"masked_mse": Metric(0.15, "squared gray value", "lower", 9, title="masked MSE")}, "masked_mse")
     assert rubric.score(part, marks).explanation == (
         "masked MSE 0.15, pass mark ≤ 0.1346: not reached. 75% of the points for ≤ 0.1575; 100% for ≤ 0.1346."
     )

@@ -6,11 +6,14 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 import torch
 
 from submissions import examples
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -147,12 +150,48 @@ def test_results_that_cannot_be_written_are_a_usage_error(offline, classroom, tm
     assert "--results" in done.stderr
 
 
-def test_a_foreign_record_is_named_and_the_verdicts_are_told_all_the_same(offline, classroom, tmp_path):
+def test_a_foreign_record_is_named_and_stops_neither_verdicts_nor_pages(offline, classroom, tmp_path):
     results = tmp_path / "results"
     (results / "zz").mkdir(parents=True)
     (results / "zz" / "cvae.json").write_text("{}", encoding="utf-8")
     arguments = ("grade", classroom / "corrupt", "--results", results, "--site", tmp_path / "site", "--json")
     done = gradebench(offline, *arguments)
-    assert done.returncode == 3
+    assert done.returncode == 1
     assert json.loads(done.stdout)["submissions"][0]["id"] == "corrupt"
-    assert "zz" in done.stderr
+    assert "zz/cvae.json: not a readable record" in " ".join(done.stderr.split())
+    assert "corrupt" in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+
+
+def test_mark_marks_kept_answers_again_and_names_those_that_it_would_have_to_ask(offline, classroom, tmp_path):
+    results = tmp_path / "results"
+    grade = ("grade", classroom / "strong", "--results", results, "--task", "conditional-generation", "--no-references")
+    first = gradebench(offline, *grade)
+    assert first.returncode == 0, first.stderr
+    same = gradebench(offline, "mark", results, "--json")
+    assert same.returncode == 0, same.stderr
+    assert "0 changed" in same.stderr
+    assert json.loads(same.stdout)["submissions"][0]["points"] == 50.0
+    # A coursework of the same name with other thresholds: scored again, from the records alone.
+    strict = (ROOT / "harness/assignments/tsinghua-hw3/assignment.toml").read_text(encoding="utf-8")
+    (tmp_path / "strict.toml").write_text(strict.replace("pass = 0.98\n", "pass = 0.9999\n"), encoding="utf-8")
+    stricter = gradebench(offline, "mark", results, "-a", tmp_path / "strict.toml", "--json")
+    assert stricter.returncode == 1, stricter.stderr
+    assert "2 changed" in stricter.stderr
+    # Answers of 31 MB were not kept, so that another judge's marks need the models again.
+    other = tmp_path / "judge.safetensors"
+    other.write_bytes((ROOT / "classifiers/weights/judge.safetensors").read_bytes())
+    with other.open("r+b") as file:
+        file.seek(-2, 2)
+        file.write(b"\x00\x3c")
+    asked = gradebench(offline, "mark", results, "--judge", other, "--json")
+    assert asked.returncode == 3, asked.stderr
+    assert asked.stderr.count("its answers were not kept") == 2
+    assert "strong · cgan" in asked.stderr
+    again = gradebench(offline, "mark", results, "--judge", other, "--ask", classroom / "strong", "--json")
+    assert again.returncode == 0, again.stderr
+    record = json.loads((results / "strong" / "cvae.json").read_text(encoding="utf-8"))
+    assert "public judge" in record["digests"]
+    # With their answers kept, nobody is asked.
+    kept = gradebench(offline, *grade, "--keep-answers", "--fresh")
+    assert "up to 63 MB" in " ".join(kept.stderr.split())
+    assert gradebench(offline, "mark", results, "--judge", other).returncode == 0
