@@ -31,13 +31,15 @@ class Role(StrEnum):
 
 
 class Status(StrEnum):
-    """The three outcomes of an entry. "Could not be graded" is neither a zero nor full marks."""
+    """The outcomes of an entry. "Could not be graded" is neither a zero nor full marks."""
 
     SCORED = "scored"
     FAILED = "failed"
     """The submission is at fault; the reason is one that the student can act on."""
     NOT_GRADABLE = "not-gradable"
     """The harness or its environment is at fault; nothing is held against the submission."""
+    NOT_HANDED_IN = "not-handed-in"
+    """Nothing was handed in for a part that the assignment requires."""
 
 
 class Kind(StrEnum):

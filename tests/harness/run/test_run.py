@@ -165,7 +165,7 @@ def test_what_is_graded_already_is_taken_over_until_its_inputs_change(context, t
 
     def go(**changes):
         seen.clear()
-        run = run_of(context, tmp_path / "results", **changes)
+        run = dataclasses.replace(run_of(context, tmp_path / "results"), **changes)
         grading.grade(collect(tmp_path / "class", tmp_path / "work"), run, lambda record, known: seen.append(known))
         return seen[0]
 
