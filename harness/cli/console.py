@@ -72,15 +72,14 @@ def progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
 
 
 def results_table(records: list[Record]) -> Table:
-    """Records as a table: submission, part, verdict, primary metric with its interval, points, flags."""
+    """Records as a table: submission, part, verdict, primary metric with its interval, points."""
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1), collapse_padding=True)
     table.add_column("submission", min_width=12, overflow="fold")
     for heading in ("part", "verdict"):
         table.add_column(heading, no_wrap=True)
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("95 % interval", justify="right", no_wrap=True)
-    table.add_column("points", justify="right")
-    table.add_column("flags", overflow="fold")
+    table.add_column("points", justify="right", no_wrap=True)
     for record in records:
         metric = record.metrics.get(record.primary or "")
         measured = metric is not None and metric.value is not None
@@ -95,17 +94,19 @@ def results_table(records: list[Record]) -> Table:
             value,
             interval,
             points,
-            escape(", ".join(evidence.name for evidence in record.evidence if evidence.flag)),
         )
     return table
 
 
 def print_reasons(records: list[Record]) -> None:
-    """Say below the table why entries have no score, or not all points."""
+    """Say below the table why entries have no score, or not all points, and which flags are raised."""
     for record in records:
         reason = record.failure.message if record.failure is not None else ""
         if not reason and record.score is not None and not record.score.passed:
             reason = record.score.explanation
+        flags = [evidence.name for evidence in record.evidence if evidence.flag]
+        if flags:
+            reason = f"{reason} Flags: {', '.join(flags)}.".strip()
         if reason:
             where = f"[bold]{escape(record.submission)} · {escape(record.part)}[/]"
             console.print(f"{where}  {escape(reason)}", highlight=False, soft_wrap=not console.is_terminal)

@@ -167,7 +167,8 @@ def hostile_records(text: str, results: Path) -> list[Record]:
     base = replace(a_class(results)[0], role=Role.STUDENT)
     everywhere: dict[str, Any] = {
         "submission": text, "name": text, "part": text, "task": text, "kind": text, "model": text, "assignment": text,
-        "data": text, "device": text, "isolation": text, "graded_at": text, "primary": text, "stage_notes": {"ask": (text, text)},
+        "data": text, "device": text, "isolation": text, "graded_at": text, "primary": text,
+        "stage_notes": {"ask": (text, text)},
         "digests": {text: text, "data": text, "judge": text}, "versions": {text: text, "gradebench": text},
         "timings": {text: 1.0}, "gates": {text: Gate(True, text)}, "assignment_title": text, "part_title": text,
         "task_title": text, "model_title": text,

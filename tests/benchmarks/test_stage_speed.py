@@ -1,0 +1,133 @@
+"""What an instructor waits for after a change: scoring 1,000 records again, and grading an unchanged class again.
+
+The naive way marks every entry's answers again, or asks it again, as a grader does that keeps no stages apart; it is
+measured on a few entries.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from classifiers.judge import Judge
+from harness import records
+from harness.assignments import coursework
+from harness.run import run as grading
+from harness.run.remark import remark
+from harness.run.settings import Run
+from harness.tasks.base import Context
+from reference.shipped import WEIGHTS, options
+from tests.data import embedded_digits
+from tests.harness.run.grading import collect, run_of
+
+MANY = 1000
+CLASS = 50
+
+
+@pytest.fixture(scope="module")
+def context() -> Context:
+    return Context(embedded_digits(), Judge.shipped(), seed=0)
+
+
+def hand_in(folder: Path, count: int) -> None:
+    """A class of equal conditional VAEs."""
+    chosen = ", ".join(f'{key} = "{value}"' for key, value in options("cvae").items())
+    for number in range(count):
+        place = folder / f"s{number:04}"
+        place.mkdir(parents=True)
+        (place / "cvae.safetensors").write_bytes((WEIGHTS / "cvae.safetensors").read_bytes())
+        (place / "submission.toml").write_text(
+            '[[entry]]\ntask = "conditional-generation"\nmodel = "cvae"\ncheckpoint = "cvae.safetensors"\n'
+            f"options = {{ {chosen} }}\n",
+            encoding="utf-8",
+        )
+
+
+def strict(run: Run) -> Run:
+    """The run with another threshold than the one before."""
+    first, *others = run.assignment.part
+    mark = 0.5 if first.pass_mark != 0.5 else 0.6
+    part = first.model_copy(update={"pass_mark": mark, "steps": [(mark, 1.0)]})
+    assignment = run.assignment.model_copy(update={"part": [part, *others]})
+    return dataclasses.replace(run, coursework=coursework.Coursework(assignment))
+
+
+@pytest.fixture(scope="module")
+def graded(context: Context, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A results folder of 1,000 records, copies of one."""
+    base = tmp_path_factory.mktemp("many")
+    hand_in(base / "class", 1)
+    run = run_of(context, base / "results", keep_answers=True)
+    grading.grade(collect(base / "class", base / "work"), run)
+    text = (base / "results" / "s0000" / "cvae.json").read_text(encoding="utf-8")
+    for number in range(1, MANY):
+        place = base / "results" / f"s{number:04}"
+        place.mkdir()
+        record = json.loads(text) | {"submission": place.name}
+        (place / "cvae.json").write_text(json.dumps(record), encoding="utf-8")
+    return run
+
+
+@pytest.mark.benchmark(group="a changed threshold, 1,000 records")
+def test_scoring_again(benchmark, graded: Run) -> None:
+    state = {"run": graded}
+
+    def change() -> tuple[tuple[object, Run], dict[str, object]]:
+        state["run"] = strict(state["run"])
+        return (graded.results, state["run"]), {}
+
+    def score(results: Path, run: Run) -> int:
+        return remark(records.load_all(results).records, run).changed
+
+    assert benchmark.pedantic(score, setup=change, rounds=3) == MANY
+
+
+@pytest.mark.benchmark(group="a changed threshold, 1,000 records")
+def test_marking_one_again(benchmark, graded: Run) -> None:
+    """A thousandth of the naive way."""
+    known = [records.load(graded.results / "s0000" / "cvae.json")]
+    number = iter(range(100))
+
+    def change() -> tuple[tuple[object, Run], dict[str, object]]:
+        class Other:
+            digest = f"{next(number):064}"
+
+            def __getattr__(self, name: str) -> object:
+                return getattr(graded.context.judge, name)
+
+        return (known, dataclasses.replace(graded, context=dataclasses.replace(graded.context, judge=Other()))), {}
+
+    assert benchmark.pedantic(remark, setup=change, rounds=3).changed == 1
+
+
+@pytest.fixture(scope="module")
+def unchanged(context: Context, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
+    """A class of 50 that is graded already."""
+    base = tmp_path_factory.mktemp("class")
+    hand_in(base / "class", CLASS)
+    run = run_of(context, base / "results", jobs=2)
+    grading.grade(collect(base / "class", base / "work"), run)
+    return base, run
+
+
+@pytest.mark.benchmark(group="an unchanged class of 50")
+def test_grading_again(benchmark, unchanged: tuple[Path, Run]) -> None:
+    base, run = unchanged
+    known: list[bool] = []
+
+    def again() -> None:
+        grading.grade(collect(base / "class", base / "work"), run, lambda record, old: known.append(old))
+
+    benchmark.pedantic(again, rounds=5, warmup_rounds=1)
+    assert all(known)
+
+
+@pytest.mark.benchmark(group="an unchanged class of 50")
+def test_asking_one_again(benchmark, unchanged: tuple[Path, Run]) -> None:
+    """A fiftieth of the naive way."""
+    base, run = unchanged
+    fresh = dataclasses.replace(run, fresh=True, only=frozenset({"s0000"}))
+    benchmark.pedantic(lambda: grading.grade(collect(base / "class", base / "work"), fresh), rounds=3)
