@@ -55,7 +55,7 @@ class Part(BaseModel):
     models: list[str] = []
     """Architectures that may be handed in as weights; any of the task's if empty."""
     metric: str | None = None
-    """What `pass_mark` and `steps` refer to; the task's primary metric if absent."""
+    """Metric that `pass_mark` and `steps` refer to; the task's primary one if absent."""
     choice: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?$")] = ""
     bonus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     epochs: Annotated[int, Field(ge=0)] | None = None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Answer = Mapping[str, Array]
-"""What a model said to one question: arrays by name, already checked against the question's `ArraySpec`s."""
+"""A model's answer to one question: arrays by name, already checked against the question's `ArraySpec`s."""
 Images = NDArray[np.float32]
 """Images (N, 1, 28, 28), gray values in [0, 1]."""
 Mask = NDArray[np.bool_]
@@ -43,7 +43,7 @@ class Status(StrEnum):
 
 
 class Kind(StrEnum):
-    """How an entry brings its model."""
+    """The ways in which an entry brings its model."""
 
     WEIGHTS = "weights"
     """A checkpoint for an architecture that the coursework fixes; nothing of the submission runs."""
@@ -57,10 +57,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an entry has no score."""
+    """The reason that an entry has no score."""
 
     stage: str
-    """Where it happened: intake, manifest, checkpoint, worker, answers, marking."""
+    """Stage in which it happened: intake, manifest, checkpoint, worker, answers, marking, scoring."""
     kind: str
     """A kebab-case word that a program can test: truncated, missing-tensor, timeout, not-finite …"""
     message: str
@@ -114,7 +114,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Submission:
-    """What one student or team handed in, after intake: regular files below `root`, nothing else."""
+    """The hand-in of one student or team, after intake: regular files below `root`, nothing else."""
 
     id: str
     name: str
@@ -123,9 +123,9 @@ class Submission:
     digests: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of each file that an entry names, by its path relative to `root`."""
     failure: Failure | None = None
-    """Why the submission as a whole can't be graded: an unreadable archive, a manifest error."""
+    """The reason that the submission as a whole can't be graded: an unreadable archive, a manifest error."""
     notes: tuple[str, ...] = ()
-    """What intake tolerated or passed over and the student should know."""
+    """Sentences for the student about what intake tolerated or passed over."""
     folder_id: str = ""
     """The id that its place gives, where the manifest claims another; on a clash the place's owner keeps an id."""
     role: Role = Role.STUDENT
@@ -133,7 +133,7 @@ class Submission:
 
 @dataclass(frozen=True)
 class ArraySpec:
-    """What an answer must be: known before it is asked for, so that nothing sent is ever believed."""
+    """The shape and type of an answer, known before it is asked for, so that nothing sent is ever believed."""
 
     shape: tuple[int, ...]
     dtype: str = "float32"
@@ -161,7 +161,7 @@ class Question:
     deadline: float | None = None
     """Seconds for the whole answer; None for the run's limit."""
     optional: bool = False
-    """What goes wrong in answering is noted, and the answer left empty. Only a last question may be optional."""
+    """A failure to answer is noted, and the answer left empty. Only a last question may be optional."""
 
 
 @dataclass(frozen=True)
@@ -176,11 +176,11 @@ class Metric:
     """Ends of the 95 % interval."""
     high: float | None = None
     version: int = 1
-    """Of the metric's definition; unequal versions are never ranked together."""
+    """Version of the metric's definition; unequal versions are never ranked together."""
     title: str = ""
     """Name as a person writes it, in lower case but for abbreviations: "masked MSE", "cross-entropy over 28 pixels"."""
     beside: bool = False
-    """Whether compact tables, such as those of MODELS.md, show it beside the primary metric."""
+    """True for a metric that compact tables, such as those of MODELS.md, show beside the primary one."""
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ class Figure:
     title: str
     data: Mapping[str, Any]
     caption: str = ""
-    """What is to be seen, in whole sentences."""
+    """Explains what is to be seen, in whole sentences."""
     columns: tuple[str, ...] = ()
     """Titles of a picture's or table's columns, of the K bands, or of the P panels."""
     series: tuple[str, ...] = ()
@@ -238,7 +238,7 @@ class Figure:
     group: str = ""
     """Pictures of one group stand together under this title, with the first one's caption."""
     strip: tuple[float, float] = (0.0, 0.0)
-    """Where the strip of a picture that stands beside an entry on the leaderboard begins and ends, as shares of the
+    """Begin and end of the strip of a picture that stands beside an entry on the leaderboard, as shares of the
     height from the top; equal for none."""
     file: str = ""
     """A picture's PNG, relative to the results folder; only in a record."""
@@ -255,7 +255,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Marks:
-    """What a task makes of the answers."""
+    """The result of marking: everything that a task measures in the answers."""
 
     metrics: Mapping[str, Metric]
     primary: str
@@ -271,7 +271,7 @@ class Marks:
 
 @dataclass(frozen=True)
 class Score:
-    """What the rubric makes of the marks of one part."""
+    """The result of scoring: the points that the rubric gives for the marks of one part."""
 
     points: float
     max_points: float
@@ -283,7 +283,7 @@ class Score:
     choice: str = ""
     """Parts that share this word are alternatives: the best counts in full, each other by its `bonus`."""
     bonus: float = 0.0
-    """What full marks add where another part of the choice counts."""
+    """Points that full marks add where another part of the choice counts."""
 
 
 def counted(scores: Sequence[Score]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Where tests take their digits from."""
+"""Loads the digits that tests use."""
 
 import functools
 import os

@@ -36,7 +36,7 @@ NEEDED = {
 
 
 def flags() -> set[str]:
-    """What this processor can do, in the kernel's words."""
+    """Return this processor's capabilities, in the kernel's words."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     return next((set(line.split(":")[1].split()) for line in lines if line.startswith("flags")), set())
 

@@ -1,4 +1,4 @@
-"""What a person sees while a command runs: progress bars and tables on stderr, a plain log where that is no terminal.
+"""Shows people how a command goes: progress bars and tables on stderr, a plain log where that is no terminal.
 
 Standard output carries the one document of `--json`, or nothing.
 """

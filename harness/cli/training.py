@@ -260,7 +260,7 @@ def evaluate_command(
 
 
 def _agreement(referee: Judge, n: int) -> dict[str, Any]:
-    """How often the judge's labels of n samples of the reference models equal the whole committee's."""
+    """Compare the judge's labels of n samples of the reference models with the whole committee's."""
     equal = asked = 0
     samplers = references.samplers()
     share = max(n // len(samplers), 1)

@@ -25,7 +25,7 @@ _SKETCHED = 1 << 20
 """Numbers of an answer that enter its sketch, evenly spaced."""
 _MOST_ANSWERS = 1000
 _LEVEL = 1
-"""Of zlib: floats hardly compress further, at many times the cost."""
+"""Level of zlib; higher ones hardly compress floats further, at many times the cost."""
 
 
 def answers_digest(answers: Sequence[Answer]) -> str:

@@ -22,9 +22,9 @@ class Planned:
     entry: Entry
     part: Part
     failure: Failure | None = None
-    """Why it can't be graded, where that is known beforehand."""
+    """The reason that it can't be graded, where that is known beforehand."""
     baseline: Baseline | None = None
-    """What answers in place of a model."""
+    """The baseline that answers in place of a model."""
     notes: tuple[str, ...] = ()
     """Sentences for the student about what was handed in."""
 
@@ -79,7 +79,7 @@ def _of_submission(submission: Submission, run: Run) -> Plan:
 
 
 def _refused(part: Part, entries: Sequence[Entry], submission: Submission, run: Run) -> Failure | None:
-    """Why the part's entry can't be graded, if it can't."""
+    """Return the reason that the part's entry can't be graded, or None."""
     if len(entries) > 1:
         named = ", ".join(shown(entry.file or entry.code or entry.part) for entry in entries[:5])
         message = f"submission.toml: {len(entries)} entries answer the part {part.id} ({named}); one is allowed."

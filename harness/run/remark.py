@@ -50,6 +50,6 @@ def remark(records: Sequence[Record], run: Run, on_record: Callable[[int, Record
 
 
 def _is_of(record: Record, run: Run) -> bool:
-    """Whether a record was graded for the run's assignment, with its seed, on its data."""
+    """Tell a record of the run's assignment, seed and data from others."""
     of = (record.assignment, record.seed, record.digests.get("data", run.context.data.digest))
     return of == (run.assignment.name, run.context.seed, run.context.data.digest)

@@ -184,7 +184,7 @@ def _former(planned: Planned, run: Run) -> Record | None:
 
 
 def _is_verdict(record: Record) -> bool:
-    """Whether a record's answers, or its failure, count: not where the harness failed before it scored."""
+    """Tell a record whose answers or failure count from one of an entry on which the harness failed before it scored."""
     return record.status is not Status.NOT_GRADABLE or (
         record.failure is not None and record.failure.stage == "scoring"
     )

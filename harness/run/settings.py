@@ -40,7 +40,7 @@ class Run:
     tasks: frozenset[str] = frozenset()
     """Task names; all if empty."""
     beside: Beside = "none"
-    """Which baselines and reference models are graded beside the class; "all" means both."""
+    """Baselines and reference models that are graded beside the class; "all" means both."""
     keep_answers: bool = False
     """Keep answers of any size, so that they can be marked again without a model."""
 

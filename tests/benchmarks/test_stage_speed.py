@@ -1,4 +1,4 @@
-"""What an instructor waits for after a change: scoring 1,000 records again, and grading an unchanged class again.
+"""Times scoring 1,000 records again after a changed threshold, and grading an unchanged class again.
 
 The naive way marks every entry's answers again, or asks it again, as a grader does that keeps no stages apart; it is
 measured on a few entries.

@@ -1,4 +1,4 @@
-"""What is to be touched to add a thing: its file and one line, and the pages and JSON show it as it says itself.
+"""Tests that adding a thing takes its file and one line, and that pages and JSON show it as it says itself.
 
 A copy of the project gets a task, a model, an export format, a platform and a starter layout that the code has never
 seen; a class in the platform's form is graded by the copy's own command line, in the real sandbox.

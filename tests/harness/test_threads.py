@@ -1,4 +1,4 @@
-"""What the parent computes has the same bits for any number of threads."""
+"""Tests that the parent computes the same bits with any number of threads."""
 
 import json
 import os

@@ -25,7 +25,7 @@ def find(name: str, identity: str) -> Part:
 
 
 def points(part: Part, value: float, **gates: bool) -> float:
-    """What a measured value earns."""
+    """Return the points that a measured value earns."""
     name = part.metric or (task(part.task).primary if part.task in TASKS else "value")
     better = "higher" if name == "accuracy" else "lower"
     metric = Metric(value, "share" if name == "accuracy" else "", better, 10_000)
