@@ -184,7 +184,7 @@ def _former(planned: Planned, run: Run) -> Record | None:
 
 
 def _is_verdict(record: Record) -> bool:
-    """Tell a record whose answers or failure count from one of an entry on which the harness failed before it scored."""
+    """Tell a record whose answers or failure count from one of an entry on which the harness itself failed."""
     return record.status is not Status.NOT_GRADABLE or (
         record.failure is not None and record.failure.stage == "scoring"
     )
