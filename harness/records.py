@@ -123,7 +123,7 @@ def remove_files(results: Path, former: Record, record: Record) -> None:
 def files_of(record: Record) -> Iterable[str]:
     """Return the names of the files that belong to a record, relative to the results folder."""
     own = f"{record.part}."
-    named = [figure.file for figure in record.figures] + [record.arrays, record.answers]
+    named = [figure.file for figure in record.figures] + [record.arrays, record.answers, record.trial_answers]
     # Records can be edited by hand: nothing outside the submission's own folder is ever named, hence deleted.
     folder = folder_of(Path(), record.role, record.submission)
     return [name for name in named if name and Path(name).parent == folder and Path(name).name.startswith(own)]

@@ -270,6 +270,16 @@ class Marks:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """Options that neither weights nor manifest tell, and what a model with them reached on a few questions."""
+
+    options: Mapping[str, str]
+    value: float | None
+    """In the metric of the trial; None where the model could not be asked with these options."""
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
 class Score:
     """The result of scoring: the points that the rubric gives for the marks of one part."""
 
@@ -336,7 +346,7 @@ class Record:
     """Name of the data: "mnist" or "digits" (scikit-learn's). Records of different data never share a leaderboard."""
     seed: int
     keys: Mapping[str, str]
-    """By stage (ask, mark, score), the SHA-256 of all that decides its result: equal keys, equal results."""
+    """By stage (try, ask, mark, score), the SHA-256 of all that decides its result: equal keys, equal results."""
     digests: Mapping[str, str]
     """SHA-256 by what it is of: "data", "judge", "checkpoint", "questions", "answers", "grader" …"""
     versions: Mapping[str, str]
@@ -349,7 +359,11 @@ class Record:
     entry: str = ""
     """The entry's own name in the submission (`Entry.part`), where it is not the assignment's part."""
     options: Mapping[str, str] = field(default_factory=dict)
-    """Options of the model, as the manifest states them."""
+    """Options of the model, as the manifest states them, or as they were chosen by trial."""
+    tried: tuple[Tried, ...] = ()
+    """All combinations of the options that the manifest does not state; empty where it states them all."""
+    trial_answers: str = ""
+    """File of the kept answers of the trial, relative to the results folder."""
     arrays: str = ""
     """File of the arrays beside the record, relative to the results folder: per-question scores and the sketch."""
     answers: str = ""

@@ -170,7 +170,7 @@ def mark(
 ) -> None:
     """Mark kept answers again, without a model: with another judge, or after a threshold has changed.
 
-    Answers of up to 5 MB an entry are kept by default, larger ones by [bold]grade --keep-answers[/]. Exit code 3: some
+    Answers of up to 8 MB an entry are kept by default, larger ones by [bold]grade --keep-answers[/]. Exit code 3: some
     entries would have to be asked again; they are named, and nothing of theirs has changed.
 
     Example: [bold]gradebench mark results --judge my-judge/judge.safetensors[/]

@@ -71,6 +71,35 @@ def load_answers(results: Path, record: Record) -> list[Answer] | None:
     return list(answers) if answers_digest(answers) == record.digests.get("answers") else None
 
 
+def save_trial(results: Path, record: Record, answers: Sequence[Sequence[Answer] | None]) -> str:
+    """Write the answers of a trial, by choice of options, beside the record; the file's name."""
+    named = {
+        f"{choice}/{number}/{name}": array
+        for choice, given in enumerate(answers)
+        for number, answer in enumerate(given or ())
+        for name, array in answer.items()
+    }
+    named["count"] = np.array([len(answers)])
+    return _save(results, record, "trial.npz", named)
+
+
+def load_trial(results: Path, record: Record) -> list[Sequence[Answer] | None] | None:
+    """Read back the answers of a trial, by choice of options; None where they were not kept or are damaged."""
+    arrays = _load(results, record, record.trial_answers)
+    count = arrays.pop("count", np.empty(0))
+    if count.shape != (1,) or count.dtype.kind != "i" or not 0 <= count[0] <= _MOST_ANSWERS:
+        return None
+    found: list[list[dict[str, Array]]] = [[] for _ in range(int(count[0]))]
+    for key, array in arrays.items():
+        choice, number, name = (*key.split("/", 2), "", "")[:3]
+        if not (choice.isdecimal() and number.isdecimal() and int(choice) < len(found) and int(number) < _MOST_ANSWERS):
+            return None
+        own = found[int(choice)]
+        own += [{} for _ in range(int(number) + 1 - len(own))]
+        own[int(number)][name] = array
+    return [own or None for own in found]
+
+
 def save_arrays(results: Path, record: Record, scores: Array | None, drawn: Array | None) -> str:
     """Write the per-question scores and the sketch beside a record; the file's name, empty where there is neither."""
     named = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,26 @@ def of_asking(planned: Planned, run: Run, questions: Questions, digests: dict[st
     decides |= {"digests": {name: digests[name] for name in own if name in digests}}
     decides |= {"versions": {name: provenance.versions()[name] for name in ("python", "torch", "numpy")}}
     return _digest(decides)
+
+
+def of_trying(
+    planned: Planned, run: Run, questions: str, choices: Sequence[Mapping[str, str]], digests: Mapping[str, str]
+) -> str:
+    """Return the key of choosing among options by trial: all that decides its answers, and how they are rated.
+
+    `questions` is the digest of the trial's questions; `digests` holds "checkpoint".
+    """
+    task = run.coursework.task(planned.entry.task)
+    return _digest(
+        {
+            "model": [planned.entry.model, digests.get("checkpoint"), [dict(options) for options in choices]],
+            "questions": questions,
+            "sources": [_inside_digest(planned, run), sources_of(run, task)],
+            "judge": run.context.judge.digest,
+            "isolation": run.isolation.level,
+            "versions": dict(provenance.versions()) | {"gradebench": ""},
+        }
+    )
 
 
 def of_marking(planned: Planned, run: Run, digests: dict[str, str]) -> str:

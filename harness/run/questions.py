@@ -14,7 +14,7 @@ import numpy as np
 from harness import provenance
 from harness.files import write_atomically
 from harness.run.settings import Run
-from harness.tasks.base import Task
+from harness.tasks.base import Task, Trial
 from harness.types import Entry, Question
 
 _HELD = 4
@@ -29,6 +29,7 @@ class Questions:
         self._run = run
         self._lock = threading.Lock()
         self._held: OrderedDict[str, Sequence[Question]] = OrderedDict()
+        self._trials: dict[str, tuple[Trial, str]] = {}
         self._file = run.results / _REMEMBERED
         self._digests = _remembered(self._file)
 
@@ -52,6 +53,15 @@ class Questions:
                 self._digests[key] = found
                 write_atomically(self._file, json.dumps(self._digests, indent=1, sort_keys=True).encode())
         return self._digests[key]
+
+    def trial(self, task: Task, entry: Entry) -> tuple[Trial, str]:
+        """Return the trial by which options are chosen for an entry, and the digest of its questions."""
+        with self._lock:
+            key = self._key(task, entry)
+            if key not in self._trials:
+                trial: Trial = task.trial(self._run.context, entry)  # type: ignore[attr-defined]
+                self._trials[key] = (trial, digest_of(trial.questions))
+            return self._trials[key]
 
     def _key(self, task: Task, entry: Entry) -> str:
         """A digest of all that decides the questions, sources of the task included."""

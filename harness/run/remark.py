@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from harness.run.questions import Questions
 from harness.run.run import again, remembered
 from harness.run.settings import Run
 from harness.types import Record, Role
@@ -30,6 +31,7 @@ def remark(records: Sequence[Record], run: Run, on_record: Callable[[int, Record
     Baselines and reference models are left to `grade`, which has their answers anew within minutes.
     """
     result = Remarked([], 0, [], [])
+    questions = Questions(run)
     changed = 0
     for record in records:
         if record.role is not Role.STUDENT:
@@ -38,7 +40,7 @@ def remark(records: Sequence[Record], run: Run, on_record: Callable[[int, Record
         if planned is None:
             result.elsewhere.append(record)
             continue
-        now = again(record, planned, run)
+        now = again(record, planned, run, questions)
         if now is None:
             result.to_ask.append(record)
             continue

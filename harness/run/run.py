@@ -22,11 +22,14 @@ from harness.run.plan import Plan, Planned, plans
 from harness.run.questions import Questions
 from harness.run.score import asked_of, marked_of, record_of
 from harness.run.settings import CHECKPOINT_LIMIT, Run
+from harness.run.trial import Choice, choice_of, choose, combinations
+from harness.run.trial import ask as try_options
 from harness.sandbox.outside import WeightsWorkers
 from harness.types import Entry, GradingError, Kind, Record, Role, Status, Submission
 
 OnRecord = Callable[[Record, bool], None]
 """Called with each record as it is ready, and whether it was taken over unchanged from an earlier run."""
+_NO_KEYS = {"ask": "", "mark": ""}
 
 
 def count(submissions: Sequence[Submission], run: Run) -> int:
@@ -68,14 +71,22 @@ def grade(
     return sorted(_compared(done, run), key=lambda r: (roles.index(r.role), r.submission, r.part))
 
 
-def again(known: Record, planned: Planned, run: Run) -> Record | None:
+def again(known: Record, planned: Planned, run: Run, questions: Questions | None = None) -> Record | None:
     """Bring a record up to date without asking anybody: mark kept answers, and score, where these have changed.
 
-    None where marking has changed and the answers were not kept. The record itself where nothing has changed.
+    None where marking has changed and the answers were not kept, or where other options would be chosen now. The record
+    itself where nothing has changed.
     """
+    choice, stage_keys = choice_of(known), {"ask": known.keys["ask"]}
+    if choice is not None:
+        chosen = _chosen_again(known, planned, run, choice, Questions(run) if questions is None else questions)
+        if chosen is None:
+            return None
+        choice, stage_keys["try"] = chosen
     asked = asked_of(known)
     digests = dict(known.digests)
     marking = keys.of_marking(planned, run, digests) if asked.digest else ""
+    stage_keys["mark"] = marking
     marked = marked_of(known)
     if marking != known.keys.get("mark"):
         answers = kept.load_answers(run.results, known)
@@ -83,7 +94,26 @@ def again(known: Record, planned: Planned, run: Run) -> Record | None:
             return None
         asked = replace(asked, answers=answers)
         marked = mark(run.coursework.task(planned.entry.task), run.context, planned.entry, answers)
-    return record_of(planned, run, asked, marked, digests, (known.keys["ask"], marking), known)
+    return record_of(planned, run, asked, marked, digests, stage_keys, known, choice)
+
+
+def _chosen_again(
+    known: Record, planned: Planned, run: Run, choice: Choice, questions: Questions
+) -> tuple[Choice, str] | None:
+    """The choice of options and its key, as things are now; None where the model has to be asked for it."""
+    task = run.coursework.task(planned.entry.task)
+    trial, digest = questions.trial(task, planned.entry)
+    choices = [one.options for one in choice.tried]
+    key = keys.of_trying(planned, run, digest, choices, known.digests)
+    if key == known.keys.get("try"):
+        return choice, key
+    answers = kept.load_trial(run.results, known)
+    if answers is None or len(answers) != len(choices):
+        return None
+    now = choose(trial, choices, answers)
+    if dict(now.options) != dict(known.options):
+        return None
+    return replace(now, answers=None, file=known.trial_answers), key
 
 
 def remembered(record: Record, run: Run) -> Planned | None:
@@ -120,17 +150,19 @@ class _Entries:
         except Exception as error:  # one entry's trouble is never another's
             failed = Asked(None, harness_failure(error), self._run.isolation.level)
             try:
-                return record_of(planned, self._run, failed, Marked(None, None), {}, ("", "")), False
+                return record_of(planned, self._run, failed, Marked(None, None), {}, _NO_KEYS), False
             except Exception:  # a full disk, say: the verdict is still told, and the next run tries again
-                return record_of(planned, self._run, failed, Marked(None, None), {}, ("", ""), save=False), False
+                return record_of(planned, self._run, failed, Marked(None, None), {}, _NO_KEYS, save=False), False
 
     def _graded(self, planned: Planned) -> tuple[Record, bool]:
-        run, submission, entry = self._run, planned.submission, planned.entry
+        run, submission = self._run, planned.submission
         former = _former(planned, run)
         digests = _file_digest(planned)
+        planned, choice, stage_keys = self._decided(planned, former, digests)
+        entry = planned.entry
         asking = keys.of_asking(planned, run, self._questions, digests)
         if former is not None and former.keys.get("ask") == asking and not run.fresh and _is_verdict(former):
-            record = again(former, planned, run)
+            record = again(former, planned, run, self._questions)
             if record is not None:
                 return record, record is former
         content = b""
@@ -147,10 +179,33 @@ class _Entries:
             digests["answers"] = asked.digest
         marking = keys.of_marking(planned, run, digests) if asked.digest else ""
         marked = self._mark(planned, marking, asked)
-        record = record_of(planned, run, asked, marked, digests, (asking, marking))
+        stage_keys |= {"ask": asking, "mark": marking}
+        record = record_of(planned, run, asked, marked, digests, stage_keys, None, choice)
         if former is not None:
             records.remove_files(run.results, former, record)
         return record, False
+
+    def _decided(
+        self, planned: Planned, former: Record | None, digests: dict[str, str]
+    ) -> tuple[Planned, Choice | None, dict[str, str]]:
+        """The entry with the options that it is graded with, how they were chosen, and the key of choosing."""
+        run, entry = self._run, planned.entry
+        choices = combinations(planned, run)
+        if len(choices) < 2 or "checkpoint" not in digests:
+            return planned, None, {}
+        try:
+            trial, digest = self._questions.trial(run.coursework.task(entry.task), entry)
+        except GradingError as error:
+            return replace(planned, failure=error.failure), None, {}
+        key = keys.of_trying(planned, run, digest, choices, digests)
+        choice = choice_of(former) if former is not None and former.keys.get("try") == key and not run.fresh else None
+        if choice is None:
+            try:
+                content = intake.open_file(planned.submission, entry.file or "", CHECKPOINT_LIMIT)
+            except GradingError as error:
+                return replace(planned, failure=error.failure), None, {}
+            choice = choose(trial, choices, try_options(planned, run, trial, choices, self._workers, content))
+        return replace(planned, entry=replace(entry, options=choice.options)), choice, {"try": key}
 
     def _ask(self, planned: Planned, key: str, content: bytes) -> Asked:
         if planned.failure is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -13,6 +14,7 @@ from harness.run.ask import Asked
 from harness.run.mark import Marked
 from harness.run.plan import Planned
 from harness.run.settings import KEPT_BYTES, Run
+from harness.run.trial import Choice
 from harness.types import Entry, Evidence, Failure, GradingError, Marks, Record, Role, Score, Status
 
 _EVIDENCE = TypeAdapter(tuple[Evidence, ...])
@@ -24,19 +26,21 @@ def record_of(
     asked: Asked,
     marked: Marked,
     digests: dict[str, str],
-    stage_keys: tuple[str, str],
+    stage_keys: Mapping[str, str],
     former: Record | None = None,
+    choice: Choice | None = None,
     save: bool = True,
 ) -> Record:
     """Build the record of an entry, and save it unless told otherwise.
 
-    `stage_keys` are those of asking and marking. `former` is the record that holds what was kept of earlier stages: the
+    `stage_keys` are those of asking ("ask") and marking ("mark"), and of trying options ("try") where some were tried.
+    `former` is the record that holds what was kept of earlier stages: the
     files beside it stay, and it is returned unchanged where nothing that decides a record has changed.
     """
-    asking, marking = stage_keys
+    asking, marking = stage_keys["ask"], stage_keys["mark"]
     compared = former.compared if former is not None else ()
     scoring = keys.of_scoring(planned, run, asking, marking, _EVIDENCE.dump_python(compared, mode="json"))
-    if former is not None and former.keys == {"ask": asking, "mark": marking, "score": scoring}:
+    if former is not None and former.keys == {**stage_keys, "score": scoring}:
         return former
     failure = asked.failure or marked.failure
     points: Score | None = None
@@ -45,10 +49,10 @@ def record_of(
             points = rubric.score(planned.part, marked.marks)
         except GradingError as error:
             failure = error.failure
-    record = _described(planned, run, asked, marked, failure, points, former)
+    record = _described(planned, run, asked, marked, failure, points, former, choice)
     record = replace(
         record,
-        keys={"ask": asking, "mark": marking, "score": scoring},
+        keys={**stage_keys, "score": scoring},
         digests=digests | {"grader": keys.grader_digest(digests)},
         compared=compared,
     )
@@ -56,6 +60,10 @@ def record_of(
         return replace(record, figures=())
     if former is None or former.keys.get("mark") != marking:
         record = _with_arrays(record, run, asked, marked)
+    if choice is not None and choice.answers is not None:
+        size = kept.answers_bytes([answer for given in choice.answers for answer in given or ()])
+        if run.keep_answers or size <= KEPT_BYTES:
+            record = replace(record, trial_answers=kept.save_trial(run.results, record, choice.answers))
     return records.save(run.results, record)
 
 
@@ -90,11 +98,13 @@ def _described(
     failure: Failure | None,
     points: Score | None,
     former: Record | None,
+    choice: Choice | None,
 ) -> Record:
     submission, entry, part = planned.submission, planned.entry, planned.part
     task = run.coursework.task(part.task)
     marks = marked.marks or Marks({}, "")
-    notes = {"intake": planned.notes, "ask": asked.notes, "mark": marked.notes}
+    trial = (choice.note,) if choice is not None and choice.note else ()
+    notes = {"intake": planned.notes, "try": trial, "ask": asked.notes, "mark": marked.notes}
     return Record(
         submission=submission.id,
         name=submission.name,
@@ -123,6 +133,8 @@ def _described(
         timings={"answers": asked.seconds, "marking": marked.seconds} if asked.digest else {},
         entry=entry.part if entry.part != part.id else "",
         options=dict(entry.options),
+        tried=choice.tried if choice is not None else (),
+        trial_answers=choice.file if choice is not None else "",
         arrays=former.arrays if former is not None else "",
         answers=former.answers if former is not None else "",
         stage_notes={stage: said for stage, said in notes.items() if said},

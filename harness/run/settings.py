@@ -13,7 +13,7 @@ from harness.tasks.base import Context
 
 CHECKPOINT_LIMIT = 512 << 20
 """Bytes of the largest checkpoint or answers file that is read."""
-KEPT_BYTES = 5 << 20
+KEPT_BYTES = 8 << 20
 """Answers of an entry up to this size are kept without being asked for."""
 
 Beside = Literal["none", "baselines", "all"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from harness.evidence.mode_collapse import feature_spread
 from harness.metrics.diversity import diversity
 from harness.mnist import Digits
-from harness.types import Answer, ArraySpec, Entry, Evidence, Gate, Marks, Question
+from harness.types import Answer, ArraySpec, Entry, Evidence, Gate, Marks, Metric, Question
 
 
 class Judge(Protocol):
@@ -109,11 +109,22 @@ def gates(evidence: Sequence[Evidence], own: Mapping[str, Gate] = MappingProxyTy
     return {**own, **{one.name: Gate(not one.flag, one.title) for one in evidence}}
 
 
+@dataclass(frozen=True)
+class Trial:
+    """A few questions by which options are chosen that neither weights nor manifest tell."""
+
+    questions: Sequence[Question]
+    rate: Callable[[Sequence[Answer]], Metric]
+    """Measures the answers; the best value by the metric's own direction is taken."""
+
+
 class Task(Protocol):
     """An exam: questions from a seed, marks for the answers.
 
     Architectures say themselves which tasks their weights answer (`reference.architecture`). A task whose coursework
-    has published test cases may also have `own_cases(folder) -> Cases | None`, which reads them from the data folder.
+    has published test cases may also have `own_cases(folder) -> Cases | None`, which reads them from the data folder. A
+    task that may be answered by weights may have `trial(context, entry) -> Trial`; without it, options that a manifest
+    does not state take their defaults.
     """
 
     name: str

@@ -19,7 +19,7 @@ from harness.evidence.batch_dependence import in_smaller_batch
 from harness.metrics import accuracy as accuracy_metric
 from harness.metrics import diversity
 from harness.metrics.pictures import grid
-from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, gates
+from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Trial, gates
 from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Gate, Kind, Marks, Metric, Question, refuse
 
 SAMPLES = 10_000
@@ -29,6 +29,8 @@ REPEATED = 200
 """Samples that are asked for a second time, in smaller batches."""
 DOUBTED = 500
 """Samples, drawn at random, about which all members of the judge are asked."""
+TRIED = 500
+"""Samples by which options are chosen that neither weights nor manifest tell."""
 OVERSHOOT = 0.01
 """Largest distance from [0, 1] at which a value is clipped, with a note; farther is an error."""
 
@@ -64,6 +66,21 @@ class ConditionalGeneration:
             )
             for n, batch in ((SAMPLES, 500), (REPEATED, 40))
         ]
+
+    def trial(self, context: Context, entry: Entry) -> Trial:
+        """500 samples; the share that the judge reads as asked."""
+        noise = torch.randn(TRIED, LATENT, generator=context.generator(self.name, "trial")).numpy()
+        labels = _cycling_labels(TRIED)
+        one_hot = np.eye(CLASSES, dtype=np.float32)[labels]
+        asked = Question(
+            "sample", {"noise": noise, "labels_one_hot": one_hot}, {"images": ArraySpec((TRIED, 1, 28, 28))}
+        )
+
+        def rate(answers: Sequence[Answer]) -> Metric:
+            judged = context.judge.examine(answers[0]["images"].clip(0, 1))[0].argmax(1)
+            return accuracy_metric.accuracy(labels, judged)
+
+        return Trial([asked], rate)
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Accuracy with Wilson's interval, per class; confusion; diversity against gate and real digits."""

@@ -24,7 +24,7 @@ from harness.metrics import accuracy
 from harness.metrics.bootstrap import mean_intervals
 from harness.metrics.pictures import grid
 from harness.metrics.squared_error import histogram, squared_error
-from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, gates
+from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Trial, gates
 from harness.tasks.inpainting.corruption import Corrupted
 from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Images, Kind, Marks, Metric, Question
 
@@ -55,6 +55,8 @@ class Inpainting(ABC):
     """Images that are asked about a second and a third time, an even multiple of `small_batch`."""
     small_batch: int
     """Batch size for those questions."""
+    tried: int = 200
+    """Training images by which options are chosen that neither weights nor manifest tell."""
     deadline: float
     """Seconds for the main question."""
 
@@ -87,6 +89,17 @@ class Inpainting(ABC):
         spec = ArraySpec(case.shown.shape)
         inputs = {"images": case.shown, "mask": case.mask}
         return Question("inpaint", inputs, {"images": spec}, batch, self.deadline, optional)
+
+    def trial(self, context: Context, entry: Entry) -> Trial:
+        """Some training images; the mean error."""
+        originals = context.data.train.images[: self.tried]
+        case = self.corrupt(originals, context.generator(self.name, "trial"))
+
+        def rate(answers: Sequence[Answer]) -> Metric:
+            errors = self.errors(answers[0]["images"], case)
+            return Metric(float(errors.mean()), UNIT, "lower", len(errors), title="MSE")
+
+        return Trial([self.ask(case, self.batch)], rate)
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Errors with intervals, evidence, a histogram, and the best, median and worst images."""

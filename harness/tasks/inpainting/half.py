@@ -28,6 +28,7 @@ class HalfInpainting(Inpainting):
     batch = 100
     # A flow of 40 million parameters takes a minute for 1,000 steps on one small batch.
     repeated = 6
+    tried = 6
     small_batch = 6
     deadline = 1200.0
 

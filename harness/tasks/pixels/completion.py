@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from harness.evidence.steps_agree import steps_agree
 from harness.metrics.binary_cross_entropy import cross_entropy
 from harness.metrics.pictures import grid
-from harness.tasks.base import INK, Baseline, Context, gates
+from harness.tasks.base import INK, Baseline, Context, Trial, gates
 from harness.tasks.pixels import baselines
 from harness.tasks.pixels.next_pixel import ask
 from harness.tasks.pixels.sequences import (
@@ -35,6 +35,7 @@ from harness.tasks.pixels.sequences import (
     checked,
     means,
     mixed,
+    trial,
 )
 from harness.types import Answer, ArraySpec, Entry, Figure, Marks, Question
 
@@ -73,6 +74,10 @@ class ImageCompletion:
         inputs = {"images": begun, "uniforms": uniforms}
         complete = Question("complete", inputs, {"probabilities": spec}, None, DEADLINE)
         return [ask(case.asked, len(case.order)), ask(case.images, 20), complete]
+
+    def trial(self, context: Context, entry: Entry) -> Trial:
+        """Predictions of some training images."""
+        return trial(context, self.name)
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Cross-entropies and accuracy for each length; evidence; a success, a failure, an undecided one."""

@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 
 from harness.metrics import completions
 from harness.metrics.pictures import grid
-from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, gates
+from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Trial, gates
 from harness.tasks.pixels import baselines
 from harness.tasks.pixels.official_cases import CASES, Holes, read_file
-from harness.tasks.pixels.sequences import Binary, Measured, batch_dependence, binarised, means, say
+from harness.tasks.pixels.sequences import Binary, Measured, batch_dependence, binarised, means, say, trial
 from harness.types import Answer, ArraySpec, Entry, Figure, Marks, Question, refuse
 
 THRESHOLD = 0.3
@@ -76,6 +76,10 @@ class PixelInpainting:
             )
             for images, batch in ((case.cropped, 512 if self.side == 1 else 256), (case.cropped[::EVERY], SMALL_BATCH))
         ]
+
+    def trial(self, context: Context, entry: Entry) -> Trial:
+        """Predictions of some training images."""
+        return trial(context, self.name)
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Cross-entropy of the truth, accuracy, share of cases got whole; pictures of posteriors."""

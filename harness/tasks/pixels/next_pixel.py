@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from harness.metrics.binary_cross_entropy import cross_entropy
 from harness.metrics.pictures import grid
-from harness.tasks.base import INK, Baseline, Context, gates
+from harness.tasks.base import INK, Baseline, Context, Trial, gates
 from harness.tasks.pixels import baselines
 from harness.tasks.pixels.sequences import (
     TARGETS,
@@ -28,6 +28,7 @@ from harness.tasks.pixels.sequences import (
     checked,
     means,
     mixed,
+    trial,
 )
 from harness.types import Answer, ArraySpec, Entry, Figure, Marks, Metric, Question
 
@@ -64,6 +65,10 @@ class NextPixel:
             ask(case.images[:REPEATED], SMALL_BATCH),
             ask(self._training(context), BATCH),
         ]
+
+    def trial(self, context: Context, entry: Entry) -> Trial:
+        """Predictions of some training images."""
+        return trial(context, self.name)
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Cross-entropy and accuracy on test and training images, by row; causality; dependence on the batch."""

@@ -7,7 +7,7 @@ are mixed among the others, and a model whose earlier predictions move with that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -16,13 +16,16 @@ import torch
 from numpy.typing import NDArray
 
 from harness.evidence import causality as causality_of
-from harness.metrics.binary_cross_entropy import LEAST
+from harness.metrics.binary_cross_entropy import LEAST, cross_entropy
 from harness.metrics.bootstrap import mean_intervals
-from harness.types import Evidence, Metric, refuse
+from harness.tasks.base import Context, Trial
+from harness.types import Answer, ArraySpec, Evidence, Metric, Question, refuse
 
 PIXELS = 784
 TARGETS = PIXELS - 1
 """Pixels that are predicted: all but the first."""
+TRIED = 100
+"""Training images by which options are chosen that neither weights nor manifest tell."""
 THRESHOLD = 0.1
 """A pixel is lit where its gray value exceeds this."""
 WORDS = causality_of.Words("image", "pixel")
@@ -74,6 +77,22 @@ def mixed(images: Binary, copies: int, generator: torch.Generator, least_kept: i
     changed[row, kept] = 1 - images[originals, kept]
     order = torch.randperm(n + copies, generator=generator).numpy()
     return Mixed(images, changed, originals, kept, order)
+
+
+def trial(context: Context, name: str) -> Trial:
+    """Ask for predictions of some training images; the mean cross-entropy in nats a pixel."""
+    images = context.data.train.images
+    rows = torch.randperm(len(images), generator=context.generator(name, "trial"))[:TRIED].numpy()
+    binary = binarised(images[rows])
+    spec = ArraySpec((len(binary), TARGETS))
+    asked = Question("next_pixel_probabilities", {"binary": binary}, {"probabilities": spec})
+
+    def rate(answers: Sequence[Answer]) -> Metric:
+        predicted = answers[0]["probabilities"].astype(np.float64).clip(0, 1)
+        nats = cross_entropy(predicted, binary[:, 1:])
+        return Metric(float(nats.mean()), "nats/pixel", "lower", len(binary), title="cross-entropy")
+
+    return Trial([asked], rate)
 
 
 def checked(probabilities: NDArray[np.float32], notes: list[str]) -> NDArray[np.float64]:

@@ -26,12 +26,14 @@ from numpy.typing import NDArray
 from harness.evidence.causality import Words, batch_dependence, causality
 from harness.metrics.bootstrap import mean_intervals
 from harness.metrics.categorical_cross_entropy import FLOOR, cross_entropy, divergence, floored
-from harness.tasks.base import Baseline, Context, gates
+from harness.tasks.base import Baseline, Context, Trial, gates
 from harness.tasks.symbols.baselines import BASELINES
-from harness.tasks.symbols.streams import REPEATED, STEPS, SYMBOLS, best_predictions, draw, which_model
+from harness.tasks.symbols.streams import REPEATED, STEPS, SYMBOLS, best_predictions, draw, own_streams, which_model
 from harness.types import Answer, Array, ArraySpec, Entry, Evidence, Figure, Marks, Metric, Question, refuse
 
 WORDS = Words("stream", "symbol")
+TRIED = 100
+"""Streams by which options are chosen that neither weights nor manifest tell."""
 ROUNDING = 1e-4
 """Largest distance from 1 of the sum of a prediction's probabilities; up to `TOLERATED` they are normalised, with a
 note."""
@@ -75,6 +77,21 @@ class SymbolPrediction:
             )
             for one_hot, batch in ((exam.one_hot, 500), (exam.first, 20))
         ]
+
+    def trial(self, context: Context, entry: Entry) -> Trial:
+        """100 streams of the model's own kind; the mean cross-entropy in nats a step."""
+        which = which_model(entry)
+        symbols = own_streams(context, which, TRIED)
+        one_hot = np.eye(SYMBOLS, dtype=np.float32)[symbols]
+        spec = ArraySpec((TRIED, STEPS, SYMBOLS))
+        asked = Question("next_symbol_probabilities", {"one_hot": one_hot}, {"probabilities": spec})
+
+        def rate(answers: Sequence[Answer]) -> Metric:
+            predicted = answers[0]["probabilities"].astype(np.float64).clip(0, 1)
+            nats = cross_entropy(predicted, symbols[:, 1:])
+            return Metric(float(nats.mean()), "nats/step", "lower", TRIED, title="cross-entropy")
+
+        return Trial([asked], rate)
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Cross-entropy on the three test streams and excess over Bayes; causality; dependence on the batch."""

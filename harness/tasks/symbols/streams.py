@@ -19,7 +19,18 @@ from harness.tasks.base import Context
 from harness.types import Entry, refuse
 from reference.bayes_symbols import LENGTH, PROCESSES, RESET, SYMBOLS, Process, predict, streams
 
-__all__ = ["LENGTH", "MODELS", "RESET", "SYMBOLS", "Exam", "Process", "best_predictions", "draw", "which_model"]
+__all__ = [
+    "LENGTH",
+    "MODELS",
+    "RESET",
+    "SYMBOLS",
+    "Exam",
+    "Process",
+    "best_predictions",
+    "draw",
+    "own_streams",
+    "which_model",
+]
 
 MODELS = tuple(PROCESSES)
 SCORED = 2000
@@ -86,6 +97,12 @@ def draw(context: Context, which: str) -> Exam:
     rows = sum(map(len, symbols.values())) + len(changed)
     order = torch.randperm(rows, generator=context.generator(_NAME, which, "order")).numpy()
     return Exam(process, own, MappingProxyType(symbols), changed, order)
+
+
+def own_streams(context: Context, which: str, count: int) -> NDArray[np.int64]:
+    """Streams (count, 100) of the kind of the model `which`, none of them in its exam."""
+    drawn: NDArray[np.int64] = streams(PROCESSES[which], count, context.generator(_NAME, which, "trial")).numpy()
+    return drawn
 
 
 def best_predictions(process: Process, symbols: NDArray[np.int64]) -> NDArray[np.float64]:
