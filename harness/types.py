@@ -30,6 +30,10 @@ class Role(StrEnum):
     """A shipped reference model, asked and marked like a student's."""
 
 
+NOTHING_HANDED_IN = "not-handed-in"
+"""The kind of failure of a required part for which nothing was handed in."""
+
+
 class Status(StrEnum):
     """The outcomes of an entry. "Could not be graded" is neither a zero nor full marks."""
 
@@ -71,6 +75,8 @@ class Failure:
 
     @property
     def status(self) -> Status:
+        if self.kind == NOTHING_HANDED_IN:
+            return Status.NOT_HANDED_IN
         return Status.FAILED if self.fault == "submission" else Status.NOT_GRADABLE
 
 
@@ -382,6 +388,8 @@ class Record:
     task_title: str = ""
     model_title: str = ""
     """Title of the architecture that `model` names, as `gradebench models` lists it."""
+    full_marks: float = 0.0
+    """Points of the whole assignment at full marks, a bonus apart: what a total is out of."""
     order: int = 0
     """Place of the part in the assignment, from 0: pages show parts in the sheet's order."""
     graded_at: str = ""

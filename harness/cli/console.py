@@ -26,7 +26,7 @@ console = Console(stderr=True)
 LOG_INTERVAL = 10.0
 """Seconds between two lines of progress where stderr is no terminal."""
 
-_COLOURS = {Status.SCORED: "green", Status.FAILED: "red", Status.NOT_GRADABLE: "yellow"}
+_COLOURS = {Status.SCORED: "green", Status.FAILED: "red", Status.NOT_GRADABLE: "yellow", Status.NOT_HANDED_IN: "red"}
 
 
 def print_json(document: object) -> None:

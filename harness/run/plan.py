@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.rubric import Part
+from harness.rubric import Assignment, Part
 from harness.run import references
 from harness.run.settings import Run
 from harness.tasks.base import Baseline
 from harness.text import shown
-from harness.types import Entry, Failure, Kind, Role, Submission
+from harness.types import NOTHING_HANDED_IN, Entry, Failure, Kind, Role, Submission
 
 
 @dataclass(frozen=True)
@@ -43,39 +43,78 @@ def plans(submissions: Sequence[Submission], run: Run) -> list[Plan]:
 
 
 def _of_submission(submission: Submission, run: Run) -> Plan:
-    """Plan each part of the assignment at most once.
+    """Plan each part of the assignment at most once, and each required part.
 
     A submission that failed as a whole, or of which nothing answers a part, fails every part. A part that two entries
     answer fails: which of them counts is the student's to say.
     """
-    parts = run.assignment.part
     answering: dict[str, list[Entry]] = {}
     for entry in submission.entries:
         part = run.assignment.part_for(entry.part, entry.task)
         if part is not None:
             answering.setdefault(part.id, []).append(entry)
     unanswering = tuple(_unanswering(submission, run))
-    notes = (*submission.notes, *unanswering)
-    if answering and submission.failure is None:
-        plan = [
-            Planned(
-                submission,
-                answering[part.id][0],
-                part,
-                _refused(part, answering[part.id], submission, run),
-                None,
-                notes,
-            )
-            for part in parts
-            if part.id in answering
-        ]
-    else:
-        failure = submission.failure or _no_part(submission, unanswering)
-        asked = [part for part in parts if not part.earlier_of]
-        plan = [
-            Planned(submission, Entry(part.task, Kind.WEIGHTS, part.id), part, failure, None, notes) for part in asked
-        ]
-    return [planned for planned in plan if not run.tasks or planned.entry.task in run.tasks]
+    whole = submission.failure
+    if whole is None and not answering:
+        whole = _no_part(submission, unanswering)
+    plan: list[Planned] = []
+    for part in run.assignment.part:
+        entries = answering.get(part.id, []) if whole is None else []
+        if entries:
+            plan.append(Planned(submission, entries[0], part, _refused(part, entries, submission, run)))
+        elif whole is not None and not part.earlier_of:
+            plan.append(Planned(submission, _no_entry(part), part, whole))
+        elif submission.role is Role.STUDENT and part in _missing(run.assignment, answering):
+            plan.append(Planned(submission, _no_entry(part), part, _nothing(part, run)))
+    return _noted(
+        [planned for planned in plan if not run.tasks or planned.entry.task in run.tasks],
+        (*submission.notes, *unanswering),
+    )
+
+
+def _noted(plan: Sequence[Planned], notes: Sequence[str]) -> Plan:
+    """The plan with each note at the part that it begins with, the others at the first part."""
+    parts = [planned.part.id for planned in plan]
+    own: dict[str, list[str]] = {part: [] for part in parts}
+    for note in notes:
+        about = note.partition(":")[0]
+        if parts:
+            own[about if about in own else parts[0]].append(note)
+    return [replace(planned, notes=tuple(own[planned.part.id])) for planned in plan]
+
+
+def _no_entry(part: Part) -> Entry:
+    return Entry(part.task, Kind.WEIGHTS, part.id)
+
+
+def _missing(assignment: Assignment, answered: Collection[str]) -> list[Part]:
+    """The required parts that nothing answers; of alternatives, none is required once one of them is answered."""
+    chosen = {part.choice for part in assignment.part if part.id in answered and part.choice}
+    return [
+        part
+        for part in assignment.part
+        if part.id not in answered and not part.earlier_of and not (part.choice and part.choice in chosen)
+    ]
+
+
+def _nothing(part: Part, run: Run) -> Failure:
+    """The failure of a part for which nothing was handed in, with the lines of a manifest that would hand it in."""
+    lines = suggested(part, run)
+    message = (
+        f"Nothing was handed in for the part {part.id}, {part.title}. To hand it in, add to submission.toml an "
+        f"[[entry]] with {', '.join(lines[1:])}."
+    )
+    return Failure("intake", NOTHING_HANDED_IN, message, "submission", "\n".join(lines))
+
+
+def suggested(part: Part, run: Run, file: str = "") -> list[str]:
+    """Return the lines of an [[entry]] that would hand in a part, with `file` or a name to replace."""
+    task = run.coursework.task(part.task)
+    models = part.models or list(run.coursework.answering(task))
+    lines = ["[[entry]]", f'task = "{part.task}"', f'part = "{part.id}"']
+    if models:
+        return [*lines, f'model = "{models[0]}"', f'checkpoint = "{file or "YOUR-FILE.pt"}"']
+    return [*lines, 'code = "YOUR-FILE.py:load"']
 
 
 def _refused(part: Part, entries: Sequence[Entry], submission: Submission, run: Run) -> Failure | None:

@@ -144,6 +144,7 @@ def _described(
         part_title=part.title,
         task_title=task.title,
         model_title=_model_title(entry.model, run),
+        full_marks=run.assignment.max_points,
         order=[each.id for each in run.assignment.part].index(part.id),
         graded_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
