@@ -5,24 +5,37 @@ No link is followed, no device or pipe opened, no size believed, and never more 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness.intake import archives, manifest
-from harness.intake.archives import ARCHIVE_SUFFIXES, is_archive, stem
-from harness.intake.classes import Child, children_of, is_class, owner_depth
-from harness.intake.folders import class_folder, is_recognised, quoted_top
+from harness.intake import archives
+from harness.intake.classes import Child, children_of
+from harness.intake.folders import what_to_hand_in
+from harness.intake.forms import At, Decision, Form, InArchive, Names, OnDisk, decide, is_class_below
 from harness.intake.identity import unique
+from harness.intake.kinds import is_packed, label_of
 from harness.intake.manifest import Models
-from harness.intake.platforms import folder_owner, owner_of
+from harness.intake.platforms import Owner, folder_owner, owner_of
 from harness.intake.submissions import Reader, failed
-from harness.starters import starters
-from harness.starters.layout import CHECKPOINT_SUFFIXES
 from harness.text import shown
 from harness.types import Failure, GradingError, Submission, refuse
 
 
-def collect(paths: Sequence[Path], workdir: Path, *, tasks: Collection[str], models: Models) -> list[Submission]:
+def _silent(note: str) -> None: ...
+
+
+def collect(
+    paths: Sequence[Path],
+    workdir: Path,
+    *,
+    tasks: Collection[str],
+    models: Models,
+    form: Form = "auto",
+    on_note: Callable[[str], None] = _silent,
+    beside: Collection[Path] = (),
+) -> list[Submission]:
     """Collect the submissions that `paths` hold, sorted by path, their ids unique and safe as file names.
 
     Parameters
@@ -31,98 +44,167 @@ def collect(paths: Sequence[Path], workdir: Path, *, tasks: Collection[str], mod
     workdir : an existing folder that archives are unpacked into, and that the submissions then lie in
     tasks : the tasks that exist
     models : the fixed architectures that exist, with their options and the values of these
+    form : "one" and "class" say what each path is; "auto" decides by the names in it
+    on_note : is told, in sentences, what the paths were taken for and what was passed over
+    beside : folders of gradebench's own (results, pages, data), which are no seats where they lie in a class's folder
 
     Raises
     ------
     GradingError
-        if one of `paths` doesn't exist or is a file that is no archive. Anything wrong inside one is the `failure`
-        of the submission that it belongs to.
+        if one of `paths` doesn't exist. Anything wrong inside one is the `failure` of the submission that it belongs
+        to.
     """
-    reader = Reader(workdir, tasks, models)
-    found: dict[Path, list[Submission]] = {}
+    given: dict[Path, Path] = {}
     for path in sorted(paths, key=str):
-        resolved = path.resolve()
-        if resolved not in found:
-            found[resolved] = _submissions(reader, path, resolved)
-    return unique([submission for group in found.values() for submission in group])
+        given.setdefault(path.resolve(), path)
+    for resolved, path in given.items():
+        if not resolved.exists():
+            raise refuse("intake", "missing-path", f"{path} doesn't exist. {what_to_hand_in()}")
+    several = len(given) > 1
+    collection = _Collection(
+        Reader(workdir, tasks, models), form, on_note, frozenset(path.resolve() for path in beside), several,
+        several and any(_is_single(path) for path in given),
+    )  # fmt: skip
+    found = [one for resolved in given for one in collection.submissions(resolved)]
+    collection.tell()
+    return unique(found)
 
 
-def _submissions(reader: Reader, path: Path, resolved: Path) -> list[Submission]:
-    """Return the submissions of a path that a person gave; it alone may be a link."""
-    if resolved.is_dir():
-        return _in_folder(reader, resolved, resolved.name)
-    if not resolved.exists():
-        raise refuse("intake", "missing-path", f"{path} doesn't exist. {_expected()}")
-    if not resolved.is_file() or not is_archive(resolved.name):
-        hint = ""
-        if resolved.suffix.lower() in CHECKPOINT_SUFFIXES:
-            hint = (
-                f" Put the checkpoint into a folder, beside a {manifest.FILE_NAME} with the line "
-                f'checkpoint = "{shown(resolved.name, 60)}" in an [[entry]], and give the folder. '
-                "To see what the checkpoint holds, run `gradebench inspect` on it."
+def _is_single(path: Path) -> bool:
+    """Return True for a path that is one submission without opening it: recognised, or a file that is no archive."""
+    if path.is_dir():
+        return not (taken := decide(OnDisk(path), "auto", archived=False)).is_class and not taken.at
+    return not is_packed(path.name)
+
+
+@dataclass
+class _Collection:
+    """Collects from one path after the other, and remembers which were taken as one submission."""
+
+    reader: Reader
+    form: Form
+    say: Callable[[str], None]
+    beside: frozenset[Path]
+    several: bool
+    among_single: bool
+    single: tuple[tuple[str, str], ...] = ()
+    """Name and reason of each path that was taken as one submission."""
+
+    def submissions(self, path: Path) -> list[Submission]:
+        """Return the submissions of a path that a person gave, resolved; it alone may have been a link."""
+        if path.is_dir():
+            decision = self._decision(OnDisk(path), archived=False)
+            if decision.is_class:
+                return self._class(path.joinpath(*decision.at), path.name, decision)
+            inner = path.joinpath(*decision.at)
+            # Several paths may all hold one folder of the same name.
+            named = path if self.several or not decision.at else inner
+            return [self._one(Child(inner, named.name, _root(named.parent)), path.name, decision.reason)]
+        label = label_of(path.name)
+        child = Child(path, label, _root(path.parent), folder_owner(label))
+        if path.is_file() and is_packed(path.name):
+            return self._archive(child)
+        if self.form == "class":
+            message = f"{shown(path.name)} is a single file, and no class. Give the folder or archive of the class."
+            raise refuse("intake", "not-a-class", message)
+        return [self._one(child, path.name, "it is a single file")]
+
+    def tell(self) -> None:
+        """Say what was taken as one submission."""
+        if not self.single or self.form == "one":
+            return
+        names, reasons = zip(*self.single, strict=True)
+        if len(names) == 1:
+            self.say(
+                f"{shown(names[0])} was taken as one submission: {reasons[0]}. "
+                "If each folder and file in it is one student's, add --class."
             )
-        message = f"{path} is neither a folder nor an archive. {_expected()}{hint}"
-        raise refuse("intake", "not-a-submission", message)
-    label = stem(resolved.name)
-    try:
-        into, unpacked = reader.unpack(resolved, label, owner_depth)
-    except GradingError as error:
-        return [failed(Child(resolved, label, folder_owner(label)), error.failure)]
-    return _in_folder(reader, into, label, unpacked)
+        else:
+            self.say(f"{len(names):,} paths were taken as one submission each.")
 
+    def _decision(self, names: Names, archived: bool) -> Decision:
+        among = self.among_single and not is_class_below(names)
+        return decide(names, self.form, archived=archived, among_single=among)
 
-def _in_folder(reader: Reader, folder: Path, label: str, unpacked: archives.Unpacked | None = None) -> list[Submission]:
-    """Return one submission, or one for each child. `unpacked` is given if the folder came out of an archive."""
-    nested = unpacked is not None
-    unpacked = unpacked or archives.Unpacked()
-    inner = class_folder(folder)
-    children = [] if is_recognised(inner) else children_of(inner)
-    single = children[0] if nested and len(children) == 1 and children[0].is_plain_folder else None
-    if is_recognised(inner) or single is not None:
-        # In a folder of one folder, that one is the submission; an archive is named after its student.
-        child = Child(
-            single.path if single is not None else inner,
-            label if nested else inner.name,
-            folder_owner(label if nested else inner.name),
-            failure=next(iter(unpacked.problems.values()), None),
-            notes=tuple(note for notes in unpacked.notes.values() for note in notes),
-        )
-        return [reader.submission(child)]
-    if not unpacked.problems and not is_class(children):
-        message = (
-            f"{shown(label)} holds neither a {manifest.FILE_NAME} nor a known layout. At its top: {quoted_top(inner)}. "
-            f"{_expected()}"
-        )
-        failure = Failure("intake", "not-a-submission", message)
-        return [failed(Child(folder, label, folder_owner(label)), failure)]
-    prefix = "" if inner == folder else f"{inner.relative_to(folder).as_posix()}/"
-    children += _charged(children, folder, label, prefix, unpacked)
-    return [reader.submission(child) for child in children]
+    def _one(self, child: Child, name: str, reason: str) -> Submission:
+        self.single = (*self.single, (name, reason))
+        return self.reader.submission(child)
+
+    def _archive(self, child: Child) -> list[Submission]:
+        """Return the submissions in an archive."""
+        path, told = child.path, [Decision(False, (), "it can't be unpacked")]
+
+        def owner_depth(names: Sequence[str]) -> int:
+            told[0] = self._decision(InArchive(names), archived=True)
+            return len(told[0].at) + 1 if told[0].is_class else 0
+
+        try:
+            into, unpacked = self.reader.unpack(path, child.label, owner_depth)
+        except GradingError as error:
+            if told[0].is_class:
+                self.say(f"{shown(path.name)} was taken as a class, of which nothing could be read.")
+            self.single = (*self.single, (path.name, told[0].reason))
+            return [failed(child, error.failure)]
+        decision = told[0]
+        if decision.reason == "it can't be unpacked" or not into.joinpath(*decision.at).is_dir():
+            # A tar tells its names only as it is unpacked.
+            decision = self._decision(OnDisk(into), archived=True)
+        inner = into.joinpath(*decision.at)
+        if decision.is_class:
+            return self._class(inner, path.name, decision, str(path), unpacked)
+        child.path = inner
+        child.failure = next(iter(unpacked.problems.values()), None)
+        child.notes = tuple(note for notes in unpacked.notes.values() for note in notes)
+        return [self._one(child, path.name, decision.reason)]
+
+    def _class(
+        self, folder: Path, name: str, decision: Decision, root: str = "", unpacked: archives.Unpacked | None = None
+    ) -> list[Submission]:
+        """Return a submission for each seat of a class."""
+        unpacked = unpacked or archives.Unpacked()
+        prefix = "/".join((*decision.at, "")) if root else ""
+        digest = _root(Path(root) if root else folder)
+        lost = [key.removeprefix(prefix) for key in unpacked.problems if key.startswith(prefix)]
+        lost = [key for key in lost if "/" not in key and "\\" not in key and "\0" not in key and key.strip(". ")]
+        lost = [key for key in lost if len(key.encode("utf-8", "surrogateescape")) < 256 and not key.endswith(":")]
+        children = children_of(folder, digest, self.say, self.beside, lost)
+        children += _charged(children, folder, label_of(name), prefix, unpacked, digest)
+        if not children:
+            failure = Failure("intake", "nothing-handed-in", f"{shown(name)} holds nothing. {what_to_hand_in()}")
+            return [failed(Child(folder, label_of(name), digest), failure)]
+        self._tell_class(name, decision.at if not root else (), len(children), decision.reason)
+        return [self.reader.submission(child) for child in children]
+
+    def _tell_class(self, name: str, at: At, count: int, reason: str) -> None:
+        where = "/".join(map(shown, (name, *at)))
+        seats = "one seat" if count == 1 else f"{count:,} seats"
+        why = f": {reason}" if reason else ""
+        hint = " If it is one submission, add --one." if self.form == "auto" else ""
+        self.say(f"{where} was taken as a class of {seats}{why}.{hint}")
 
 
 def _charged(
-    children: Sequence[Child], folder: Path, label: str, prefix: str, unpacked: archives.Unpacked
+    children: Sequence[Child], folder: Path, label: str, prefix: str, unpacked: archives.Unpacked, root: str
 ) -> list[Child]:
     """Give each child the problems and notes of its files in an archive, and return children for the other problems."""
     claimed: set[str] = set()
     for child in children:
-        keys = [prefix + name for name in child.loose or (child.path.name,)]
+        keys = [prefix + name for name in child.names]
         claimed.update(keys)
-        child.failure = next((unpacked.problems[key] for key in keys if key in unpacked.problems), None)
-        child.notes = tuple(note for key in keys for note in unpacked.notes.get(key, ()))
-    others = []
+        child.failure = next((unpacked.problems[key] for key in keys if key in unpacked.problems), child.failure)
+        child.notes = (*child.notes, *(note for key in keys for note in unpacked.notes.get(key, ())))
+    others: dict[str, Child] = {}
     for key, failure in sorted(unpacked.problems.items()):
         if key not in claimed:
             # Nothing of it was unpacked, or it leads out of the archive; it must not go unsaid.
             name = key.removeprefix(prefix)
-            named = name if name.strip("./") else f"{label} {failure.kind}"
-            others.append(Child(folder, stem(named), owner_of(name), failure=failure))
-    return others
+            said = label_of(name if name.strip("./") else f"{label} {failure.kind}")
+            owner: Owner | None = owner_of(name)
+            seat = owner.seat if owner is not None else said
+            others.setdefault(seat, Child(folder / "nothing", said, root, owner, failure=failure))
+    return list(others.values())
 
 
-def _expected() -> str:
-    layouts = ", or ".join(starter.layout for starter in starters())
-    return (
-        f"Give a folder or an archive ({' '.join(ARCHIVE_SUFFIXES)}) that has a {manifest.FILE_NAME} at its top, or a "
-        f"known layout ({layouts}), or one that holds many such submissions."
-    )
+def _root(folder: Path) -> str:
+    """Return the digest by which a class's folder or archive is known."""
+    return hashlib.sha256(str(folder.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:12]

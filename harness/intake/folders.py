@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Collection
 from pathlib import Path
 
 from harness.intake import manifest
-from harness.intake.archives import is_junk
-from harness.intake.platforms import folder_owner
-from harness.starters import starters_of
+from harness.intake.archives import ARCHIVE_SUFFIXES
+from harness.intake.leftovers import is_environment, is_leftover
+from harness.starters import starters, starters_of
 from harness.text import shown
 
 WRAPPERS = 3
 """Folders, each holding nothing but the next, that are looked through."""
+_WIDEST = 100
+"""Folders of one level that are searched for a submission."""
 
 
 def names_in(folder: Path) -> list[str]:
@@ -21,18 +24,41 @@ def names_in(folder: Path) -> list[str]:
         names = [path.name for path in folder.iterdir()]
     except OSError:  # of a folder that can't be read, `listed` says so
         return []
-    return sorted(name for name in names if not name.startswith(".") and not is_junk((name,)))
+    return sorted(
+        name
+        for name in names
+        if not name.startswith(".") and not is_leftover(name) and not is_environment(folder / name)
+    )
 
 
 def is_recognised(folder: Path) -> bool:
     """Return True if a manifest, or the layout of a starter, is at the top of the folder."""
-    names = names_in(folder)
-    return manifest.FILE_NAME in names or bool(starters_of(names))
+    return are_recognised(names_in(folder))
+
+
+def are_recognised(names: Collection[str]) -> bool:
+    """Return True if a folder of these names holds a manifest, or has the layout of a starter."""
+    return manifest_in(names) is not None or bool(starters_of(names))
+
+
+def manifest_in(names: Collection[str]) -> str | None:
+    """Return the name of the manifest among names, be it in capitals or with the .txt that Windows hides.
+
+    >>> manifest_in(["best.pt", "Submission.toml.txt"]), manifest_in(["best.pt"])
+    ('Submission.toml.txt', None)
+    """
+    spellings = (manifest.FILE_NAME, f"{manifest.FILE_NAME}.txt")
+    if spellings[0] in names:
+        return spellings[0]
+    return next((name for spelling in spellings for name in sorted(names) if name.lower() == spelling), None)
 
 
 def is_folder(path: Path) -> bool:
     """Return True for a folder, False for anything else, also for a link to a folder."""
-    return stat.S_ISDIR(path.lstat().st_mode)
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def quoted_top(folder: Path) -> str:
@@ -40,27 +66,30 @@ def quoted_top(folder: Path) -> str:
     return ", ".join(shown(name, 40) for name in names_in(folder)[:12]) or "nothing"
 
 
-def class_folder(folder: Path) -> Path:
-    """Go down from `folder`, while a folder is all that it holds, to a submission or to the folders of a class."""
-    for _ in range(WRAPPERS):
-        only = _only_folder(folder)
-        if is_recognised(folder) or only is None or folder_owner(only.name) is not None:
-            break
-        folder = only
-    return folder
-
-
-def submission_root(folder: Path) -> Path:
-    """Return the one recognised folder in `folder`, however it is wrapped; `folder` itself if there is not just one."""
+def submission_roots(folder: Path) -> list[Path]:
+    """Return the recognised folders in `folder` that lie the fewest folders deep, itself if it is one."""
     level = [folder]
     for _ in range(WRAPPERS + 1):
         found = [one for one in level if is_recognised(one)]
         if found:
-            return found[0] if len(found) == 1 else folder
-        level = [one / name for one in level for name in names_in(one) if is_folder(one / name)][:100]
-    return folder
+            return found
+        level = [one / name for one in level for name in names_in(one) if is_folder(one / name)][:_WIDEST]
+    return []
 
 
-def _only_folder(folder: Path) -> Path | None:
-    names = names_in(folder)
-    return folder / names[0] if len(names) == 1 and is_folder(folder / names[0]) else None
+def is_wrapped(root: Path, folder: Path) -> bool:
+    """Return True if nothing lies beside the folders that lead from `folder` to `root`."""
+    while root != folder:
+        root = root.parent
+        if len(names_in(root)) != 1:
+            return False
+    return True
+
+
+def what_to_hand_in() -> str:
+    """Say what a submission is, for whoever handed in something else."""
+    layouts = ", or ".join(starter.layout for starter in starters())
+    return (
+        f"Hand in a folder or an archive ({' '.join(ARCHIVE_SUFFIXES)}) that has a {manifest.FILE_NAME} at its top, "
+        f"or a known layout ({layouts})."
+    )

@@ -6,7 +6,8 @@ To add a platform, write its file with a constant of type `Platform`, and add on
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from harness.registry import imported
 
@@ -33,6 +34,15 @@ class Owner:
     """Original name of an uploaded file, in an export that is one flat folder; None in an export of folders."""
     upload: int = 0
     """Number of the upload: of two files of one owner with the same original name, the larger one counts."""
+    kind: Literal["files", "text", "link", "other"] = "files"
+    """What was handed in: files, a text typed into the platform, a web address, or something that is no hand-in."""
+    platform: str = field(default="", compare=False)
+    """Key of `PLATFORMS`; filled in by the functions below."""
+
+    @property
+    def seat(self) -> str:
+        """The owner's place in the class, the same in every export of the platform: "moodle:12345"."""
+        return f"{self.platform}:{self.id}"
 
 
 def _nobody(name: str) -> Owner | None:
@@ -45,6 +55,10 @@ def _nothing(name: str) -> bool:
 
 def _no_owners(text: str) -> Mapping[str, Owner]:
     return {}
+
+
+def _same(name: str) -> str:
+    return name
 
 
 @dataclass(frozen=True)
@@ -60,17 +74,24 @@ class Platform:
     metadata: str | None = None
     """Name of the file at the top of an export that lists the owners."""
     owners: Callable[[str], Mapping[str, Owner]] = _no_owners
-    """Read the owners off the text of the metadata file, by the name of their folder."""
+    """Read the owners off the text of the metadata file, by the name of their folder. ValueError, with a sentence, if
+    it can't be read."""
+    first_name: Callable[[str], str] = _same
+    """Return the name that a file had before the platform renamed it because it was uploaded again."""
 
 
 def platforms() -> tuple[Platform, ...]:
     """Import every platform, in the order of `PLATFORMS`."""
-    return tuple(imported(reference) for reference, _ in PLATFORMS.values())
+    return tuple(_platform(key) for key in PLATFORMS)
 
 
 def owner_of(name: str) -> Owner | None:
     """Return who a folder or file belongs to, by its name; None if no platform gives such names."""
-    return next((owner for one in platforms() if (owner := one.owner_of(name)) is not None), None)
+    for key in PLATFORMS:
+        owner = _platform(key).owner_of(name)
+        if owner is not None:
+            return replace(owner, platform=key)
+    return None
 
 
 def folder_owner(name: str) -> Owner | None:
@@ -84,6 +105,22 @@ def is_ignored(name: str) -> bool:
     return any(one.is_ignored(name) for one in platforms())
 
 
-def metadata_files() -> Mapping[str, Platform]:
+def metadata_files() -> Mapping[str, str]:
     """Return the platforms that list owners in a file, by the name of this file."""
-    return {one.metadata: one for one in platforms() if one.metadata is not None}
+    return {file: key for key in PLATFORMS if (file := _platform(key).metadata) is not None}
+
+
+def listed_owners(platform: str, text: str) -> Mapping[str, Owner]:
+    """Read the owners, by their folder, off the text of a platform's metadata file; ValueError if that can't be."""
+    found = _platform(platform).owners(text)
+    return {folder: replace(owner, platform=platform) for folder, owner in found.items()}
+
+
+def first_name(platform: str, name: str) -> str:
+    """Return the name that an uploaded file had before the platform renamed it."""
+    return _platform(platform).first_name(name)
+
+
+def _platform(key: str) -> Platform:
+    found: Platform = imported(PLATFORMS[key][0])
+    return found

@@ -8,16 +8,19 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from harness.intake.archives import LIMITS, is_junk
+from harness.intake.archives import LIMITS
+from harness.intake.leftovers import count_files, is_environment, is_leftover, named
 from harness.intake.names import folded, path_problem
 from harness.text import shown
 from harness.types import GradingError, Submission, broken, refuse
 
 _CHUNK = 1 << 20
+_MOST_COUNTED = 200_000
+"""Names that are looked at to count files that are passed over."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -108,11 +111,42 @@ class Listing:
     files: tuple[str, ...]
     """Regular files, relative to the folder, with forward slashes, sorted."""
     notes: tuple[str, ...]
-    """Sentences on links, special files and names that can't be shown, which were ignored."""
+    """What was passed over, in one note: leftovers of tools, links, special files, names that can't be shown."""
+
+
+@dataclass
+class _PassedOver:
+    """Names of what is no file of a submission."""
+
+    leftovers: dict[str, int] = field(default_factory=dict)
+    """Files in each folder that a tool left behind."""
+    links: list[str] = field(default_factory=list)
+    special: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+
+    def notes(self) -> tuple[str, ...]:
+        """Say all of it in one note; none if nothing was passed over."""
+        told = []
+        if self.leftovers:
+            files = sum(self.leftovers.values())
+            some = "more than " if files >= _MOST_COUNTED else ""
+            told.append(f"{some}{_number(files, 'file')} in {named(sorted(self.leftovers))}")
+        for found, noun, plural in (
+            (self.links, "link", "links"),
+            (self.special, "pipe, socket or device", "pipes, sockets or devices"),
+            (self.names, "name with a control character or backslash", "names with control characters or backslashes"),
+        ):
+            if found:
+                told.append(f"{_number(len(found), noun, plural)} ({named(sorted(found))})")
+        if not told:
+            return ()
+        fault = self.links or self.special or self.names
+        remedy = " If one of them is needed, put the file itself in its place, under a plain name." if fault else ""
+        return (f"Passed over: {'; '.join(told)}.{remedy}",)
 
 
 def listed(root: Path) -> Listing:
-    """List all regular files below a folder. What systems and tools leave behind (`archives.is_junk`) is left out.
+    """List all regular files below a folder. What systems and tools leave behind is left out, and counts for nothing.
 
     Raises
     ------
@@ -121,14 +155,18 @@ def listed(root: Path) -> Listing:
         differ only in case or composition.
     """
     files: list[str] = []
-    notes: list[str] = []
+    passed = _PassedOver()
     spelled: dict[str, str] = {}
     total = 0
-    for path, item in _below(root):
+    for path, item in _below(root, passed):
         if problem := path_problem(path):
             if problem[0] not in ("control-character", "backslash"):
                 raise refuse("intake", problem[0], f"{shown(path, 100)} {problem[1]}.")
-            notes.append(f"{shown(path, 100)} was ignored: it {problem[1]}. Rename it if it is needed.")
+            passed.names.append(shown(path, 100))
+            continue
+        found = item.stat(follow_symlinks=False)
+        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+            (passed.links if stat.S_ISLNK(found.st_mode) else passed.special).append(shown(path, 100))
             continue
         if (twin := spelled.setdefault(folded(path), path)) != path:
             both = f"{shown(twin, 100)} and {shown(path, 100)}"
@@ -140,7 +178,6 @@ def listed(root: Path) -> Listing:
         if len(spelled) > LIMITS.files:
             message = f"There are more than {LIMITS.files:,} files and folders, which is the most allowed."
             raise refuse("intake", "too-many-files", message)
-        found = item.stat(follow_symlinks=False)
         if stat.S_ISREG(found.st_mode):
             if found.st_size > LIMITS.file_bytes:
                 raise too_large(path, f"{found.st_size:,}", LIMITS.file_bytes)
@@ -149,27 +186,30 @@ def listed(root: Path) -> Listing:
                 message = f"The files hold more than {LIMITS.total_bytes:,} bytes, which is the most allowed."
                 raise refuse("intake", "too-large", message)
             files.append(path)
-        elif not stat.S_ISDIR(found.st_mode):
-            kind = "a link" if stat.S_ISLNK(found.st_mode) else "a pipe, socket or device"
-            notes.append(
-                f"{shown(path, 100)} was ignored: it is {kind}. Put the file itself in its place if it is needed."
-            )
-    return Listing(tuple(sorted(files)), tuple(sorted(notes)))
+    return Listing(tuple(sorted(files)), passed.notes())
 
 
-def _below(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Walk through everything below a folder but junk, with relative paths; each folder before its contents."""
+def _below(root: Path, passed: _PassedOver) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Walk through everything below a folder but leftovers, with relative paths; each folder before its contents."""
     stack = [""]
     while stack:
         folder = stack.pop()
         with os.scandir(root / folder) as listing:
             for item in listing:
-                if is_junk((item.name,)):
-                    continue
                 path = f"{folder}/{item.name}" if folder else item.name
+                is_dir = item.is_dir(follow_symlinks=False)
+                if is_leftover(item.name) or (is_dir and is_environment(root / path)):
+                    if is_dir:
+                        left = _MOST_COUNTED - sum(passed.leftovers.values())
+                        passed.leftovers[shown(path, 100)] = count_files(root / path, left)
+                    continue
                 yield path, item
-                if item.is_dir(follow_symlinks=False) and not path_problem(path):
+                if is_dir and not path_problem(path):
                     stack.append(path)
+
+
+def _number(count: int, noun: str, plural: str = "") -> str:
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def _refuse_special(found: os.stat_result, label: str, limit: int) -> None:

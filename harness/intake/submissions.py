@@ -13,14 +13,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.intake import archives, manifest
-from harness.intake.archives import LIMITS, is_archive, stem
+from harness.intake.archives import LIMITS
 from harness.intake.classes import Child
 from harness.intake.digests import entry_digests
-from harness.intake.folders import is_recognised, names_in, quoted_top, submission_root
+from harness.intake.folders import (
+    is_folder,
+    is_wrapped,
+    manifest_in,
+    names_in,
+    quoted_top,
+    submission_roots,
+    what_to_hand_in,
+)
 from harness.intake.identity import id_of, name_of
+from harness.intake.kinds import is_checkpoint, is_packed, kind_of, label_of
+from harness.intake.leftovers import named
 from harness.intake.manifest import Models
 from harness.intake.names import path_problem, slug
-from harness.intake.platforms import owner_of
+from harness.intake.platforms import first_name, owner_of
 from harness.intake.regular_files import chunks, listed, open_file, opened
 from harness.starters import starters_of
 from harness.text import shown
@@ -32,7 +42,10 @@ _ARCHIVE_BYTES = 1 << 40
 
 def failed(child: Child, failure: Failure) -> Submission:
     """Make the submission of a child that can't be read."""
-    return Submission(id_of(child), name_of(child), child.path, failure=failure, notes=child.notes)
+    # Never the folder of a whole export, whose files are others' too.
+    root = child.path / child.loose[0] if child.loose else child.path
+    made = Submission(id_of(child), name_of(child), root, failure=failure, notes=child.notes, place=child.place)
+    return replace(made, folder_id=made.id)
 
 
 @dataclass(frozen=True)
@@ -69,48 +82,95 @@ class Reader:
 
     def _read(self, child: Child) -> Submission:
         notes = list(child.notes)
-        mode = child.path.lstat().st_mode
-        if stat.S_ISLNK(mode):
-            raise refuse("intake", "link", f"{shown(child.label)} is a link; put the folder itself in its place.")
+        if child.owner is not None and child.owner.kind != "files":
+            raise self._no_files(child)
         if child.loose:
-            root = self._gathered(child)
-        elif stat.S_ISDIR(mode):
-            root = child.path
+            folder = self._gathered(child, notes)
         else:
-            root, unpacked = self.unpack(child.path, child.label)
-            notes += unpacked.notes.get("", ())
-        root = submission_root(root)
-        inside = [name for name in names_in(root) if is_archive(name)]
+            try:
+                mode = child.path.lstat().st_mode
+            except FileNotFoundError:
+                raise refuse("intake", "nothing-handed-in", f"There are no files of it. {what_to_hand_in()}") from None
+            name = shown(child.path.name, 80)
+            if stat.S_ISLNK(mode):
+                raise refuse("intake", "link", f"{name} is a link; put the folder itself in its place.")
+            if stat.S_ISDIR(mode):
+                folder = child.path
+            elif not stat.S_ISREG(mode):
+                message = f"{name} is a pipe, socket or device, and was not opened. {what_to_hand_in()}"
+                raise refuse("intake", "special-file", message)
+            elif is_packed(child.path.name):
+                return self._unpacked(child, child.path, notes)
+            else:
+                raise no_submission(child.path.name)
         # Platforms put uploads into a folder: an archive in there is the submission. One in an archive isn't.
-        if inside and stat.S_ISDIR(mode) and not is_recognised(root):
+        if not submission_roots(folder):
+            holder = _unwrapped(folder)
+            inside = [name for name in names_in(holder) if is_packed(name) and not is_folder(holder / name)]
             if len(inside) > 1:
-                names = ", ".join(shown(name, 40) for name in inside[:4])
-                message = f"{len(inside)} archives were handed in ({names}); one is allowed. Put all files into one."
+                told = ", ".join(shown(name, 40) for name in inside[:4])
+                message = f"{len(inside)} archives were handed in ({told}); one is allowed. Put all files into one."
                 raise refuse("intake", "several-archives", message)
-            unpacked_root, unpacked = self.unpack(root / inside[0], stem(inside[0]))
-            notes += unpacked.notes.get("", ())
-            root = submission_root(unpacked_root)
+            if inside:
+                return self._unpacked(child, holder / inside[0], notes)
+        return self._found(child, folder, notes)
+
+    def _unpacked(self, child: Child, archive: Path, notes: list[str]) -> Submission:
+        """Read the submission in an archive."""
+        folder, unpacked = self.unpack(archive, label_of(archive.name))
+        return self._found(child, folder, [*notes, *unpacked.notes.get("", ())])
+
+    def _found(self, child: Child, folder: Path, notes: list[str]) -> Submission:
+        """Read the submission somewhere in a folder."""
+        roots = submission_roots(folder)
+        if len(roots) > 1:
+            told = named([f"{shown(root.relative_to(folder).as_posix(), 60)}/" for root in roots], 6)
+            message = (
+                f"{len(roots)} folders of it could be the submission: {told}. Put a {manifest.FILE_NAME} at the top "
+                "that lists each [[entry]] with its path, or hand in one of them."
+            )
+            raise refuse("intake", "several-layouts", message)
+        root = roots[0] if roots else folder
+        if roots and not is_wrapped(root, folder):
+            where = shown(root.relative_to(folder).as_posix(), 80)
+            notes.append(f"The submission was found in the folder {where}/; what lies beside it was passed over.")
         return self._recognise(child, root, notes)
+
+    def _no_files(self, child: Child) -> GradingError:
+        """Return the failure of an owner who typed in a text or an address instead of handing in files."""
+        assert child.owner is not None
+        name = shown(child.path.name, 80)
+        kind, what = {
+            "text": ("online-text", "an online text"),
+            "link": ("online-link", "a web address"),
+        }.get(child.owner.kind, ("nothing-handed-in", "a comment alone"))
+        message = f"{name} is {what}; texts are not graded and addresses are not followed. {what_to_hand_in()}"
+        return refuse("intake", kind, message)
 
     def _recognise(self, child: Child, root: Path, notes: list[str]) -> Submission:
         """Make the submission of the files at `root`."""
         listing = listed(root)
         notes += listing.notes
-        default = Submission(id_of(child), name_of(child), root)
-        if manifest.FILE_NAME in names_in(root):
-            content = open_file(default, manifest.FILE_NAME, manifest.LARGEST)
+        own = id_of(child)
+        default = Submission(own, name_of(child), root, folder_id=own, place=child.place)
+        if file := manifest_in(names_in(root)):
+            if file != manifest.FILE_NAME:
+                notes.append(f"{shown(file, 60)} was read as {manifest.FILE_NAME}; give it that name.")
+            content = open_file(default, file, manifest.LARGEST)
             read = manifest.read_manifest(content, manifest.FILE_NAME, tasks=self.tasks, models=self.models)
             notes += read.notes
-            chosen = default.id
-            if read.id is not None and child.owner is None:
-                chosen = read.id
-            elif read.id is not None and read.id != default.id:
-                notes.append(
-                    f'{manifest.FILE_NAME}, key "submission.id": "{read.id}" gives way to the platform\'s id, '
-                    f'"{default.id}".'
-                )
-            name = read.name or default.name
-            made = replace(default, id=chosen, folder_id=default.id, name=name, entries=read.entries)
+            chosen, name = read.id or default.id, read.name or default.name
+            if child.owner is not None:
+                # Who a hand-in is from is the platform's to say.
+                for key, said, own in (("id", chosen, default.id), ("name", name, default.name)):
+                    if said != own:
+                        notes.append(
+                            # Unsaid, so that blind marking stays blind.
+                            f'{manifest.FILE_NAME}, key "submission.{key}", gives way to the platform\'s {key}, '
+                            f'"{own}".'
+                        )
+                chosen, name = default.id, default.name
+            made = replace(default, id=chosen, name=name, entries=read.entries)
         else:
             made = replace(default, entries=self._entries_by_layout(root, listing.files, notes))
         return replace(made, digests=entry_digests(made), notes=tuple(notes))
@@ -124,23 +184,88 @@ class Reader:
                 notes += said
                 return entries
             missing += said
+        if not starters_of(names_in(root)):
+            raise no_submission_in(root)
         message = (
             f"There is no {manifest.FILE_NAME}, and no checkpoint where a known layout has one. "
             f"At the top: {quoted_top(root)}. Add a {manifest.FILE_NAME} with an [[entry]] for each model."
         )
         raise refuse("intake", "not-a-submission", message, "\n".join(missing))
 
-    def _gathered(self, child: Child) -> Path:
+    def _gathered(self, child: Child, notes: list[str]) -> Path:
         """Copy one owner's files of a flat export into a folder, under their original names, the latest of each."""
-        uploads = [(owner_of(name), name) for name in child.loose]
-        latest: dict[str, str] = {}
-        for owner, name in sorted(uploads, key=lambda one: one[0].upload if one[0] is not None else 0):
-            latest[(owner.file if owner is not None else None) or name] = name
         into = Path(tempfile.mkdtemp(prefix=f"{id_of(child)}-", dir=self.workdir))
-        for original, name in latest.items():
+        for original, name in self._uploads(child, notes).items():
             if problem := path_problem(original):
                 raise refuse("intake", problem[0], f"{shown(original)} {problem[1]}.")
             with opened(child.path, name) as file, (into / original).open("xb") as out:
                 for chunk in chunks(file, original, LIMITS.file_bytes):
                     out.write(chunk)
         return into
+
+    def _uploads(self, child: Child, notes: list[str]) -> dict[str, str]:
+        """Choose the latest upload of each of an owner's files, by the name that it had at first.
+
+        A name that looks like a second upload's ("best-1.pt") is kept where the manifest names it so.
+        """
+        platform = child.owner.platform if child.owner is not None else ""
+        uploads = sorted(
+            ((owner.upload, owner.file, name) for name in child.loose if (owner := owner_of(name)) and owner.file),
+        )
+        first = {file: first_name(platform, file) if platform else file for _, file, _ in uploads}
+        manifests = [name for _, file, name in uploads if manifest.FILE_NAME in (file, first[file])]
+        text = b""
+        if manifests:
+            with opened(child.path, manifests[-1], manifest.LARGEST) as file:
+                text = file.read(manifest.LARGEST)
+        latest: dict[str, str] = {}
+        for _, uploaded, name in uploads:
+            original = uploaded if uploaded.encode("utf-8", "surrogateescape") in text else first[uploaded]
+            if original in latest:
+                notes.append(f"{shown(original, 80)} was uploaded again; the latest, {shown(name, 80)}, counts.")
+            elif original != uploaded:
+                notes.append(f"{shown(uploaded, 80)} was taken as {shown(original, 80)}, uploaded again.")
+            latest[original] = name
+        return latest
+
+
+def no_submission(name: str) -> GradingError:
+    """Return the failure of a hand-in that is a single file."""
+    label = shown(name, 80)
+    message = f"{label} is {kind_of(name)}, and no submission. {what_to_hand_in()}"
+    if is_checkpoint(name):
+        message += " " + _lines_for(label)
+    return refuse("intake", "not-a-submission", message)
+
+
+def no_submission_in(folder: Path) -> GradingError:
+    """Return the failure of a folder without a manifest and without a known layout."""
+    folder = _unwrapped(folder)
+    names = names_in(folder)
+    if not names:
+        return refuse("intake", "nothing-handed-in", f"It holds nothing. {what_to_hand_in()}")
+    message = f"It holds neither a {manifest.FILE_NAME} nor a known layout. At its top: {quoted_top(folder)}"
+    if len(names) == 1 and not is_folder(folder / names[0]):
+        message += f", {kind_of(names[0])}"
+    message += f". {what_to_hand_in()}"
+    packed = [name for name in names if is_packed(name)]
+    if packed:
+        message += f" {shown(packed[0], 60)} is an archive in an archive: pack the files themselves."
+    elif checkpoint := next((name for name in names if is_checkpoint(name)), ""):
+        message += " " + _lines_for(shown(checkpoint, 60))
+    return refuse("intake", "not-a-submission", message)
+
+
+def _unwrapped(folder: Path) -> Path:
+    """Go down while a folder is all that a folder holds."""
+    while len(names := names_in(folder)) == 1 and is_folder(folder / names[0]):
+        folder = folder / names[0]
+    return folder
+
+
+def _lines_for(checkpoint: str) -> str:
+    return (
+        f'Beside {checkpoint}, a {manifest.FILE_NAME} with [[entry]], task = "…", model = "…" and '
+        f'checkpoint = "{checkpoint}" on lines of their own is enough; `gradebench tasks` and `gradebench models` list '
+        f"the names, and `gradebench inspect {checkpoint}` shows what it holds."
+    )

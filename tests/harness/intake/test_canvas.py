@@ -17,8 +17,8 @@ def test_a_flat_export_of_canvas(tmp_path: Path) -> None:
     }
     found = collect(tmp_path, write(tmp_path, {"submissions.zip": zipped(files)}) / "submissions.zip")
     assert [(one.id, one.name, one.failure) for one in found] == [
-        ("4321", "Gauss", None),
-        ("4400", "Noether", None),
+        ("4321", "gausscarl", None),
+        ("4400", "noetheremmy", None),
     ]
     assert intake.open_file(found[0], "best.pt") == b"new"
     assert intake.open_file(found[1], "best.pt") == b"weights"

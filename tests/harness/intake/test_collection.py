@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,11 @@ def test_a_path_given_twice_counts_once(tmp_path: Path) -> None:
     assert len(collect(tmp_path, folder, folder / ".", tmp_path / "link")) == 1
 
 
-def test_a_path_that_is_no_submission_is_refused_with_the_allowed_forms(tmp_path: Path) -> None:
+def test_a_path_that_is_no_submission_fails_with_the_allowed_forms(tmp_path: Path) -> None:
     write(tmp_path, {"best.pt": b"PK\x03\x04"})
-    with pytest.raises(GradingError, match=r"submission\.toml.*gradebench inspect"):
-        collect(tmp_path, tmp_path / "best.pt")
+    (found,) = collect(tmp_path, tmp_path / "best.pt")
+    assert found.id == "best" and found.failure is not None
+    assert re.search(r"submission\.toml.*gradebench inspect", found.failure.message)
     with pytest.raises(GradingError, match="doesn't exist"):
         collect(tmp_path, tmp_path / "nothing")
     (found,) = collect(tmp_path, write(tmp_path / "src", {"main.py": "", "lib/a.py": ""}))

@@ -8,13 +8,13 @@ from harness import intake
 from tests.harness.intake.handed_in import collect, team, write
 
 
-def test_equal_ids_get_numbers_in_the_order_of_paths(tmp_path: Path) -> None:
+def test_an_id_that_several_claim_is_nobodys(tmp_path: Path) -> None:
     toml = '[submission]\nid = "Same"\n[[entry]]\ntask = "conditional-generation"\noutputs = "a.pt"\n'
     for name in ("c", "a", "b"):
         write(tmp_path / "class" / name, {"submission.toml": toml.replace("Same", "same" if name == "b" else "Same")})
     found = collect(tmp_path, tmp_path / "class")
-    assert [(one.root.name, one.id) for one in found] == [("a", "Same"), ("b", "same-2"), ("c", "Same-3")]
-    assert "was taken" in found[1].notes[-1]
+    assert [(one.root.name, one.id) for one in found] == [("a", "a"), ("b", "b"), ("c", "c")]
+    assert all("claimed by several" in one.notes[-1] for one in found)
 
 
 def test_an_id_belongs_to_the_folder_of_that_name(tmp_path: Path) -> None:

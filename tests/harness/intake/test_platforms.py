@@ -71,6 +71,6 @@ def test_a_platform_is_added_by_its_file_and_one_line(
     finally:
         for module in ("test_platform", "test_platform.mine"):
             sys.modules.pop(module, None)
-    assert [(one.id, one.name, one.failure) for one in found] == [("1", "Gauss", None), ("2", "Gauss", None)]
+    assert [(one.id, one.name, one.failure) for one in found] == [("1", "Ada", None), ("2", "Bob", None)]
     if form == "flat":
         assert (found[0].root / "best.pt").read_bytes() == b"new"
