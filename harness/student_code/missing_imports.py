@@ -34,10 +34,15 @@ def explanation(error: ModuleNotFoundError, root: Path) -> str:
     asks = f"{place} imports it. " if place else ""
     if package in sys.modules and package != module:
         return f"{asks}There is {package}, but no {module} in it."
+    return f"{asks}{advice(package)}"
+
+
+def advice(package: str) -> str:
+    """Sentences on what the sandbox has in place of a package that it lacks, and what to do."""
     return (
-        f"{asks}The sandbox has torch, numpy and Python's standard library, and stand-ins, which draw and save "
-        f"nothing, for {', '.join(stand_ins.NAMES)}. If {package} is a file of yours, hand it in too; else take the "
-        "import out, or move it into the training code, which load does not run."
+        "The sandbox has torch, numpy and Python's standard library, and stand-ins, which draw and save nothing, for "
+        f"{', '.join(stand_ins.NAMES)}. If {package} is a file of yours, hand it in too; else take the import out, or "
+        "move it into the training code, which load does not run."
     )
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-from harness.student_code import imports, notebooks
+from harness.student_code import imports, missing_imports, notebooks
 from harness.student_code.notebooks import Cell
 from harness.student_code.tolerated import tolerate
 
@@ -86,10 +86,14 @@ class NotebookModule:
         )
         if not wanted:
             return ""
-        named = _some(f"{name} ({set_by[name].place}{_because(set_by[name].error)})" for name in wanted)
+        named = _some(f"{name}, {set_by[name].place}{_because(set_by[name].error)}" for name in wanted)
+        absent = [
+            one.error.name or name for name in wanted if isinstance((one := set_by[name]).error, ModuleNotFoundError)
+        ]
+        todo = missing_imports.advice(absent[0].partition(".")[0]) if absent else ""
         return (
             f"{self.name}: {function} needs names that are set by statements of the notebook that were not run: "
-            f"{named}. Make them plain values, or set them inside {function}."
+            f"{named}. {todo or f'Make them plain values, or set them inside {function}.'}"
         )
 
     def _used(self, function: str) -> set[str]:

@@ -148,7 +148,9 @@ def test_a_name_that_a_passed_over_statement_sets_is_named_with_its_cell(full: I
     kind, message, detail = refusal(full, tmp_path)
     assert kind == "exception"
     assert "NameError: name 'k' is not defined. hw4.ipynb: load needs names" in message
-    assert "k (cell 1, line 1 (ModuleNotFoundError: No module named 'keras')); length (cell 1, line 2). Make" in message
+    assert "k, cell 1, line 1 (ModuleNotFoundError: No module named 'keras'); length, cell 1, line 2. The" in message
+    assert "The sandbox has torch, numpy and Python's standard library" in message
+    assert "If keras is a file of yours, hand it in too" in detail
     assert 'File "hw4.ipynb, cell 4", line 1, in build' in detail
 
 
@@ -158,7 +160,7 @@ def test_a_missing_function_of_a_notebook_is_refused_with_the_reason(full: Isola
     assert kind == "missing-function"
     assert "hw4.ipynb has no function 'load'" in message
     assert "cell 2 was passed over, because it can't be parsed (expected ':', line 1)" in detail
-    assert "make (cell 3, line 1)" in refusal(full, tmp_path, "hw4.ipynb:make")[1]
+    assert "make, cell 3, line 1. Make them plain values" in refusal(full, tmp_path, "hw4.ipynb:make")[1]
 
 
 def test_a_class_pickled_in_a_notebook_is_found_by_a_script_beside_it(full: Isolation, tmp_path: Path) -> None:
