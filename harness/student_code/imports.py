@@ -230,12 +230,18 @@ def only_defines(statement: ast.stmt) -> bool:
 
 def is_plain(node: ast.AST) -> bool:
     """Tells whether all calls in the tree make plain values, such as `torch.device("cuda")` and `int(2.5)`."""
-    calls = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
-    return all(
-        (isinstance(call, ast.Attribute) and call.attr in _PLAIN_METHODS)
-        or (isinstance(call, ast.Name) and call.id in _PLAIN_FUNCTIONS)
-        for call in calls
-    )
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, ast.Call):
+            named = (isinstance(one.func, ast.Attribute) and one.func.attr in _PLAIN_METHODS) or (
+                isinstance(one.func, ast.Name) and one.func.id in _PLAIN_FUNCTIONS
+            )
+            if not named:
+                return False
+        # The body of a lambda runs later, if ever.
+        waiting += [one.args] if isinstance(one, ast.Lambda) else ast.iter_child_nodes(one)
+    return True
 
 
 def _defines(statement: ast.stmt, name: str) -> bool:

@@ -13,7 +13,7 @@ from harness.student_code import stand_ins
 
 @contextmanager
 def explained(root: Path) -> Iterator[None]:
-    """Adds the explanation to the message of a ModuleNotFoundError that the block raises.
+    """Explain a ModuleNotFoundError that the block raises.
 
     Parameters
     ----------
@@ -22,8 +22,13 @@ def explained(root: Path) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        error.msg = f"{error.msg}. {explanation(error, root)}".removesuffix(".")
+        explain(error, root)
         raise
+
+
+def explain(error: ModuleNotFoundError, root: Path) -> None:
+    """Add the explanation to the error's message. Tracebacks through files below `root` are the submission's."""
+    error.msg = f"{error.msg}. {explanation(error, root)}".removesuffix(".")
 
 
 def explanation(error: ModuleNotFoundError, root: Path) -> str:

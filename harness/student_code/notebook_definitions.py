@@ -65,10 +65,11 @@ class NotebookModule:
             )
         if self.magics:
             yield f"{self.name}: {_counted(len(self.magics), 'magic')} passed over: {_some(map(_short, self.magics))}."
-        for cell in self.unreadable:
-            yield f"{self.name}: cell {cell.number} was passed over, because it can't be parsed ({cell.problem})."
-        for one in self.failed:
-            yield f"{self.name}: an import or a definition failed and was skipped: {one}."
+        if self.unreadable:
+            cells = _some(f"cell {cell.number} ({cell.problem})" for cell in self.unreadable)
+            yield f"{self.name}: cells that can't be parsed were passed over: {cells}."
+        if self.failed:
+            yield f"{self.name}: imports and definitions that failed were skipped: {_some(self.failed)}."
 
     def missing(self, function: str) -> str:
         """A sentence on names that `function` uses, directly or not, and that statements not run would have set.
@@ -99,7 +100,7 @@ class NotebookModule:
     def _used(self, function: str) -> set[str]:
         """Names of the notebook that a function needs, itself included."""
         uses: dict[str, set[str]] = {}
-        for statement in self.defined:
+        for statement in (*self.defined, *(one.statement for one in self.failed)):
             names = _globals_of(statement)
             for bound in _bound(statement):
                 uses[bound] = names
@@ -174,7 +175,10 @@ def _bound(statement: ast.stmt) -> set[str]:
 def _globals_of(statement: ast.stmt) -> set[str]:
     """Names of the module that a statement, with the functions and classes in it, refers to."""
     names: set[str] = set()
-    tables = [symtable.symtable(ast.unparse(statement), "<submission>", "exec")]
+    try:
+        tables = [symtable.symtable(ast.unparse(statement), "<submission>", "exec")]
+    except (SyntaxError, RecursionError):
+        return names
     while tables:
         table = tables.pop()
         is_module = table.get_type() == "module"

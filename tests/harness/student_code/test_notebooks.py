@@ -76,8 +76,8 @@ def test_definitions_of_a_notebook_are_run_and_the_rest_is_named(full: Isolation
         'cell 5, line 2: "for epoch in range(1000):"; cell 5, line 4: "model"' in named
     )
     assert '4 magics were passed over: "%matplotlib inline"; "!pip install keras \\"; "%%time"; and 1 more' in named
-    assert "cell 7 was passed over, because it can't be parsed (invalid syntax, line 1)" in named
-    assert 'cell 1, line 6: "import keras" (ModuleNotFoundError: No module named' in named
+    assert "cells that can't be parsed were passed over: cell 7 (invalid syntax, line 1)" in named
+    assert 'that failed were skipped: cell 1, line 6: "import keras" (ModuleNotFoundError: No module named' in named
 
 
 def test_notebooks_of_nbformat_3_are_read(tmp_path: Path) -> None:
@@ -154,12 +154,57 @@ def test_a_name_that_a_passed_over_statement_sets_is_named_with_its_cell(full: I
     assert 'File "hw4.ipynb, cell 4", line 1, in build' in detail
 
 
+def test_a_class_that_a_missing_package_breaks_is_traced_to_its_import(full: Isolation, tmp_path: Path) -> None:
+    (tmp_path / "hw4.ipynb").write_text(
+        notebook(
+            "import lightning.pytorch as pl", "class Net(pl.LightningModule): pass", "def load(path): return Net()"
+        )
+    )
+    _, message, detail = refusal(full, tmp_path)
+    assert (
+        "pl, cell 1, line 1 (ModuleNotFoundError: No module named 'lightning'); Net, cell 2, line 1 (NameError"
+        in message
+    )
+    assert "If lightning is a file of yours" in detail
+
+
+def test_functions_written_as_lambdas_are_taken(full: Isolation, tmp_path: Path) -> None:
+    (tmp_path / "hw4.ipynb").write_text(
+        notebook(
+            "import types",
+            "double = lambda self, x: scaled(x)[:, :2]\nbad = lambda x=[].append(1): x",
+            "scaled = lambda x: 2 * x",
+            "def load(path):\n    class Net: pass\n    Net.double = double\n    return Net()",
+        )
+    )
+    with Worker(full, limits=CODE_LIMITS) as worker:
+        (note,) = worker.open_code(tmp_path, "hw4.ipynb:load", None)
+        assert asked(worker).tolist() == [[2.0, 4.0]]
+    assert '1 other statement was passed over: cell 2, line 2: "bad' in note
+
+
+@pytest.mark.parametrize("terms", [900, 3_000, 20_000])
+def test_long_expressions_do_not_stop_a_notebook(full: Isolation, tmp_path: Path, terms: int) -> None:
+    long = "x = " + "+".join(["y"] * terms)
+    (tmp_path / "hw4.ipynb").write_text(
+        notebook(
+            long,
+            f"def f():\n    {long}",
+            "class Net:\n    def double(self, x): return x[:, 1:]",
+            "load = lambda path: Net()",
+        )
+    )
+    with Worker(full, limits=CODE_LIMITS) as worker:
+        worker.open_code(tmp_path, "hw4.ipynb:load", None)
+        assert asked(worker).tolist() == [[2.0, -3.0]]
+
+
 def test_a_missing_function_of_a_notebook_is_refused_with_the_reason(full: Isolation, tmp_path: Path) -> None:
     (tmp_path / "hw4.ipynb").write_text(notebook("x = 1", "def load(path) return 1", "make = wrap(x)"))
     kind, message, detail = refusal(full, tmp_path)
     assert kind == "missing-function"
     assert "hw4.ipynb has no function 'load'" in message
-    assert "cell 2 was passed over, because it can't be parsed (expected ':', line 1)" in detail
+    assert "cells that can't be parsed were passed over: cell 2 (expected ':', line 1)" in detail
     assert "make, cell 3, line 1. Make them plain values" in refusal(full, tmp_path, "hw4.ipynb:make")[1]
 
 
