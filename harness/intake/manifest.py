@@ -295,7 +295,7 @@ def _code(value: str, where: str) -> str:
     if starter_for(value) is not None:
         return value
     file, colon, function = value.rpartition(":")
-    if not colon or not file.endswith(".py") or not function.isidentifier():
+    if not colon or not file.endswith((".py", ".ipynb")) or not function.isidentifier():
         codes = ", ".join(f'"{code}"' for starter in starters() for code in starter.codes)
         message = f'{where}, key "code": "{shown(value, 80)}" has to be of the form "path/to/file.py:function"' + (
             f", or one of {codes} for the layout of starter code." if codes else "."

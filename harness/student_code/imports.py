@@ -20,11 +20,33 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from harness.student_code import notebooks
 from harness.student_code.tolerated import tolerate
+from harness.types import GradingError
 
 _LARGEST = 1 << 20
 """Maximum size in bytes of a source file that is parsed."""
 _MOST_FILES = 200
+_PLAIN_METHODS = ("device", "is_available", "namedtuple")
+_PLAIN_FUNCTIONS = frozenset(
+    [
+        "bool",
+        "dict",
+        "float",
+        "frozenset",
+        "int",
+        "len",
+        "list",
+        "max",
+        "min",
+        "namedtuple",
+        "range",
+        "set",
+        "str",
+        "tuple",
+    ]
+)
+"""Calls whose results classes and functions use as constants."""
 
 
 def find_first_in(folders: Sequence[Path]) -> None:
@@ -36,15 +58,16 @@ def find_first_in(folders: Sequence[Path]) -> None:
 
 
 def find_main_in(folders: Sequence[Path]) -> None:
-    """Finds names that a pickle calls `__main__.Name` in the scripts of these folders that define them."""
+    """Finds names that a pickle calls `__main__.Name` in the scripts and notebooks in these folders."""
 
     def lookup(name: str) -> Any:
         if not name.startswith("__"):
-            for path, tree in sources(folders):
-                if any(_defines(statement, name) for statement in tree.body):
+            for path, body in _scripts_and_notebooks(folders):
+                if any(_defines(statement, name) for statement in body):
                     module = _submitted(path)
                     if hasattr(module, name):
-                        tolerate(f"{name} was pickled from a script that was run; it was taken from {path.name}.")
+                        kind = "notebook" if notebooks.is_notebook(path) else "script"
+                        tolerate(f"{name} was pickled from a {kind} that was run; it was taken from {path.name}.")
                         return getattr(module, name)
         raise AttributeError(f"no file of the submission defines {name!r}")
 
@@ -62,6 +85,16 @@ def sources(folders: Sequence[Path]) -> Iterator[tuple[Path, ast.Module]]:
                 continue
 
 
+def _scripts_and_notebooks(folders: Sequence[Path]) -> Iterator[tuple[Path, Sequence[ast.stmt]]]:
+    """Parses the Python files directly in the folders, and then the notebooks."""
+    for path, tree in sources(folders):
+        yield path, tree.body
+    for folder in dict.fromkeys(folders):
+        for path in sorted(folder.glob(f"*{notebooks.SUFFIX}"))[:_MOST_FILES]:
+            with contextlib.suppress(OSError, GradingError):
+                yield path, [one for cell in notebooks.read(path, path.name) for one in cell.body]
+
+
 def imported(path: Path) -> ModuleType:
     """Imports a file that lies directly in one of the folders, under the name by which other files import it."""
     return importlib.import_module(path.stem) if path.stem.isidentifier() else _submitted(path)
@@ -74,7 +107,7 @@ def definitions(path: Path) -> dict[str, Any]:
     the rest.
     """
     namespace: dict[str, Any] = {"__name__": f"submitted_{path.stem}", "__file__": str(path)}
-    _define(ast.parse(path.read_bytes()), namespace)
+    _define(ast.parse(path.read_bytes()), namespace, path.name)
     return namespace
 
 
@@ -125,11 +158,16 @@ class _Loader(SourceFileLoader):
                 f"{Path(self.path).name} is a script and did not run to its end here ({said}); "
                 "its definitions alone were taken."
             )
-            _define(tree, module.__dict__)
+            _define(tree, module.__dict__, Path(self.path).name)
 
 
 def _submitted(path: Path) -> ModuleType:
     """A module of the definitions in a file."""
+    if notebooks.is_notebook(path):
+        # Imported here, because it uses this module.
+        from harness.student_code import notebook_definitions
+
+        return notebook_definitions.opened(path, path.name).module
     name = f"submitted_{path.stem}"
     if name not in sys.modules:
         module = ModuleType(name)
@@ -141,30 +179,31 @@ def _submitted(path: Path) -> ModuleType:
 def _is_script(tree: ast.Module) -> bool:
     """Tells whether the file does more than define things: it has loops, calls, or assigns results of calls."""
     return any(
-        isinstance(one, ast.For | ast.While | ast.With | ast.Expr) and not _is_docstring(one) for one in tree.body
+        isinstance(one, ast.For | ast.While | ast.With | ast.Expr) and not is_docstring(one) for one in tree.body
     ) or any(isinstance(one, ast.Assign) and isinstance(one.value, ast.Call) for one in tree.body)
 
 
-def _is_docstring(statement: ast.stmt) -> bool:
+def is_docstring(statement: ast.stmt) -> bool:
+    """Tells whether the statement is a value alone, such as a text."""
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-def _define(tree: ast.Module, namespace: dict[str, Any]) -> None:
+def _define(tree: ast.Module, namespace: dict[str, Any], file: str) -> None:
     """Runs the definitions among the statements in `namespace`; those that fail are skipped."""
     for statement in tree.body:
-        if _only_defines(statement):
+        if only_defines(statement):
             try:
-                run([statement], namespace)
+                run([statement], namespace, file)
             except (Exception, SystemExit) as error:
                 if not isinstance(statement, ast.Import | ast.ImportFrom | ast.Try):
                     continue
-                tolerate(f"An import of the submission failed and was skipped: {str(error)[:200]}.")
+                tolerate(f"{file}, line {statement.lineno}: an import failed and was skipped: {str(error)[:200]}.")
 
 
-def run(statements: list[ast.stmt], namespace: dict[str, Any]) -> None:
-    """Runs statements of the submission's own source."""
+def run(statements: list[ast.stmt], namespace: dict[str, Any], file: str = "<submission>") -> None:
+    """Runs statements of the submission's own source; tracebacks name `file`."""
     namespace.setdefault("__builtins__", builtins)
-    exec(compile(ast.Module(statements, []), "<submission>", "exec"), namespace)  # noqa: S102 — in the sandbox
+    exec(compile(ast.Module(statements, []), file, "exec"), namespace)  # noqa: S102 — in the sandbox
 
 
 def run_what_works(statements: list[ast.stmt], namespace: dict[str, Any]) -> None:
@@ -180,15 +219,29 @@ def run_what_works(statements: list[ast.stmt], namespace: dict[str, Any]) -> Non
                 run([one], namespace)
 
 
-def _only_defines(statement: ast.stmt) -> bool:
-    """Tells whether the statement defines or imports something and calls nothing."""
+def only_defines(statement: ast.stmt) -> bool:
+    """Tells whether the statement defines or imports something and calls nothing but what makes plain values."""
     if isinstance(statement, ast.Assign | ast.AnnAssign):
-        # torch.device("cuda") is the one call whose result classes use.
-        calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
-        return all(isinstance(call.func, ast.Attribute) and call.func.attr == "device" for call in calls)
+        return is_plain(statement)
     if isinstance(statement, ast.Try):
-        return all(_only_defines(one) for one in statement.body)
+        return all(only_defines(one) for one in statement.body)
     return isinstance(statement, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+
+
+def is_plain(node: ast.AST) -> bool:
+    """Tells whether all calls in the tree make plain values, such as `torch.device("cuda")` and `int(2.5)`."""
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, ast.Call):
+            named = (isinstance(one.func, ast.Attribute) and one.func.attr in _PLAIN_METHODS) or (
+                isinstance(one.func, ast.Name) and one.func.id in _PLAIN_FUNCTIONS
+            )
+            if not named:
+                return False
+        # The body of a lambda runs later, if ever.
+        waiting += [one.args] if isinstance(one, ast.Lambda) else ast.iter_child_nodes(one)
+    return True
 
 
 def _defines(statement: ast.stmt, name: str) -> bool:

@@ -12,7 +12,15 @@ from typing import Any
 import torch
 
 from harness.starters import starter_for
-from harness.student_code import cpu_only, discarded_writes, imports, stand_ins
+from harness.student_code import (
+    cpu_only,
+    discarded_writes,
+    imports,
+    missing_imports,
+    notebook_definitions,
+    notebooks,
+    stand_ins,
+)
 from harness.student_code.tolerated import tolerate
 from harness.types import refuse
 
@@ -26,7 +34,8 @@ def open_code(root: Path, code: str, checkpoint: str | None, seed: Callable[[], 
     Parameters
     ----------
     root : folder of the submission
-    code : "path/to/file.py:function", the file relative to `root`, or a code of one of `harness.starters.STARTERS`
+    code : "path/to/file.py:function", or a notebook in place of the file, relative to `root`; or a code of one of
+        `harness.starters.STARTERS`
     checkpoint : path relative to `root`, if the entry has one
     seed : called before anything of the student's runs
 
@@ -35,6 +44,11 @@ def open_code(root: Path, code: str, checkpoint: str | None, seed: Callable[[], 
     GradingError
         if the file, the function or the starter's classes are not there.
     """
+    with missing_imports.explained(root):
+        return _opened(root, code, checkpoint, seed)
+
+
+def _opened(root: Path, code: str, checkpoint: str | None, seed: Callable[[], None]) -> Any:
     starter = starter_for(code)
     if starter is not None:
         _prepare(f"{code.partition(':')[2]}.py", cuda=True)
@@ -51,11 +65,21 @@ def open_code(root: Path, code: str, checkpoint: str | None, seed: Callable[[], 
     imports.find_main_in([path.parent, root])
     os.chdir(root)
     seed()
-    load = getattr(_module(path, file), function, None)
+    notebook = notebook_definitions.opened(path, file) if notebooks.is_notebook(path) else None
+    load = getattr(_module(path, file) if notebook is None else notebook.module, function, None)
+    missing = "" if notebook is None else notebook.missing(function)
     if not callable(load):
         message = f'{file} has no function {function!r}. Define it, or name another: code = "{file}:…".'
-        raise refuse("manifest", "missing-function", message)
-    model = load(None if checkpoint is None else str(root / checkpoint))
+        detail = "" if notebook is None else "\n".join(notebook.notes())
+        raise refuse("manifest", "missing-function", f"{message} {missing}".strip(), detail)
+    if missing:
+        tolerate(missing)
+    try:
+        model = load(None if checkpoint is None else str(root / checkpoint))
+    except NameError as error:
+        if missing:
+            error.args = (f"{error}. {missing}".removesuffix("."),)
+        raise
     if isinstance(model, torch.nn.Module) and model.training:
         tolerate(
             f"{code} returned a model in training mode, so its answers may depend on the batch. "
@@ -83,7 +107,7 @@ def _prepare(file: str, cuda: bool) -> None:
 def _module(path: Path, file: str) -> Any:
     spec = importlib.util.spec_from_file_location("submitted_" + path.stem, path)
     if spec is None or spec.loader is None:
-        raise refuse("manifest", "code", f"{file} is not a Python file. Name one that ends in .py.")
+        raise refuse("manifest", "code", f"{file} is not a Python file. Name one that ends in .py or .ipynb.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -91,10 +115,12 @@ def _module(path: Path, file: str) -> Any:
 
 
 def _mentions_cuda(root: Path) -> bool:
-    """Return True if any Python file of the submission mentions CUDA."""
-    for path in sorted(root.rglob("*.py"))[:500]:
+    """Return True if any Python file or notebook of the submission mentions CUDA."""
+    files = [*sorted(root.rglob("*.py"))[:500], *sorted(root.rglob(f"*{notebooks.SUFFIX}"))[:50]]
+    for path in files:
         try:
-            if path.stat().st_size <= _LARGEST and b"cuda" in path.read_bytes():
+            largest = notebooks.LARGEST if notebooks.is_notebook(path) else _LARGEST
+            if path.stat().st_size <= largest and b"cuda" in path.read_bytes():
                 return True
         except OSError:
             continue

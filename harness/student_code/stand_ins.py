@@ -213,5 +213,7 @@ _MODULES: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 """Names that the stand-ins define, by package and module."""
+NAMES = (*_MODULES, *_INERT)
+"""Packages that have a stand-in."""
 _MISSING: dict[str, Callable[[str, str], Any]] = {"torchvision": _torchvision}
 """Functions of (module, name) that make a value for a name that a package's stand-ins don't define."""

@@ -148,6 +148,26 @@ def test_code_that_cannot_be_loaded_is_refused_with_the_reason(
     assert reason in caught.value.failure.message
 
 
+def test_a_missing_import_is_named_with_the_file_that_asks_for_it(full: Isolation, tmp_path: Path) -> None:
+    (tmp_path / "vae").mkdir()
+    (tmp_path / "vae" / "adapter.py").write_text(
+        "import torch\nfrom layers import Block\ndef load(p): return Block()\n"
+    )
+    (tmp_path / "vae" / "layers.py").write_text("# layers\n\nfrom keras.layers import Dense\nclass Block: pass\n")
+
+    def refusal() -> str:
+        with Worker(full) as worker, pytest.raises(GradingError) as caught:
+            worker.open_code(tmp_path, "vae/adapter.py:load", None)
+        return caught.value.failure.message
+
+    assert "No module named 'keras'. vae/layers.py, line 3 imports it. The sandbox has torch, numpy and" in refusal()
+    assert ".." not in refusal()
+    for said in ("torchvision, ", "matplotlib, ", "tqdm, ", "tensorboardX, ", "hand it in too", "take the import out"):
+        assert said in refusal()
+    (tmp_path / "vae" / "adapter.py").write_text("def load(p):\n    import torch.keras\n")
+    assert "vae/adapter.py, line 2 imports it. There is torch, but no torch.keras in it." in refusal()
+
+
 @pytest.mark.parametrize(
     ("code", "kind", "reason"),
     [
