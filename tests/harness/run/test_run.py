@@ -14,13 +14,12 @@ from safetensors.torch import save_file
 from classifiers.judge import Judge
 from harness import intake, records, summary
 from harness.assignments import coursework
-from harness.run import run as grading
 from harness.tasks.base import Context
 from harness.types import Role, Status
 from reference import architecture
 from submissions import examples
 from tests.data import embedded_digits
-from tests.harness.run.grading import collect, run_of
+from tests.harness.run.grading import collect, grade, run_of
 
 KILLED = """
 import os, signal
@@ -70,7 +69,7 @@ def hand_in(place, entry):
 def graded(context, classroom, tmp_path_factory):
     base = tmp_path_factory.mktemp("graded")
     run = run_of(context, base / "results", jobs=1)
-    return {(r.submission, r.part): r for r in grading.grade(collect(classroom, base / "work"), run)}
+    return {(r.submission, r.part): r for r in grade(collect(classroom, base / "work"), run)}
 
 
 def test_every_example_gets_the_verdict_that_it_was_made_for(graded):
@@ -113,7 +112,7 @@ def test_code_and_answers_score_as_the_weights_do(graded):
 
 def test_jobs_do_not_change_a_record(context, classroom, graded, tmp_path):
     run = run_of(context, tmp_path / "results", jobs=2)
-    again = grading.grade(collect(classroom, tmp_path / "work"), run)
+    again = grade(collect(classroom, tmp_path / "work"), run)
     assert len(again) == len(graded)
     for record in again:
         assert records.repeatable(record) == records.repeatable(graded[record.submission, record.part])
@@ -136,7 +135,7 @@ def test_the_same_weights_in_any_container_score_the_same(context, tmp_path):
         place = tmp_path / "class" / name.replace(".", "-")
         hand_in(place, f'model = "cvae"\ncheckpoint = "{name}"\n{OPTIONS}')
         write(place / name)
-    found = grading.grade(collect(tmp_path / "class", tmp_path / "work"), run_of(context, tmp_path / "results"))
+    found = grade(collect(tmp_path / "class", tmp_path / "work"), run_of(context, tmp_path / "results"))
     assert {r.status for r in found} == {Status.SCORED}, [r.failure for r in found]
     assert len(found) == len(files)
     assert len({r.metrics["accuracy"].value for r in found}) == 1
@@ -152,7 +151,7 @@ def test_the_option_that_no_state_dict_tells_changes_the_score(context, tmp_path
         place = tmp_path / "class" / option
         hand_in(place, f'model = "cvae"\ncheckpoint = "c.pt"\noptions = {{ concat_activation = "{option}" }}')
         torch.save(examples.weights("cvae")[0], place / "c.pt")
-    found = grading.grade(collect(tmp_path / "class", tmp_path / "work"), run_of(context, tmp_path / "results"))
+    found = grade(collect(tmp_path / "class", tmp_path / "work"), run_of(context, tmp_path / "results"))
     accuracy = {r.submission: r.metrics["accuracy"].value for r in found}
     assert accuracy["relu"] > accuracy["none"] + 0.01
 
@@ -166,7 +165,7 @@ def test_what_is_graded_already_is_taken_over_until_its_inputs_change(context, t
     def go(**changes):
         seen.clear()
         run = dataclasses.replace(run_of(context, tmp_path / "results"), **changes)
-        grading.grade(collect(tmp_path / "class", tmp_path / "work"), run, lambda record, known: seen.append(known))
+        grade(collect(tmp_path / "class", tmp_path / "work"), run, lambda record, known: seen.append(known))
         return seen[0]
 
     assert go() is False
@@ -194,7 +193,7 @@ def test_a_killed_run_goes_on_and_gives_the_same_records(context, classroom, gra
         if old:
             known.append((record.submission, record.part))
 
-    again = grading.grade(collect(classroom, tmp_path / "work"), run, note)
+    again = grade(collect(classroom, tmp_path / "work"), run, note)
     assert set(known) == before
     assert len(again) == len(graded) > 3
     for record in again:
@@ -210,7 +209,7 @@ def test_a_fault_of_the_harness_is_not_the_submissions(context, classroom, tmp_p
             raise RuntimeError("the judge fell ill")
 
     run = run_of(dataclasses.replace(context, judge=Breaks()), tmp_path / "results", only=frozenset({"strong"}))
-    found = grading.grade(collect(classroom, tmp_path / "work"), run)
+    found = grade(collect(classroom, tmp_path / "work"), run)
     assert {r.status for r in found} == {Status.NOT_GRADABLE}
     assert "fell ill" in found[0].failure.message
     assert summary.exit_code(found) == 3
@@ -221,7 +220,7 @@ def test_a_submission_that_brings_nothing_fails_every_part(context, tmp_path):
     (tmp_path / "class" / "empty").mkdir(parents=True)
     (tmp_path / "class" / "empty" / "readme.txt").write_text("see attachment", encoding="utf-8")
     hand_in(tmp_path / "class" / "other", f'model = "cvae"\ncheckpoint = "absent.pt"\n{OPTIONS}')
-    found = grading.grade(collect(tmp_path / "class", tmp_path / "work"), run_of(context, tmp_path / "results"))
+    found = grade(collect(tmp_path / "class", tmp_path / "work"), run_of(context, tmp_path / "results"))
     missing = [("empty", part) for part in ("cgan", "cvae", "ebm", "flow")]
     assert [(r.submission, r.part) for r in found] == [*missing, ("other", "cvae")]
     assert {r.status for r in found} == {Status.FAILED}
@@ -239,7 +238,7 @@ def grade_one(context, tmp_path, entries, files, **changes):
     for name, write in files.items():
         write(place / name)
     run = run_of(context, tmp_path / "results", **changes)
-    return {r.part: r for r in grading.grade(collect(tmp_path / "class", tmp_path / "work"), run)}
+    return {r.part: r for r in grade(collect(tmp_path / "class", tmp_path / "work"), run)}
 
 
 def cvae_file(path):
@@ -282,7 +281,7 @@ def test_what_is_no_longer_handed_in_is_forgotten(context, tmp_path):
     assert (tmp_path / "results" / "one" / "cgan.samples.png").exists()
     grade_one(context, tmp_path, [CVAE], {})
     left = sorted(path.name for path in (tmp_path / "results" / "one").iterdir())
-    assert left == ["cvae.arrays.npz", "cvae.json", "cvae.samples.png"]
+    assert left == ["cgan.json", "cvae.arrays.npz", "cvae.json", "cvae.samples.png", "ebm.json", "flow.json"]
 
 
 @pytest.mark.parametrize("label", [-1, 10, 1 << 20, 1 << 60])
@@ -304,7 +303,7 @@ def test_a_name_that_no_encoding_holds_breaks_no_record(context, tmp_path):
     place.mkdir(parents=True)
     (place / os.fsdecode(b"\xff_best.pt")).write_bytes(b"PK nothing")
     run = run_of(context, tmp_path / "results")
-    found = grading.grade(collect(tmp_path / "class", tmp_path / "work"), run)
+    found = grade(collect(tmp_path / "class", tmp_path / "work"), run)
     assert [(r.part, r.status) for r in found] == [("cgan", Status.FAILED)]
     kept = records.load(records.path_of(tmp_path / "results", Role.STUDENT, "one", "cgan"))
     assert kept.failure.kind == found[0].failure.kind
@@ -320,7 +319,7 @@ def test_an_entry_whose_file_cannot_be_read_stops_no_other(context, classroom, t
 
     monkeypatch.setattr(intake, "open_file", failing)
     run = run_of(context, tmp_path / "results", only=frozenset({"strong", "corrupt"}))
-    found = grading.grade(collect(classroom, tmp_path / "work"), run)
+    found = grade(collect(classroom, tmp_path / "work"), run)
     statuses = {(r.submission, r.part): r.status for r in found}
     assert statuses["strong", "cvae"] is Status.NOT_GRADABLE
     assert statuses["corrupt", "cvae"] is Status.FAILED
@@ -331,7 +330,7 @@ def test_a_flag_can_be_a_gate(context, classroom, tmp_path):
     gated = plain.part[0].model_copy(update={"gates": ["mode-collapse"]})
     assignment = plain.model_copy(update={"part": [gated, plain.part[1]]})
     run = run_of(context, tmp_path / "results", only=frozenset({"collapsed", "strong"}), assignment=assignment)
-    found = {(r.submission, r.part): r for r in grading.grade(collect(classroom, tmp_path / "work"), run)}
+    found = {(r.submission, r.part): r for r in grade(collect(classroom, tmp_path / "work"), run)}
     assert found["collapsed", "cvae"].score.points == 0
     assert found["strong", "cvae"].score.points == 25
 
@@ -353,7 +352,5 @@ def test_an_earlier_state_of_a_model_is_recorded_and_never_demanded(context, tmp
     assert {r.part for r in beside} == {"cvae"}
     assert {r.epochs for r in beside} == {None}
     (tmp_path / "empty" / "nothing").mkdir(parents=True)
-    failed = grading.grade(
-        collect(tmp_path / "empty", tmp_path / "work2"), run_of(context, tmp_path / "r2", assignment=small)
-    )
+    failed = grade(collect(tmp_path / "empty", tmp_path / "work2"), run_of(context, tmp_path / "r2", assignment=small))
     assert [r.part for r in failed] == ["cvae"]

@@ -12,13 +12,12 @@ import torch
 
 from classifiers.judge import Judge
 from harness import intake, rubric
-from harness.run import run as grading
 from harness.sandbox.outside import Isolation
 from harness.tasks import TASKS
 from harness.tasks.base import Context
 from harness.types import Kind, Record, Status
 from tests.data import embedded_digits
-from tests.harness.run.grading import run_of
+from tests.harness.run.grading import grade, run_of
 from tests.harness.starters.tsinghua import starter_repository
 from tests.harness.starters.tsinghua.starter_repository import EBM, FLOW, asked, digest, inpainted
 
@@ -50,7 +49,7 @@ def graded(full: Isolation, repository: Path, tmp_path_factory: pytest.TempPathF
     assert [(one.kind, one.code, one.file) for one in found.entries] == [(Kind.CODE, *EBM), (Kind.CODE, *FLOW)]
     context = Context(embedded_digits(), Judge.shipped(), seed=0)
     run = run_of(context, base / "results", ASSIGNMENT, isolation=full)
-    records = {record.part: record for record in grading.grade([found], run)}
+    records = {record.part: record for record in grade([found], run)}
     assert digest(repository) == before
     return records
 
