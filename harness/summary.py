@@ -46,8 +46,10 @@ def points(records: Sequence[Record]) -> float | None:
 def exit_code(records: Sequence[Record]) -> int:
     """0 all passed · 1 something is below its pass mark or failed · 3 something, or all, could not be graded.
 
-    An earlier state of a model passes as soon as it has a score.
+    An earlier state of a model passes as soon as it has a score. Parts that were not handed in count only where nothing
+    was: their rows and the total speak of them, and a student who is halfway has not failed.
     """
+    records = [record for record in records if record.status is not Status.NOT_HANDED_IN] or records
     if not records or any(record.status is Status.NOT_GRADABLE for record in records):
         return EXIT_NOT_GRADABLE
     if all(record.score is not None and (record.score.passed or record.earlier_of) for record in records):
