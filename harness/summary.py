@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.mnist import Digits
 from harness.rubric import Assignment
-from harness.types import Metric, Record, Status, counted
+from harness.totals import earned, reason, total
+from harness.types import Metric, Record, Status
 
-SCHEMA = 1
+SCHEMA = 2
 
 EXIT_PASSED, EXIT_BELOW, EXIT_USAGE, EXIT_NOT_GRADABLE = 0, 1, 2, 3
 
 
 def summary(
-    records: Sequence[Record], assignment: Assignment, data: Digits, isolation: str, seconds: float
+    records: Sequence[Record],
+    assignment: Assignment,
+    data: Digits,
+    isolation: str,
+    seconds: float,
+    ranks: Mapping[tuple[str, str], int] | None = None,
 ) -> dict[str, Any]:
-    """All records as plain dictionaries, lists, strings and numbers, submissions in order of their ids."""
+    """All records as plain dictionaries, lists, strings and numbers, submissions in order of their ids.
+
+    `ranks` are those of the class's leaderboard, by submission and part.
+    """
     ids = sorted({record.submission for record in records})
     return {
         "schema": SCHEMA,
@@ -26,25 +35,19 @@ def summary(
         "isolation": isolation,
         "seconds": round(seconds, 3),
         "submissions": [
-            _submission([r for r in records if r.submission == submission], assignment) for submission in ids
+            _submission([r for r in records if r.submission == submission], assignment, ranks or {})
+            for submission in ids
         ],
     }
 
 
 def points(records: Sequence[Record]) -> float | None:
-    """A submission's points; None where a part could not be graded, since a sum without it would be a verdict.
-
-    A part that failed by the submission's own fault adds nothing; of alternatives, the best counts and the others add
-    their bonus. Earlier states of a model are worth nothing, whatever became of them.
-    """
-    records = [record for record in records if not record.earlier_of]
-    if any(record.status is Status.NOT_GRADABLE for record in records):
-        return None
-    return round(sum(counted([record.score for record in records if record.score is not None])), 4)
+    """A submission's points so far, as its total on the page; None where no part could be graded."""
+    return total(records).points
 
 
 def exit_code(records: Sequence[Record]) -> int:
-    """0 all passed · 1 something is below its pass mark or failed · 3 something, or all, could not be graded.
+    """0 all passed · 1 something is below its pass mark, failed or was not handed in · 3 something, or all, could not be graded.
 
     An earlier state of a model passes as soon as it has a score. Parts that were not handed in count only where nothing
     was: their rows and the total speak of them, and a student who is halfway has not failed.
@@ -58,30 +61,36 @@ def exit_code(records: Sequence[Record]) -> int:
 
 
 def exit_code_unmarked(records: Sequence[Record]) -> int:
-    """0 everything was scored, whatever the pass mark · 1 something failed · 3 something could not be graded."""
+    """0 everything was scored, whatever the pass mark · 1 something has no score · 3 something could not be graded."""
     if not records or any(record.status is Status.NOT_GRADABLE for record in records):
         return EXIT_NOT_GRADABLE
-    return EXIT_BELOW if any(record.status is Status.FAILED for record in records) else EXIT_PASSED
+    return EXIT_BELOW if any(record.status is not Status.SCORED for record in records) else EXIT_PASSED
 
 
-def _submission(records: Sequence[Record], assignment: Assignment) -> dict[str, Any]:
+def _submission(
+    records: Sequence[Record], assignment: Assignment, ranks: Mapping[tuple[str, str], int]
+) -> dict[str, Any]:
+    found = total(records)
     return {
         "id": records[0].submission,
         "name": records[0].name,
-        "points": points(records),
-        "max_points": assignment.max_points,
-        "entries": [_entry(record) for record in records],
+        "points": found.points,
+        "max_points": found.full_marks or assignment.max_points,
+        "complete": found.complete,
+        "entries": [_entry(record, ranks.get((record.submission, record.part))) for record in records],
     }
 
 
-def _entry(record: Record) -> dict[str, Any]:
+def _entry(record: Record, rank: int | None) -> dict[str, Any]:
     return {
         "part": record.part,
         "task": record.task,
         "status": record.status.value,
+        "rank": rank,
         "passed": record.score.passed if record.score is not None else False,
-        "reason": record.failure.message if record.failure is not None else None,
-        "points": record.score.points if record.score is not None else None,
+        "reason": reason(record) or None,
+        "points": earned(record),
+        "max_points": record.score.max_points if record.score is not None else None,
         "metrics": {name: _metric(metric) for name, metric in record.metrics.items()},
         "evidence": [
             {"name": e.name, "flag": e.flag, "value": e.value, "low": e.low, "high": e.high} for e in record.evidence

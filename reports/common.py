@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.text import one_line
+from harness.totals import primary_metric
 from harness.types import Record, Role, Status
-from reports.leaderboard import primary_metric
 
 _DATA = {"mnist": "MNIST", "digits": "scikit-learn’s digits"}
 """Titles of data, which a record knows by name alone."""
@@ -59,13 +59,15 @@ class Verdict:
 
     text: str
     kind: str
-    """pass, below, fail or none."""
+    """pass, below, fail, missing or none."""
 
 
 def verdict(record: Record) -> Verdict:
     """The outcome of one part."""
     if record.status is Status.FAILED:
         return Verdict("Failed", "fail")
+    if record.status is Status.NOT_HANDED_IN:
+        return Verdict("Not handed in", "missing")
     if record.status is Status.NOT_GRADABLE:
         return Verdict("Not gradable", "none")
     if primary_metric(record) is None:

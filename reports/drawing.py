@@ -9,10 +9,10 @@ from typing import Any
 
 from harness.numbers import finite, number_text
 from harness.text import capitalised, one_line, spoken
+from harness.totals import primary_metric
 from harness.types import Figure, Record
 from reports.charts import Histogram, Line, Panel, histogram, line, panel
 from reports.galleries import Gallery, Shown, galleries, single
-from reports.leaderboard import primary_metric
 from reports.plots import Bar, HeatCell, bars, heat
 
 _BAR_WIDTH = 220.0

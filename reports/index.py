@@ -11,6 +11,7 @@ import pandas as pd
 
 from harness.numbers import finite, interval_text, mark_text, number_text, points_text, unit_text
 from harness.text import one_line
+from harness.totals import earned, primary_metric, reason
 from harness.types import Record, Role, Status, counted
 from reports.common import (
     Verdict,
@@ -26,7 +27,7 @@ from reports.common import (
     verdict,
 )
 from reports.galleries import strip
-from reports.leaderboard import earned, leaderboard, primary_metric, totals
+from reports.leaderboard import leaderboard, totals
 from reports.learning import Learning, of_class
 from reports.pictures import Picture
 from reports.plots import IntervalFigure, Tick, axis, common_scale, interval_figure
@@ -154,14 +155,6 @@ def display_name(record: Record) -> str:
     return one_line(record.name, 60) or one_line(record.submission, 60) or "(no name)"
 
 
-def _reason(record: Record) -> str:
-    if record.failure is not None:
-        return one_line(record.failure.message, 240)
-    if record.status is Status.SCORED:
-        return "Its primary metric could not be measured."
-    return "No reason was recorded."
-
-
 def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Table:
     own = [records[index] for index in frame["record"]]
     metrics = [metric for record in own if (metric := primary_metric(record)) is not None]
@@ -197,7 +190,7 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
                 points_sort=points,
                 verdict=verdict(record),
                 flags=flags(record),
-                reason="" if metric is not None else _reason(record),
+                reason="" if metric is not None else one_line(reason(record), 240),
                 samples=strip(record, results),
             )
         )
@@ -224,7 +217,7 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
 
 
 def _total_cells(own: Sequence[Record | None]) -> tuple[TotalCell, ...]:
-    """The parts of one submission, None where it handed none in."""
+    """The parts of one submission, None where it has no record of one."""
     scores = [record.score if record is not None and earned(record) is not None else None for record in own]
     points = iter(counted([score for score in scores if score is not None]))
     cells = []
@@ -270,22 +263,25 @@ def _totals(frame: pd.DataFrame, records: Sequence[Record]) -> Totals:
 
 
 def _tiles(records: Sequence[Record]) -> tuple[Tile, ...]:
+    """Counts of parts: all of them, then each outcome, which together make all."""
     own = [record for record in records if ranks(record)]
     kinds = [verdict(record).kind for record in own]
     submissions = len({record.submission for record in own})
-    parts = len(own)
-    fail_note = "no score; the reason is given"
+    not_gradable = sum(record.status is Status.NOT_GRADABLE for record in own)
     tiles = [
         Tile(
-            submissions, "submission" if submissions == 1 else "submissions", f"{parts} part{'s' * (parts != 1)}", "all"
+            len(own),
+            "part" if len(own) == 1 else "parts",
+            f"of {submissions} submission{'s' * (submissions != 1)}",
+            "all",
         ),
-        Tile(kinds.count("pass"), "passed", "parts that reached the mark", "pass"),
-        Tile(kinds.count("below"), "missed the mark", "parts scored, not passed", "below"),
-        Tile(kinds.count("fail"), "failed", fail_note, "fail"),
-        Tile(sum(r.status is Status.NOT_GRADABLE for r in own), "not gradable", "harness at fault, no penalty", "none"),
+        Tile(kinds.count("pass"), "passed", "reached the mark", "pass"),
+        Tile(kinds.count("below"), "missed the mark", "scored, not passed", "below"),
+        Tile(kinds.count("fail"), "failed", "the reason is given", "fail"),
+        Tile(kinds.count("missing"), "not handed in", "required by the assignment", "missing"),
+        Tile(not_gradable, "not gradable", "harness at fault, no penalty", "none"),
     ]
-    others = kinds.count("none") - tiles[-1].count
-    if others:
+    if others := kinds.count("none") - not_gradable:
         tiles.append(Tile(others, "without a mark", "no rubric, or nothing measured", "none"))
     return tuple(tiles)
 

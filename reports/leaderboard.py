@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from harness.numbers import finite, interval
-from harness.types import Metric, Record, Role, Status, counted
+from harness.totals import earned, primary_metric, total
+from harness.types import Record, Role, Status
 
 COLUMNS: dict[str, str] = {
     "table": "int64",
@@ -43,24 +44,31 @@ COLUMNS: dict[str, str] = {
     "passed": "boolean",
     "flags": "object",
 }
+_TOTALS = [
+    "assignment",
+    "data",
+    "data_digest",
+    "role",
+    "submission",
+    "name",
+    "points",
+    "max_points",
+    "scored",
+    "failed",
+    "not_gradable",
+    "not_handed_in",
+    "passed",
+    "complete",
+    "records",
+]
 _BASE = ["assignment", "data", "task", "part", "protocol"]
 _COMPARABLE = [*_BASE, "metric", "metric_version", "unit", "better", "data_digest", "judge_digest", "cases_digest"]
-_STATUS_ORDER = {Status.SCORED.value: 0, Status.FAILED.value: 1, Status.NOT_GRADABLE.value: 2}
-
-
-def primary_metric(record: Record) -> Metric | None:
-    """The metric that the record ranks by, or None: not scored, not named, or measured without a finite value."""
-    if record.status is not Status.SCORED or record.primary is None:
-        return None
-    metric = record.metrics.get(record.primary)
-    return None if metric is None or finite(metric.value) is None else metric
-
-
-def earned(record: Record) -> float | None:
-    """The points of a part, or None where it has no verdict: not scored, or its primary metric not measured."""
-    if record.score is None or primary_metric(record) is None:
-        return None
-    return finite(record.score.points)
+_STATUS_ORDER = {
+    Status.SCORED.value: 0,
+    Status.FAILED.value: 1,
+    Status.NOT_GRADABLE.value: 2,
+    Status.NOT_HANDED_IN.value: 3,
+}
 
 
 def tiers(intervals: Sequence[tuple[float, float]]) -> list[int]:
@@ -111,7 +119,7 @@ def _row(index: int, record: Record) -> dict[str, Any]:
         "low": low,
         "high": high,
         "n": metric.n if metric is not None else None,
-        "points": finite(scored.points) if scored is not None else None,
+        "points": earned(record),
         "max_points": finite(record.score.max_points) if record.score is not None else None,
         "passed": scored.passed if scored is not None else None,
         "flags": tuple(evidence.name for evidence in record.evidence if evidence.flag),
@@ -185,7 +193,7 @@ def leaderboard(records: Sequence[Record]) -> pd.DataFrame:
       contradict.
     - `rank`, from 1: place by the primary metric among the measured, equal values sharing a rank. `tier`: see `tiers`.
       Both are missing for baselines and reference models, which stand at their place by value, for earlier states of a
-      model, and for whatever has no finite value: failed, not gradable, None, NaN. The last come last, with `points`
+      model, and for whatever has no finite value: failed, not gradable, not handed in, None, NaN. The last come last, with `points`
       and `value` missing, never zero.
     - `record` is the index into `records`; `flags` a tuple of the names of the evidence that is flagged.
     """
@@ -208,53 +216,39 @@ def leaderboard(records: Sequence[Record]) -> pd.DataFrame:
     return frame[list(COLUMNS)]
 
 
+def places(records: Sequence[Record]) -> dict[tuple[str, str], int]:
+    """Ranks as the leaderboard of `records` shows them, by submission and part; what has no rank is left out.
+
+    Where a part was graded more than once, the newest protocol, then the newest grading counts.
+    """
+    frame = leaderboard(records)
+    found: dict[tuple[str, str], tuple[tuple[int, str], int]] = {}
+    for index, rank in zip(frame["record"], frame["rank"], strict=True):
+        record = records[index]
+        if not pd.isna(rank):
+            key, age = (record.submission, record.part), (record.protocol, record.graded_at)
+            if key not in found or age >= found[key][0]:
+                found[key] = (age, int(rank))
+    return {key: rank for key, (_, rank) in found.items()}
+
+
 def totals(records: Sequence[Record]) -> pd.DataFrame:
     """Points over all parts, one row for each (assignment, data, data digest, role, submission), in the order shown.
 
-    Columns: those five, `name`, `points`, `max_points`, `scored`, `failed`, `not_gradable` (counts of parts),
-    `passed` (all parts are), `complete` (no part is without a verdict), `records` (a tuple of indices, by part).
-    Earlier states of a model are left out: they are worth nothing. `points` sums what the rubric gave to the parts that
-    were measured, and is missing where none was; `max_points` sums the best that the parts handed in can earn, a bonus
-    apart. Of alternative parts the best one counts. Where a part was graded more than once, the newest protocol, then
-    the newest grading counts. A total is never ranked; totals that are not complete come after those that are.
+    Columns: `_TOTALS`; `scored`, `failed`, `not_gradable` and `not_handed_in` count parts, `passed` says that all are,
+    `records` is a tuple of indices. Points, completeness and which records count: see `harness.totals.total`.
+    `max_points` is what the whole assignment gives at full marks, a bonus apart; where the records don't tell, the sum
+    of the best that the parts handed in can earn. A total is never ranked; totals that are not complete come after
+    those that are.
     """
-    newest: dict[tuple[str, str, str, str, str, str, str], int] = {}
-    worth: dict[tuple[str, str, str], float] = {}
-    choices: dict[tuple[str, str, str], str] = {}
-    for index, record in enumerate(records):
-        if record.earlier_of:
-            continue
-        digest = record.digests.get("data", "")
-        key = (record.assignment, record.data, digest, record.role.value, record.submission, record.task, record.part)
-        held = newest.get(key)
-        if held is None or (record.protocol, record.graded_at) >= (records[held].protocol, records[held].graded_at):
-            newest[key] = index
-        best = finite(record.score.max_points) if record.score is not None else None
-        if best is not None:
-            of = (record.assignment, record.task, record.part)
-            worth[of] = max(best, worth.get(of, 0.0))
-            choices[of] = record.score.choice if record.score is not None else ""
-    grouped: dict[tuple[str, ...], list[int]] = {}
-    # A record that failed before the data were opened has no digest; it stands with the others of its data.
-    usual: dict[tuple[str, str], Counter[str]] = {}
-    for key in newest:
-        if key[2]:
-            usual.setdefault(key[:2], Counter())[key[2]] += 1
-    own_digest = {(*key[:2], *key[3:5]): key[2] for key in sorted(newest) if key[2]}
-    for key in sorted(newest):
-        common = usual.get(key[:2])
-        fallback = min(common.items(), key=lambda item: (-item[1], item[0]))[0] if common else ""
-        digest = key[2] or own_digest.get((*key[:2], *key[3:5]), fallback)
-        grouped.setdefault((*key[:2], digest, *key[3:5]), []).append(newest[key])
+    worth = _worth(records)
     rows: list[dict[str, Any]] = []
-    for (assignment, data, digest, role, submission), indices in grouped.items():
-        own = [records[index] for index in indices]
-        points = counted([r.score for r in own if r.score is not None and earned(r) is not None])
-        most: dict[Hashable, float] = {}
-        for part in ((r.assignment, r.task, r.part) for r in own):
-            alternatives = choices.get(part) or part
-            most[alternatives] = max(worth.get(part, 0.0), most.get(alternatives, 0.0))
-        states = [record.status for record in own]
+    for (assignment, data, digest, role, submission), indices in _by_submission(records).items():
+        found = total([records[index] for index in indices])
+        if not found.records:
+            continue
+        index_of = {id(records[index]): index for index in indices}
+        states = [record.status for record in found.records]
         rows.append(
             {
                 "assignment": assignment,
@@ -262,37 +256,65 @@ def totals(records: Sequence[Record]) -> pd.DataFrame:
                 "data_digest": digest,
                 "role": role,
                 "submission": submission,
-                "name": own[-1].name,
-                "points": sum(points) if points else None,
-                "max_points": sum(most.values()),
+                "name": found.records[-1].name,
+                "points": found.points,
+                "max_points": found.full_marks or _best(found.records, worth),
                 "scored": states.count(Status.SCORED),
                 "failed": states.count(Status.FAILED),
                 "not_gradable": states.count(Status.NOT_GRADABLE),
-                "passed": all(primary_metric(r) is not None and r.score is not None and r.score.passed for r in own),
-                "complete": bool(points) and Status.NOT_GRADABLE not in states,
-                "records": tuple(indices),
+                "not_handed_in": states.count(Status.NOT_HANDED_IN),
+                "passed": all(earned(r) is not None and r.score is not None and r.score.passed for r in found.records),
+                "complete": found.complete,
+                "records": tuple(index_of[id(record)] for record in found.records),
             }
         )
-    columns = [
-        "assignment",
-        "data",
-        "data_digest",
-        "role",
-        "submission",
-        "name",
-        "points",
-        "max_points",
-        "scored",
-        "failed",
-        "not_gradable",
-        "passed",
-        "complete",
-        "records",
-    ]
-    frame = pd.DataFrame(rows, columns=columns, dtype=object)
+    frame = pd.DataFrame(rows, columns=_TOTALS, dtype=object)
     frame["points"] = frame["points"].astype("float64")
     frame["_points"] = -frame["points"]
     keys = ["assignment", "data", "data_digest", "complete", "_points", "submission", "role"]
     ascending = [True, True, True, False, True, True, True]
     frame = frame.sort_values(keys, ascending=ascending, kind="stable", na_position="last")
-    return frame[columns].reset_index(drop=True)
+    return frame[_TOTALS].reset_index(drop=True)
+
+
+def _by_submission(records: Sequence[Record]) -> dict[tuple[str, ...], list[int]]:
+    """Indices of records, in the order of their parts, by assignment, data, data digest, role and submission."""
+    # A record that failed before the data were opened has no digest; it stands with the others of its submission, or
+    # of its data.
+    usual: dict[tuple[str, str], Counter[str]] = {}
+    own: dict[tuple[str, ...], str] = {}
+    for record in records:
+        if digest := record.digests.get("data", ""):
+            usual.setdefault((record.assignment, record.data), Counter())[digest] += 1
+            key = (record.assignment, record.data, record.role.value, record.submission)
+            own[key] = max(digest, own.get(key, ""))
+    grouped: dict[tuple[str, ...], list[int]] = {}
+    order = sorted(range(len(records)), key=lambda i: (records[i].submission, records[i].task, records[i].part, i))
+    for index in order:
+        record = records[index]
+        common = usual.get((record.assignment, record.data))
+        fallback = min(common.items(), key=lambda item: (-item[1], item[0]))[0] if common else ""
+        key = (record.assignment, record.data, record.role.value, record.submission)
+        digest = record.digests.get("data", "") or own.get(key, fallback)
+        grouped.setdefault((*key[:2], digest, *key[2:]), []).append(index)
+    return grouped
+
+
+def _worth(records: Sequence[Record]) -> dict[tuple[str, str, str], tuple[float, str]]:
+    """The best points of each part that some record has a score for, and its choice, by assignment, task and part."""
+    found: dict[tuple[str, str, str], tuple[float, str]] = {}
+    for record in records:
+        best = finite(record.score.max_points) if record.score is not None else None
+        if record.score is not None and best is not None and not record.earlier_of:
+            of = (record.assignment, record.task, record.part)
+            found[of] = (max(best, found.get(of, (0.0, ""))[0]), record.score.choice)
+    return found
+
+
+def _best(own: Sequence[Record], worth: dict[tuple[str, str, str], tuple[float, str]]) -> float:
+    """The sum of the best that these parts can earn, of alternatives the best one's."""
+    most: dict[Hashable, float] = {}
+    for part in ((record.assignment, record.task, record.part) for record in own):
+        points, choice = worth.get(part, (0.0, ""))
+        most[choice or part] = max(points, most.get(choice or part, 0.0))
+    return sum(most.values())

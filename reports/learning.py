@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from harness.numbers import interval_text, number_text, unit_text
 from harness.text import capitalised, one_line, spoken
+from harness.totals import primary_metric
 from harness.types import Metric, Record
 from reports.common import ranks, verdict
 from reports.curves import Curve, Curves, curves
-from reports.leaderboard import primary_metric
 from reports.titles import metric_title, model_title, part_title
 
 _NAMED = 4

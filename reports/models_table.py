@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from harness.numbers import finite, plain_interval, plain_number
 from harness.text import capitalised
+from harness.totals import primary_metric
 from harness.types import Metric, Record
 from reports.common import data_label, data_notice
-from reports.leaderboard import primary_metric
 from reports.titles import metric_title, task_title
 
 _OTHERS = 3

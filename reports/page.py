@@ -9,11 +9,11 @@ from pathlib import Path
 
 from harness.numbers import finite, interval_text, number_text, points_text, unit_text
 from harness.text import capitalised, many_lines, one_line, spoken
-from harness.types import Evidence, Failure, Record, Status
-from reports.common import Verdict, data_label, data_notice, ranks, role_label, slug, verdict
+from harness.totals import primary_metric
+from harness.types import NOTHING_HANDED_IN, Evidence, Failure, Record, Status
+from reports.common import Verdict, data_label, data_notice, distinct, ranks, role_label, slug, verdict
 from reports.drawing import Drawings, draw
 from reports.index import display_name
-from reports.leaderboard import primary_metric
 from reports.learning import Learning, after, of_submission
 from reports.plots import (
     IntervalFigure,
@@ -30,6 +30,8 @@ from reports.titles import assignment_title, evidence_title, flags, gate_title, 
 _HERO_WIDTH = 360.0
 
 _ADVICE_BY_KIND = {
+    NOTHING_HANDED_IN: "Add these lines to submission.toml, with the name of your own file, and hand both in. Until "
+    "then this part adds 0 points to the total.",
     "truncated": "The file ends too early. Save it again, compare its size with the original, and upload it once more.",
     "mismatch": "Save the whole state dict of exactly the coursework's architecture; the details list what differs.",
     "unsupported": "Save it with torch.save(model.state_dict(), …) and hand in that file.",
@@ -90,6 +92,17 @@ class FailureView:
 
 
 @dataclass(frozen=True)
+class TriedView:
+    """All combinations of options that were tried, since neither weights nor manifest tell them."""
+
+    names: tuple[str, ...]
+    """Titles of the columns of `rows`' options."""
+    metric: str
+    rows: tuple[tuple[tuple[str, ...], str, bool], ...]
+    """Options, value reached, and True for the one that was graded."""
+
+
+@dataclass(frozen=True)
 class Part:
     """One graded part."""
 
@@ -118,6 +131,7 @@ class Part:
     drawings: Drawings
     failure: FailureView | None
     notes: tuple[str, ...]
+    tried: TriedView | None
     digests: tuple[tuple[str, str], ...]
     facts: tuple[tuple[str, str], ...]
     versions: tuple[tuple[str, str], ...]
@@ -184,6 +198,26 @@ def _title(record: Record) -> str:
     return part_title(record)
 
 
+def _tried(record: Record) -> TriedView | None:
+    if not record.tried:
+        return None
+    names = distinct([name for one in record.tried for name in one.options])
+    metric = primary_metric(record)
+    unit = metric.unit if metric is not None else ""
+    return TriedView(
+        names,
+        capitalised(metric_title(record.primary or "", metric)) if metric is not None else "Value",
+        tuple(
+            (
+                tuple(one_line(one.options.get(name, "—"), 60) for name in names),
+                number_text(one.value, unit) if one.value is not None else "could not be asked",
+                one.chosen,
+            )
+            for one in record.tried
+        ),
+    )
+
+
 def _better(better: str) -> str:
     return "higher is better" if better == "higher" else "lower is better"
 
@@ -239,6 +273,7 @@ def _part(number: int, record: Record, results: Path) -> Part:
         drawings=draw(record, results),
         failure=_failure(record.failure) if record.failure is not None else None,
         notes=tuple(one_line(note, 600) for note in record.notes),
+        tried=_tried(record),
         digests=tuple(
             (capitalised(spoken(of)), one_line(digest, 200)) for of, digest in sorted(record.digests.items())
         ),

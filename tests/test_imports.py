@@ -57,7 +57,8 @@ RULES: dict[str, set[str]] = {
     "harness/rubric.py": TYPES | {"harness.numbers"},
     "harness/records.py": TYPES | {"harness.files"},
     "harness/provenance.py": set(),
-    "harness/summary.py": TYPES | {"harness.mnist", "harness.rubric"},
+    "harness/totals.py": TYPES | {"harness.numbers"},
+    "harness/summary.py": TYPES | {"harness.totals", "harness.mnist", "harness.rubric"},
     "harness/assignments": {"harness.rubric", "harness.tasks", "harness.assignments", "reference"},
     "harness/run": TASKS
     | PARENT
@@ -65,10 +66,10 @@ RULES: dict[str, set[str]] = {
     | {"reference", "classifiers"},
     "harness/cli": TASKS
     | PARENT
-    | {"harness.cli", "harness.run", "harness.numbers", "harness.summary", "harness.sandbox.outside"}
+    | {"harness.cli", "harness.run", "harness.numbers", "harness.summary", "harness.totals", "harness.sandbox.outside"}
     | {"reference", "classifiers", "reports", "submissions.examples"},
     # Beside the harness.
-    "reports": TYPES | TEXT | {"reports"},
+    "reports": TYPES | TEXT | {"harness.totals", "reports"},
     "reference": {"reference"},
     "classifiers": {"classifiers", "reference.augment", "reference.precision", "reference.seeding", "reference.train"},
     "submissions/__init__.py": set(),

@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from harness.numbers import plain_interval, plain_number
+from harness.totals import earned, reason
 from harness.types import Record, Status
 
 console = Console(stderr=True)
@@ -26,7 +27,12 @@ console = Console(stderr=True)
 LOG_INTERVAL = 10.0
 """Seconds between two lines of progress where stderr is no terminal."""
 
-_COLOURS = {Status.SCORED: "green", Status.FAILED: "red", Status.NOT_GRADABLE: "yellow", Status.NOT_HANDED_IN: "red"}
+_COLOURS = {
+    Status.SCORED: "green",
+    Status.FAILED: "red",
+    Status.NOT_GRADABLE: "yellow",
+    Status.NOT_HANDED_IN: "magenta",
+}
 
 
 def print_json(document: object) -> None:
@@ -85,7 +91,8 @@ def results_table(records: list[Record]) -> Table:
         measured = metric is not None and metric.value is not None
         value = plain_number(metric.value, metric.unit) if metric is not None and measured else "-"
         interval = (plain_interval(metric, "–") if metric is not None and measured else "") or "-"
-        points = f"{record.score.points:g} / {record.score.max_points:g}" if record.score is not None else "-"
+        given = earned(record)
+        points = f"{given:g} / {record.score.max_points:g}" if given is not None and record.score is not None else "-"
         points = "" if record.earlier_of else points
         table.add_row(
             escape(record.submission),
@@ -101,15 +108,13 @@ def results_table(records: list[Record]) -> Table:
 def print_reasons(records: list[Record]) -> None:
     """Say below the table why entries have no score, or not all points, and which flags are raised."""
     for record in records:
-        reason = record.failure.message if record.failure is not None else ""
-        if not reason and record.score is not None and not record.score.passed:
-            reason = record.score.explanation
+        why = reason(record)
         flags = [evidence.name for evidence in record.evidence if evidence.flag]
         if flags:
-            reason = f"{reason} Flags: {', '.join(flags)}.".strip()
-        if reason:
+            why = f"{why} Flags: {', '.join(flags)}.".strip()
+        if why:
             where = f"[bold]{escape(record.submission)} · {escape(record.part)}[/]"
-            console.print(f"{where}  {escape(reason)}", highlight=False, soft_wrap=not console.is_terminal)
+            console.print(f"{where}  {escape(why)}", highlight=False, soft_wrap=not console.is_terminal)
 
 
 def listing(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
@@ -124,5 +129,5 @@ def listing(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
 
 def _verdict(record: Record) -> str:
     if record.status is not Status.SCORED:
-        return record.status.value
+        return record.status.value.replace("-", " ")
     return "passed" if record.score is not None and record.score.passed else "below mark"

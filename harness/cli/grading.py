@@ -30,6 +30,7 @@ from harness.run.settings import Beside, Run
 from harness.summary import EXIT_NOT_GRADABLE, exit_code, summary
 from harness.types import GradingError, Kind, Record, Role, Submission
 from reports.exports import junit
+from reports.leaderboard import places
 from submissions import examples
 
 AssignmentOption = Annotated[
@@ -332,4 +333,10 @@ def _conclude(run: Run, graded: list[Record], seconds: float, as_json: bool, ind
         soft_wrap=True,
     )
     if as_json:
-        print_json(summary(graded, run.assignment, data, run.isolation.level, seconds))
+        # The ranks of the class that the results folder holds; `check` leaves none, for there is no class.
+        known = [
+            record
+            for record in records.load_all(run.results).records
+            if (record.assignment, record.data) == (run.assignment.name, data.name)
+        ]
+        print_json(summary(graded, run.assignment, data, run.isolation.level, seconds, places(known)))

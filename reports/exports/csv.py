@@ -14,7 +14,7 @@ import pandas as pd
 
 from harness.files import write_atomically
 from harness.text import one_line
-from harness.types import Record
+from harness.types import Record, Status
 from reports.common import ranks
 from reports.leaderboard import leaderboard
 
@@ -90,7 +90,8 @@ def write(records: Sequence[Record], folder: Path) -> Path:
         failure = record.failure
         known = {
             **{str(name): value for name, value in row.items()},
-            "kind": record.kind,
+            # Of a part that was not handed in, nobody knows how it would have been.
+            "kind": record.kind if record.status is not Status.NOT_HANDED_IN else None,
             "model": record.model,
             "epochs": record.epochs,
             "earlier_of": record.earlier_of,

@@ -1,19 +1,23 @@
 """JUnit XML, for CI: one testsuite a submission, one testcase a part. Baselines and reference models are left out.
 
 `failure` is a part below its pass mark (an earlier state of a model has none) or a submission at fault, `error` one
-that could not be graded; metrics are properties of the testcase.
+that could not be graded, `skipped` one that was not handed in. Properties of a testcase are its status, rank, points and
+metrics ("metric.accuracy"); properties of a testsuite the submission's points so far and the full marks.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 from harness.files import write_atomically
+from harness.numbers import finite
+from harness.totals import earned, reason
 from harness.types import Record, Status
 from reports.common import ranks
+from reports.leaderboard import places, totals
 
 FILE = "junit.xml"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -28,24 +32,30 @@ def write(records: Sequence[Record], folder: Path) -> Path:
 def write_file(records: Sequence[Record], path: Path) -> None:
     """`write` to a file of any name. Replaces it in one step; raises `OSError` if it can't be written."""
     records = [record for record in records if ranks(record)]
+    placed = places(records)
+    sums = {row["submission"]: row for row in totals(records).to_dict("records")}
     root = ElementTree.Element("testsuites", name="gradebench")
     for submission in sorted({record.submission for record in records}):
         own = [record for record in records if record.submission == submission]
+        kinds = [_kind(record) for record in own]
         suite = ElementTree.SubElement(
             root,
             "testsuite",
             name=_text(submission),
             tests=str(len(own)),
-            failures=str(sum(_kind(record) == "failure" for record in own)),
-            errors=str(sum(_kind(record) == "error" for record in own)),
+            failures=str(kinds.count("failure")),
+            errors=str(kinds.count("error")),
+            skipped=str(kinds.count("skipped")),
         )
+        if submission in sums:
+            _properties(suite, {name: finite(sums[submission][name]) for name in ("points", "max_points")})
         for record in own:
-            _case(suite, record)
+            _case(suite, record, placed.get((record.submission, record.part)))
     ElementTree.indent(root)
     write_atomically(path, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
-def _case(suite: ElementTree.Element, record: Record) -> None:
+def _case(suite: ElementTree.Element, record: Record, rank: int | None) -> None:
     case = ElementTree.SubElement(
         suite,
         "testcase",
@@ -53,23 +63,34 @@ def _case(suite: ElementTree.Element, record: Record) -> None:
         name=_text(record.part),
         time=f"{sum(record.timings.values()):.3f}",
     )
-    if record.metrics:
-        properties = ElementTree.SubElement(case, "properties")
-        for name, metric in record.metrics.items():
-            ElementTree.SubElement(properties, "property", name=_text(name), value=str(metric.value))
-    kind = _kind(record)
-    if kind is not None:
-        reason = record.failure.message if record.failure is not None else ""
-        if not reason and record.score is not None:
-            reason = record.score.explanation
-        ElementTree.SubElement(case, kind, message=_text(reason)).text = _text(
-            record.failure.detail if record.failure is not None else ""
-        )
+    _properties(
+        case,
+        {
+            "status": record.status.value,
+            "rank": rank,
+            "points": earned(record),
+            "max_points": finite(record.score.max_points) if record.score is not None else None,
+            **{f"metric.{name}": str(metric.value) for name, metric in record.metrics.items()},
+        },
+    )
+    if kind := _kind(record):
+        detail = record.failure.detail if record.failure is not None else ""
+        ElementTree.SubElement(case, kind, message=_text(reason(record))).text = _text(detail)
+
+
+def _properties(element: ElementTree.Element, values: Mapping[str, object]) -> None:
+    """Write properties; those that are None are left out."""
+    properties = ElementTree.SubElement(element, "properties")
+    for name, value in values.items():
+        if value is not None:
+            ElementTree.SubElement(properties, "property", name=_text(name), value=_text(str(value)))
 
 
 def _kind(record: Record) -> str | None:
     if record.status is Status.NOT_GRADABLE:
         return "error"
+    if record.status is Status.NOT_HANDED_IN:
+        return "skipped"
     if record.status is Status.FAILED or record.score is None:
         return "failure"
     if not record.score.passed and not record.earlier_of:

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from harness.totals import primary_metric
 from harness.types import Failure, Metric, Record, Role, Score, Status
-from reports.leaderboard import leaderboard, primary_metric, tiers, totals
+from reports.leaderboard import leaderboard, tiers, totals
 from tests.reports.examples import scored, unscored
 
 
