@@ -10,5 +10,6 @@ from harness.checkpoint.inert import Opaque
 from harness.checkpoint.reading import Checkpoint, read
 from harness.checkpoint.selection import select_state, state_arrays
 from harness.checkpoint.summary import describe
+from harness.checkpoint.together import companions, pack
 
-__all__ = ["Checkpoint", "Opaque", "describe", "read", "select_state", "state_arrays"]
+__all__ = ["Checkpoint", "Opaque", "companions", "describe", "pack", "read", "select_state", "state_arrays"]

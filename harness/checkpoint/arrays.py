@@ -11,7 +11,7 @@ import re
 import numpy as np
 
 from harness.checkpoint.container import Member, extract
-from harness.checkpoint.inert import Budget, ReadingError, printable
+from harness.checkpoint.inert import Budget, ReadingError, Unreadable, printable
 from harness.checkpoint.storages import NUMPY_TYPES, Buffer, named_shape, numel
 from harness.types import Array
 
@@ -74,11 +74,19 @@ def read_npy(raw: Buffer, what: str, budget: Budget) -> Array:
     return np.array(native.reshape(shape, order="F" if fortran == b"True" else "C"), order="C")
 
 
-def read_npz(data: memoryview, entries: dict[str, Member], budget: Budget) -> dict[str, Array]:
-    """Reads the arrays of an .npz by name, in the file's order; ReadingError as for `read_npy`."""
-    return {
-        name.removesuffix(".npy"): read_npy(
-            extract(data, member, budget), f"array {printable(name.removesuffix('.npy'))}", budget
-        )
-        for name, member in entries.items()
-    }
+def read_npz(data: memoryview, entries: dict[str, Member], budget: Budget) -> dict[str, Array | Unreadable]:
+    """Reads the arrays of an .npz by name, in the file's order.
+
+    Those of types that can't be weights are `Unreadable`s; ReadingError for other flaws, as for `read_npy`.
+    """
+    arrays: dict[str, Array | Unreadable] = {}
+    for name, member in entries.items():
+        key = name.removesuffix(".npy")
+        what = f"array {printable(key)}"
+        try:
+            arrays[key] = read_npy(extract(data, member, budget), what, budget)
+        except ReadingError as flaw:
+            if flaw.kind != "unsupported":
+                raise
+            arrays[key] = Unreadable("array", flaw.kind, flaw.reason.removeprefix(f"{what} "))
+    return arrays

@@ -147,6 +147,18 @@ def _newer(machine: Machine, arguments: tuple[Any, ...]) -> Any:
     return Unreadable("tensor", "unsupported", f"is of {shown}; the types allowed are {ALLOWED}")
 
 
+def _from_device(machine: Machine, arguments: tuple[Any, ...]) -> Any:
+    """`_rebuild_device_tensor_from_numpy(data, dtype, device, requires_grad)` of XLA, MPS and others: its data."""
+    if arguments and isinstance(arguments[0], (np.ndarray, Unreadable)):
+        return arguments[0]
+    return Unreadable(
+        "tensor",
+        "unsupported",
+        "was saved from a device in a form that is not read; save {name: tensor.cpu() for name, tensor in "
+        "model.state_dict().items()} instead",
+    )
+
+
 def _refused(what: str) -> Call:
     return lambda machine, arguments: Unreadable("tensor", "unsupported", what)
 
@@ -160,6 +172,13 @@ TENSORS: dict[str, Call] = {
     "torch._utils._rebuild_tensor_v3": _newer,
     "torch._utils._rebuild_parameter": _parameter,
     "torch._utils._rebuild_parameter_with_state": _parameter,
+    **{
+        f"torch._utils._rebuild_{device}": _from_device
+        for device in (
+            *("device_tensor_from_numpy", "device_tensor_from_cpu_tensor", "xla_tensor", "hpu_tensor"),
+            *("ort_tensor", "mlc_tensor", "maia_tensor", "xpu_tensor"),
+        )
+    },
     "torch._utils._rebuild_qtensor": _QUANTISED,
     "torch._utils._rebuild_sparse_tensor": _SPARSE,
     "torch._utils._rebuild_sparse_csr_tensor": _SPARSE,
@@ -195,11 +214,23 @@ def _numpy_array(machine: Machine, arguments: tuple[Any, ...]) -> Any:
     return ArrayShell()
 
 
+def _from_buffer(machine: Machine, arguments: tuple[Any, ...]) -> Any:
+    """`_frombuffer(bytes, dtype, shape, order)`, which numpy writes in protocol 5."""
+    if len(arguments) != 4:
+        return Called.UNKNOWN
+    raw, described, shape, order = arguments
+    array = _array(machine, shape, described, order == "F", raw)
+    return Called.UNKNOWN if array is None else array
+
+
 def filled(machine: Machine, state: Any) -> Array | Unreadable | None:
     """The array that BUILD makes of (version, shape, dtype, Fortran order, bytes); None for objects and other types."""
     if not isinstance(state, tuple) or len(state) != 5:
         return None
-    _version, shape, described, fortran, raw = state
+    return _array(machine, state[1], state[2], state[3], state[4])
+
+
+def _array(machine: Machine, shape: Any, described: Any, fortran: Any, raw: Any) -> Array | Unreadable | None:
     dtype = _numpy_dtype(described)
     if dtype is None or not isinstance(raw, bytes):
         return None
@@ -236,6 +267,8 @@ CALLS: dict[str, Call] = {
     "numpy.dtype": _dtype,
     "numpy.core.multiarray.scalar": _numpy_scalar,
     "numpy._core.multiarray.scalar": _numpy_scalar,
+    "numpy.core.numeric._frombuffer": _from_buffer,
+    "numpy._core.numeric._frombuffer": _from_buffer,
     "numpy.core.multiarray._reconstruct": _numpy_array,
     "numpy._core.multiarray._reconstruct": _numpy_array,
 }

@@ -37,7 +37,11 @@ class Opaque:
 
 
 class Unreadable(Opaque):
-    """A placeholder for a tensor that is refused; the file is refused with it, once the tensor's name is known."""
+    """A placeholder for a tensor that is refused.
+
+    One of kind "unsupported" is left out, and missed only if the architecture needs it; with any other, such as a view
+    outside its storage, the whole file is refused, once the tensor's name is known.
+    """
 
     __slots__ = ("kind", "reason")
 

@@ -40,7 +40,8 @@ def is_module(node: Any) -> bool:
 class _Walk:
     """A walk through a tree, with its counters and the nodes that it is inside of."""
 
-    def __init__(self) -> None:
+    def __init__(self, unread: dict[str, str]) -> None:
+        self.unread = unread
         self.nodes = 0
         self.tensors = 0
         self.open: set[int] = set()
@@ -55,7 +56,11 @@ class _Walk:
                 raise ReadingError("malformed", f"tensor {printable(name)} has a name of over {MAX_NAME} characters")
             yield Named(name or "array", node, container, extra)
         elif isinstance(node, Unreadable):
-            raise ReadingError(node.kind, f"tensor {printable(name)} {node.reason}")
+            if node.kind != "unsupported":
+                raise ReadingError(node.kind, f"tensor {printable(name)} {node.reason}")
+            if len(self.unread) >= MAX_TENSORS:
+                raise ReadingError("too-large", f"it holds more than {MAX_TENSORS:,} tensors that can't be read")
+            self.unread.setdefault(name, node.reason)
         elif isinstance(node, (dict, list, tuple, Opaque)):
             # Objects may refer back to their holders.
             if id(node) in self.open:
@@ -99,10 +104,11 @@ def _children(node: Any) -> Iterator[tuple[str, Any, bool, bool]]:
             yield (item[0], item[1], False, False) if pair else (str(index), item, False, False)
 
 
-def tensors(tree: Any) -> Iterator[Named]:
+def tensors(tree: Any, unread: dict[str, str] | None = None) -> Iterator[Named]:
     """Yields every tensor of the tree, in the file's order.
 
-    A tensor that several nodes share is yielded once for each of them. ReadingError for a tensor that can't be read,
-    for nesting deeper than `MAX_DEPTH`, and for more values, tensors or characters in a name than allowed.
+    A tensor that several nodes share is yielded once for each of them. Tensors of a kind that can't be read are left
+    out; `unread` gets their names, each with the reason. ReadingError for a damaged tensor, for nesting deeper than
+    `MAX_DEPTH`, and for more values, tensors or characters in a name than allowed.
     """
-    return _Walk().visit(tree, "", "", False, False)
+    return _Walk({} if unread is None else unread).visit(tree, "", "", False, False)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.checkpoint.inert import printable, several
+from harness.checkpoint.bookkeeping import COUNTER, is_bookkeeping
+from harness.checkpoint.inert import ReadingError, printable, several
 from harness.checkpoint.naming import Named, tensors
 from harness.checkpoint.reading import Checkpoint
+from harness.checkpoint.reparametrized import fold, unfolded_hint
 from harness.types import Array, GradingError, refuse
 
 PREFERRED = (
@@ -21,9 +24,32 @@ PREFERRED = (
 "" is a bare state dict. Letter case does not matter. Keys that are not listed come last, in the file's order.
 """
 
-WRAPPERS = {"module": "DataParallel", "_orig_mod": "torch.compile"}
-COUNTER = "num_batches_tracked"
-"""Name of a BatchNorm buffer that evaluation never uses, and that torch before 0.4.1 did not have."""
+WRAPPERS = {
+    "module": "DataParallel",
+    "_orig_mod": "torch.compile",
+    "_forward_module": "Lightning",
+    "_fsdp_wrapped_module": "FSDP",
+    "_checkpoint_wrapped_module": "activation checkpointing",
+}
+WRAPPER_WORDS = {
+    *(
+        "model",
+        "net",
+        "network",
+        "nn",
+        "main",
+        "layers",
+        "seq",
+        "sequential",
+        "inner",
+        "core",
+        "backbone",
+        "base_model",
+    ),
+    *("wrapped", "wrapped_model", "generator", "gen", "netg", "ema", "ema_model", "model_ema", "online_model"),
+    *("averaged_model", "swa_model", "student", "vae", "cvae", "flow"),
+}
+"""Names that students give to what holds a layer. One is left out wherever the architecture's names don't have it."""
 
 MAX_DETAIL = 500
 MAX_CANDIDATES = 50
@@ -35,21 +61,33 @@ class _Candidate:
 
     prefix: str
     found: dict[str, Named] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    """The whole name in the file of each tensor found, without what `_unwrapped` removes."""
     others: list[str] = field(default_factory=list)
     """Names below the prefix, in the same state dicts or modules, that the architecture does not have."""
+
+    def add(self, inner: str, name: str, tensor: Named) -> None:
+        """Takes a tensor for `inner`, unless one of exactly this name was taken before."""
+        if inner not in self.found or name == self.prefix + inner:
+            self.found[inner], self.places[inner] = tensor, name
 
     def fit(self, expected: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
         """The number of tensors with the expected shape, and the number with an expected name."""
         fitting = sum(named.array.shape == tuple(expected[name]) for name, named in self.found.items())
         return fitting, len(self.found)
 
-    @property
-    def unexpected(self) -> list[str]:
-        return [name for name in self.others if name.rpartition(".")[2] != COUNTER]
+    def omitted(self) -> dict[str, None]:
+        """The wrapper words that were left out of the names."""
+        shorter = [name[len(self.prefix) :] for inner, name in self.places.items() if name != self.prefix + inner]
+        return dict.fromkeys(part for name in shorter for part in name.split(".") if part.lower() in WRAPPER_WORDS)
 
     @property
-    def counters(self) -> list[str]:
-        return [name for name in self.others if name.rpartition(".")[2] == COUNTER]
+    def unexpected(self) -> list[str]:
+        return [name for name in self.others if not is_bookkeeping(name)]
+
+    @property
+    def bookkeeping(self) -> list[str]:
+        return [name for name in self.others if is_bookkeeping(name)]
 
     def rank(self) -> int:
         """The position of the top-level key in `PREFERRED`."""
@@ -71,32 +109,74 @@ def _unwrapped(named: list[Named], expected: Mapping[str, tuple[int, ...]]) -> t
     return result, seen
 
 
+def _parts_of(expected: Mapping[str, tuple[int, ...]]) -> set[str]:
+    return {part for name in expected for part in name.lower().split(".")}
+
+
 def _candidates(named: dict[str, Named], expected: Mapping[str, tuple[int, ...]]) -> list[_Candidate]:
     """The prefixes under which most of the expected names are found with their shapes, best `rank` first."""
     found: dict[str, _Candidate] = {}
     lengths = sorted({name.count(".") + 1 for name in expected})
+    words = WRAPPER_WORDS - _parts_of(expected)
     for name, tensor in named.items():
         parts = name.split(".")
+        kept = [index for index, part in enumerate(parts) if part.lower() not in words]
         for length in lengths:
-            inner = ".".join(parts[-length:])
+            inner, prefix = ".".join(parts[-length:]), ""
             if length <= len(parts) and inner in expected:
                 prefix = name[: len(name) - len(inner)]
-                found.setdefault(prefix, _Candidate(prefix)).found[inner] = tensor
+            else:
+                inner = ".".join(parts[index] for index in kept[-length:])
+                if length > len(kept) or inner not in expected:
+                    continue
+                prefix = "".join(f"{part}." for part in parts[: kept[-length]])
+            found.setdefault(prefix, _Candidate(prefix)).add(inner, name, tensor)
     if not found:
         return []
-    best = max(candidate.fit(expected) for candidate in found.values())
-    equal = sorted((c for c in found.values() if c.fit(expected) == best), key=_Candidate.rank)[:MAX_CANDIDATES]
+    every = [*found.values(), *_joined(list(found.values()), words)]
+    best = max(candidate.fit(expected) for candidate in every)
+    equal = sorted((c for c in every if c.fit(expected) == best), key=_Candidate.rank)[:MAX_CANDIDATES]
     for candidate in equal:
         homes = {tensor.container for tensor in candidate.found.values()}
+        taken = set(candidate.places.values())
         candidate.others = [
             name
             for name, tensor in named.items()
             if name.startswith(candidate.prefix)
             and not tensor.extra
             and tensor.container in homes
-            and name[len(candidate.prefix) :] not in expected
+            and name not in taken
         ]
     return equal
+
+
+def _joined(candidates: list[_Candidate], words: set[str]) -> list[_Candidate]:
+    """Joins places that differ by wrapper words alone and have no tensor in common: `model.net.fc` and `model.out`."""
+    groups: dict[str, list[_Candidate]] = {}
+    for candidate in candidates:
+        stripped = ".".join(part for part in candidate.prefix.split(".") if part.lower() not in words)
+        groups.setdefault(stripped, []).append(candidate)
+    joined = []
+    for group in groups.values():
+        names = {name for candidate in group for name in candidate.found}
+        if len(group) < 2 or len(names) < sum(len(candidate.found) for candidate in group):
+            continue
+        whole = _Candidate(_common([candidate.prefix for candidate in group]))
+        for candidate in group:
+            whole.found |= candidate.found
+            whole.places |= candidate.places
+        joined.append(whole)
+    return joined
+
+
+def _common(prefixes: list[str]) -> str:
+    """The longest prefix that all have in common, in whole parts."""
+    shared = []
+    for parts in zip(*(prefix.split(".")[:-1] for prefix in prefixes), strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared.append(f"{parts[0]}.")
+    return "".join(shared)
 
 
 def _below(named: dict[str, Named], key: str) -> dict[str, Named]:
@@ -124,18 +204,27 @@ def select_state(
     ------
     GradingError
         The submission's fault, stage "checkpoint", kind "mismatch", with each tensor that is missing, unexpected, of
-        the wrong shape or not finite in the detail.
+        the wrong shape or not finite in the detail; "unsupported" where a tensor of the architecture is of a kind that
+        can't be read.
     """
     notes: list[str] = []
-    named, wrappers = _unwrapped(list(tensors(checkpoint.tree)), expected)
+    unread: dict[str, str] = {}
+    named, wrappers = _unwrapped(list(tensors(checkpoint.tree, unread)), expected)
+    named, folded = _fold(checkpoint, named, {name.rpartition(".")[2] for name in expected})
     if key:
         plain = ".".join(part for part in key.split(".") if part not in wrappers) or key
         below = _below(named, plain)
         if below:
             named = below
     chosen = _choose(_candidates(named, expected), notes)
+    unread = {".".join(part for part in name.split(".") if part not in wrappers): why for name, why in unread.items()}
     if chosen is None:
-        raise _nothing_fits(checkpoint, expected, named)
+        raise _unreadable(checkpoint, expected, unread) or _nothing_fits(checkpoint, expected, named)
+    if any(name not in chosen.found for name in expected) and (flaw := _unreadable(checkpoint, expected, unread)):
+        raise flaw
+    notes += folded
+    if chosen.omitted():
+        notes.append(f"The parts {several(list(chosen.omitted()))} inside names were left out.")
     for part in wrappers:
         if any(part in tensor.name.split(".") for tensor in chosen.found.values()):
             notes.append(f"The part '{part}' that {WRAPPERS[part]} adds to names was removed.")
@@ -146,13 +235,28 @@ def select_state(
     return _state(checkpoint, chosen, expected, named, notes), notes
 
 
+def _fold(checkpoint: Checkpoint, named: dict[str, Named], names: set[str]) -> tuple[dict[str, Named], list[str]]:
+    """`fold`, for weights whose last part, or what stands before its first underscore, is one of `names`."""
+
+    def wanted(base: str) -> bool:
+        last = base.rpartition(".")[2]
+        return last in names or last.partition("_")[0] in names
+
+    try:
+        return fold(named, wanted)
+    except ReadingError as flaw:
+        raise refuse("checkpoint", flaw.kind, f"{printable(checkpoint.name, 200)}: {flaw.reason}.") from None
+
+
 def state_arrays(checkpoint: Checkpoint) -> dict[str, Array]:
     """The arrays of the file's state dicts and modules by dotted name, without what DataParallel and torch.compile add.
 
-    Architectures whose sizes or names differ from file to file use it to look for their tensors themselves.
+    Architectures whose sizes or names differ from file to file use it to look for their tensors themselves. Weights
+    that `reparametrized` knows are folded, and bookkeeping is left out.
     """
     named, _ = _unwrapped([tensor for tensor in tensors(checkpoint.tree) if not tensor.extra], {})
-    return {name: tensor.array for name, tensor in named.items()}
+    named, _ = _fold(checkpoint, named, {"weight", "kernel"})
+    return {name: tensor.array for name, tensor in named.items() if not is_bookkeeping(name)}
 
 
 def _same(one: _Candidate, other: _Candidate) -> bool:
@@ -216,19 +320,28 @@ def _state(
             if stored != "float32":
                 converted.setdefault(stored, []).append(name)
         state[name] = array
-    unexpected = [
-        f"{name[len(chosen.prefix) :]} {named[name].array.shape}" for name in chosen.unexpected if name in named
-    ]
+    beside = [name for name in chosen.unexpected if name in named]
+    if not (missing or shapes):
+        own = _layers(expected)
+        layers = [name for name in beside if _layer(name[len(chosen.prefix) :]) in own]
+        passed = [name for name in beside if name not in set(layers)]
+        beside = layers
+        if passed:
+            listed = [f"{name[len(chosen.prefix) :]} {named[name].array.shape}" for name in passed]
+            notes.append(
+                f"{several(listed)}: beside all tensors of the architecture, and passed over. If your model computes "
+                "with them, it is another structure: submit it as code."
+            )
+    unexpected = [f"{name[len(chosen.prefix) :]} {named[name].array.shape}" for name in beside]
     if missing or unexpected or shapes or infinite:
         raise _mismatch(checkpoint, missing, unexpected, shapes, infinite)
     for dtype, names in converted.items():
         notes.append(f"{len(names)} tensors ({several(names)}) were converted from {dtype} to float32.")
     if absent:
         notes.append(f"{several(absent)}: not in the file and set to 0, which does not change any output.")
-    if chosen.counters:
-        notes.append(
-            f"{several(chosen.counters)}: not in the architecture and ignored, which does not change any output."
-        )
+    if chosen.bookkeeping:
+        shown = several([name[len(chosen.prefix) :] for name in chosen.bookkeeping])
+        notes.append(f"{shown}: bookkeeping that is not in the architecture and was ignored; it changes no output.")
     return state
 
 
@@ -244,6 +357,9 @@ def _mismatch(
     told = "; ".join(f"{len(group)} {label} ({several(group)})" for label, group in groups if group)
     lines = [f"{label}: {printable(item, 300)}" for label, group in groups for item in group]
     message = f"{printable(checkpoint.name, 200)}: does not fit the architecture: tensors {told}."
+    hint = unfolded_hint([item.partition(" ")[0] for item in unexpected]) if missing else ""
+    for step in (checkpoint.hint, hint):
+        message += f" {step[0].upper()}{step[1:]}." if step else ""
     return refuse("checkpoint", "mismatch", message, "\n".join(_first(lines)))
 
 
@@ -257,9 +373,55 @@ def _nothing_fits(
         f"{printable(checkpoint.name, 200)}: has none of the architecture's {len(expected)} tensors "
         f"({several(list(expected))}); {holds}."
     )
-    if checkpoint.notes:
+    step = checkpoint.hint or _unnamed(checkpoint.tree)
+    if step:
+        message += f" {step[0].upper()}{step[1:]}."
+    elif checkpoint.notes:
         message += f" {checkpoint.notes[0]}"
     return refuse("checkpoint", "mismatch", message, "\n".join([*checkpoint.notes, *_first(lines)]))
+
+
+def _unreadable(
+    checkpoint: Checkpoint, expected: Mapping[str, tuple[int, ...]], unread: Mapping[str, str]
+) -> GradingError | None:
+    """The refusal of a file in which a tensor of the architecture is of a kind that can't be read; else None."""
+    for name, why in unread.items():
+        if any(f".{name}".endswith(f".{inner}") for inner in expected):
+            message = f"{printable(checkpoint.name, 200)}: tensor {printable(name)} {printable(why, 500)}."
+            lines = [f"not readable: {printable(name, 300)} {printable(why, 300)}" for name, why in unread.items()]
+            return refuse("checkpoint", "unsupported", message, "\n".join(_first(lines)))
+    return None
+
+
+def _unnamed(tree: object) -> str:
+    """The next step for a file that holds parameters without their names; "" for any other."""
+    save = "torch.save(model.state_dict(), 'model.pt')"
+    if isinstance(tree, dict) and isinstance(tree.get("shadow_params"), list):
+        return (
+            "it is the state of torch_ema, whose averages have no names; save those of the model: "
+            f"ema.copy_to(model.parameters()); {save}"
+        )
+    places = [("it", tree)]
+    if isinstance(tree, dict):
+        places += [(f"its {printable(key)}", value) for key, value in list(tree.items())[:100]]
+    for shown, value in places:
+        if isinstance(value, (list, tuple)) and sum(isinstance(item, np.ndarray) for item in value) * 2 > len(value):
+            return f"{shown} is a list of {len(value):,} tensors without names; save the names with them: {save}"
+    return ""
+
+
+def _layer(name: str) -> str:
+    """The module of a tensor, without numbers, so that `decoder.6` and `fc4` are like `decoder.0` and `fc1`."""
+    return re.sub(r"\d+", "", name.rpartition(".")[0])
+
+
+def _layers(expected: Mapping[str, tuple[int, ...]]) -> set[str]:
+    """The modules of an architecture, and the modules that hold these, as `_layer` names them."""
+    found = set()
+    for name in expected:
+        parts = name.split(".")[:-1]
+        found |= {re.sub(r"\d+", "", ".".join(parts[:count])) for count in range(1, len(parts) + 1)}
+    return found
 
 
 def _first(lines: list[str]) -> list[str]:

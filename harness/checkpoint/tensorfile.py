@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.checkpoint.inert import Budget, ReadingError, printable
+from harness.checkpoint.inert import Budget, ReadingError, Unreadable, printable
 from harness.checkpoint.storages import MAX_TENSORS, STORED, decode, named_shape, numel, result_dtype, width
 from harness.types import Array
 
@@ -58,46 +58,49 @@ def _header(data: memoryview) -> tuple[dict[str, Any], int]:
     return header, 8 + length
 
 
-def read_safetensors(data: memoryview, budget: Budget) -> tuple[dict[str, Array], dict[int, str]]:
+def read_safetensors(data: memoryview, budget: Budget) -> tuple[dict[str, Array | Unreadable], dict[int, str]]:
     """Reads the tensors by name, and the stored type of each by array id.
 
-    ReadingError of kind "malformed" for duplicate keys, overlaps, gaps and sizes that contradict shapes, "truncated"
-    where tensors are missing at the end, "unsupported" for types that torch's plain layers don't use, "too-large".
+    Tensors of types that torch's plain layers don't use are `Unreadable`s. ReadingError of kind "malformed" for
+    duplicate keys, overlaps, gaps and sizes that contradict shapes, "truncated" where tensors are missing at the end,
+    "too-large".
     """
     header, base = _header(data)
     header.pop("__metadata__", None)
     if len(header) > MAX_TENSORS:
         raise ReadingError("too-large", f"it holds {len(header):,} tensors; at most {MAX_TENSORS:,} are allowed")
-    arrays: dict[str, Array] = {}
+    arrays: dict[str, Array | Unreadable] = {}
     stored: dict[int, str] = {}
     spans: list[tuple[int, int, str]] = []
     for name, entry in header.items():
         shown = f"tensor {printable(name)}"
         if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
             raise ReadingError("malformed", f"{shown} must have exactly the fields dtype, shape and data_offsets")
-        dtype = _TYPES.get(str(entry["dtype"]))
-        if dtype is None:
-            allowed = ", ".join(STORED)
-            raise ReadingError(
-                "unsupported", f"{shown} is of type {printable(entry['dtype'], 20)}; the types allowed are {allowed}"
-            )
         offsets = entry["data_offsets"]
         if not isinstance(offsets, list) or len(offsets) != 2 or not all(type(n) is int for n in offsets):
             raise ReadingError("malformed", f"{shown} must have two integers as its data_offsets")
         begin, end = offsets
         shape = named_shape(entry["shape"], shown)
         count = numel(shape)
-        if not 0 <= begin <= end or end - begin != count * width(dtype):
+        dtype = _TYPES.get(str(entry["dtype"]))
+        if not 0 <= begin <= end or (dtype is not None and end - begin != count * width(dtype)):
             raise ReadingError(
                 "malformed",
-                f"{shown} of shape {shape} and type {dtype} does not fit its data_offsets {printable(offsets)}",
+                f"{shown} of shape {shape} and type {printable(entry['dtype'], 20)} does not fit its data_offsets "
+                f"{printable(offsets)}",
             )
         if base + end > len(data):
             raise ReadingError("truncated", f"{shown} ends {base + end - len(data):,} bytes after the file does")
         spans.append((begin, end, shown))
+        if dtype is None:
+            found = printable(entry["dtype"], 20)
+            arrays[name] = Unreadable(
+                "tensor", "unsupported", f"is of type {found}; the types allowed are {', '.join(STORED)}"
+            )
+            continue
         budget.charge(count * result_dtype(dtype).itemsize, shown)
-        arrays[name] = np.array(decode(data[base + begin : base + end], dtype).reshape(shape))
-        stored[id(arrays[name])] = dtype
+        array = arrays[name] = np.array(decode(data[base + begin : base + end], dtype).reshape(shape))
+        stored[id(array)] = dtype
     reached = 0
     for begin, end, shown in sorted(spans):
         if begin != reached:

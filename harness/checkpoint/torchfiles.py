@@ -28,6 +28,7 @@ HARMLESS = {
     *("builtins.set", "builtins.frozenset", "builtins.dict", "builtins.list", "builtins.tuple", "builtins.object"),
     *("builtins.bytes", "builtins.bytearray", "builtins.int", "builtins.float", "builtins.str", "builtins.bool"),
     *("builtins.complex", "builtins.slice", "builtins.range", "copyreg._reconstructor", "_codecs.encode"),
+    *("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"),
     *("argparse.Namespace", "types.SimpleNamespace", "functools.partial"),
 }
 """Names from the standard library that occur in ordinary checkpoints; others are reported in a note."""
@@ -45,6 +46,8 @@ class Parsed:
     stored: dict[int, str] = field(default_factory=dict)
     """Stored type of each tensor by array id; for other arrays it is the array's own."""
     fill: Callable[[dict[int, str]], None] = lambda names: None
+    hint: str = ""
+    """The next step for the student if no model is found in the file."""
 
 
 def suspicions(interpreter: Interpreter) -> list[str]:
