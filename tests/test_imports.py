@@ -62,7 +62,8 @@ RULES: dict[str, set[str]] = {
     "harness/assignments": {"harness.rubric", "harness.tasks", "harness.assignments", "reference"},
     "harness/run": TASKS
     | PARENT
-    | {"harness.run", "harness.text", "harness.files", "harness.starters", "harness.sandbox.outside"}
+    | {"harness.run", "harness.text", "harness.files", "harness.numbers", "harness.starters"}
+    | {"harness.sandbox.outside", "harness.checkpoint.together"}
     | {"reference", "classifiers"},
     "harness/cli": TASKS
     | PARENT

@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from harness.intake.collection import collect
 from harness.intake.digests import digest, tree_digest
-from harness.intake.regular_files import open_file
+from harness.intake.regular_files import listed, open_file
 
-__all__ = ["collect", "digest", "open_file", "tree_digest"]
+__all__ = ["collect", "digest", "listed", "open_file", "tree_digest"]

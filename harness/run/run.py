@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from harness import intake, records
-from harness.run import kept, keys
+from harness.run import hand_in, kept, keys
 from harness.run.ask import Asked, ask, harness_failure
 from harness.run.compare import compare, identity
 from harness.run.executors import in_threads
@@ -21,7 +21,7 @@ from harness.run.mark import Marked, mark
 from harness.run.plan import Plan, Planned, plans
 from harness.run.questions import Questions
 from harness.run.score import asked_of, marked_of, record_of
-from harness.run.settings import CHECKPOINT_LIMIT, Run
+from harness.run.settings import Run
 from harness.run.trial import Choice, choice_of, choose, combinations
 from harness.run.trial import ask as try_options
 from harness.sandbox.outside import WeightsWorkers
@@ -155,26 +155,22 @@ class _Entries:
                 return record_of(planned, self._run, failed, Marked(None, None), {}, _NO_KEYS, save=False), False
 
     def _graded(self, planned: Planned) -> tuple[Record, bool]:
-        run, submission = self._run, planned.submission
+        run = self._run
         former = _former(planned, run)
-        digests = _file_digest(planned)
+        content: bytes | None = None
+        digests = hand_in.digests_of(planned.submission, planned.entry) if planned.failure is None else {}
+        if planned.failure is None and planned.entry.file is not None and not digests:
+            planned, content, digests = self._opened(planned)
         planned, choice, stage_keys = self._decided(planned, former, digests)
-        entry = planned.entry
         asking = keys.of_asking(planned, run, self._questions, digests)
         if former is not None and former.keys.get("ask") == asking and not run.fresh and _is_verdict(former):
             record = again(former, planned, run, self._questions)
             if record is not None:
                 return record, record is former
-        content = b""
-        if planned.failure is None and entry.file is not None:
-            try:
-                content = intake.open_file(submission, entry.file, CHECKPOINT_LIMIT)
-            except GradingError as error:
-                planned = replace(planned, failure=error.failure)
-            else:
-                digests = _name_digest(entry, intake.digest(content))
+        if planned.failure is None and planned.entry.file is not None and content is None:
+            planned, content, digests = self._opened(planned)
             asking = keys.of_asking(planned, run, self._questions, digests)
-        asked = self._ask(planned, asking, content)
+        asked = self._ask(planned, asking, content or b"")
         if asked.digest:
             digests["answers"] = asked.digest
         marking = keys.of_marking(planned, run, digests) if asked.digest else ""
@@ -184,6 +180,14 @@ class _Entries:
         if former is not None:
             records.remove_files(run.results, former, record)
         return record, False
+
+    def _opened(self, planned: Planned) -> tuple[Planned, bytes, dict[str, str]]:
+        """The entry, its file's content and digest; the entry with its failure where the file can't be read."""
+        try:
+            content = hand_in.content_of(planned.submission, planned.entry)
+        except GradingError as error:
+            return replace(planned, failure=error.failure), b"", {}
+        return planned, content, hand_in.named_digest(planned.entry, intake.digest(content))
 
     def _decided(
         self, planned: Planned, former: Record | None, digests: dict[str, str]
@@ -201,7 +205,7 @@ class _Entries:
         choice = choice_of(former) if former is not None and former.keys.get("try") == key and not run.fresh else None
         if choice is None:
             try:
-                content = intake.open_file(planned.submission, entry.file or "", CHECKPOINT_LIMIT)
+                content = hand_in.content_of(planned.submission, entry)
             except GradingError as error:
                 return replace(planned, failure=error.failure), None, {}
             choice = choose(trial, choices, try_options(planned, run, trial, choices, self._workers, content))
@@ -243,17 +247,6 @@ def _is_verdict(record: Record) -> bool:
     return record.status is not Status.NOT_GRADABLE or (
         record.failure is not None and record.failure.stage == "scoring"
     )
-
-
-def _file_digest(planned: Planned) -> dict[str, str]:
-    """The digest of the entry's file, as intake found it."""
-    entry = planned.entry
-    known = planned.submission.digests.get(entry.file or "")
-    return {} if known is None or planned.failure is not None else _name_digest(entry, known)
-
-
-def _name_digest(entry: Entry, digest: str) -> dict[str, str]:
-    return {"outputs" if entry.kind is Kind.OUTPUTS else "checkpoint": digest}
 
 
 def _compared(done: Sequence[Record], run: Run) -> list[Record]:
