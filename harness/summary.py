@@ -47,7 +47,7 @@ def points(records: Sequence[Record]) -> float | None:
 
 
 def exit_code(records: Sequence[Record]) -> int:
-    """0 all passed · 1 something is below its pass mark, failed or was not handed in · 3 something, or all, could not be graded.
+    """0 all passed · 1 something missed its mark, failed or was not handed in · 3 something could not be graded.
 
     An earlier state of a model passes as soon as it has a score.
     """

@@ -193,8 +193,8 @@ def leaderboard(records: Sequence[Record]) -> pd.DataFrame:
       contradict.
     - `rank`, from 1: place by the primary metric among the measured, equal values sharing a rank. `tier`: see `tiers`.
       Both are missing for baselines and reference models, which stand at their place by value, for earlier states of a
-      model, and for whatever has no finite value: failed, not gradable, not handed in, None, NaN. The last come last, with `points`
-      and `value` missing, never zero.
+      model, and for whatever has no finite value: failed, not gradable, not handed in, None, NaN. The last come last,
+      with `points` and `value` missing, never zero.
     - `record` is the index into `records`; `flags` a tuple of the names of the evidence that is flagged.
     """
     rows = [_row(index, record) for index, record in enumerate(records)]

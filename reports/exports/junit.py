@@ -1,8 +1,8 @@
 """JUnit XML, for CI: one testsuite a submission, one testcase a part. Baselines and reference models are left out.
 
 `failure` is a part below its pass mark (an earlier state of a model has none) or a submission at fault, `error` one
-that could not be graded, `skipped` one that was not handed in. Properties of a testcase are its status, rank, points and
-metrics ("metric.accuracy"); properties of a testsuite the submission's points so far and the full marks.
+that could not be graded, `skipped` one that was not handed in. Properties of a testcase are its status, rank, points
+and metrics ("metric.accuracy"); those of a testsuite are the submission's points so far and the full marks.
 """
 
 from __future__ import annotations
