@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from harness.totals import primary_metric
-from harness.types import Failure, Metric, Record, Role, Score, Status
-from reports.leaderboard import leaderboard, tiers, totals
+from harness.types import NOTHING_HANDED_IN, Failure, Metric, Record, Role, Score, Status
+from reports.leaderboard import leaderboard, places, tiers, totals
 from tests.reports.examples import scored, unscored
 
 
@@ -81,8 +81,8 @@ def test_what_has_no_finite_value_never_ranks(value: float | None) -> None:
     assert pd.isna(frame["tier"].iloc[1])
     assert frame["table"].nunique() == 1
     total = totals([entry("bad", value, 0.9, 1.0)]).iloc[0]
-    assert pd.isna(total["points"])
-    assert not total["complete"]
+    assert total["points"] == 0.0
+    assert total["complete"]
     assert not total["passed"]
 
 
@@ -142,14 +142,51 @@ def test_totals_by_hand() -> None:
         scored("d", "D", 0.99),
         unscored("d", "D", Failure("marking", "judge", "x", fault="harness"), **cgan),
         unscored("e", "E", Failure("intake", "bomb", "x")),
+        scored("f", "F", 0.99),
+        unscored("f", "F", Failure("intake", NOTHING_HANDED_IN, "x"), **cgan),
+        unscored("g", "G", Failure("marking", "judge", "x", fault="harness")),
+        unscored("h", "H", Failure("marking", "judge", "x", fault="harness")),
+        unscored("h", "H", Failure("worker", "crash", "x"), **cgan),
+    ]
+    frame = totals([replace(record, full_marks=75.0) for record in records])
+    assert list(frame["submission"]) == ["b", "c", "f", "a", "e", "d", "h", "g"]
+    assert set(frame["max_points"]) == {75.0}
+    assert list(frame["points"].iloc[:7]) == [40.0, 20.0, 20.0, 12.5, 0.0, 20.0, 0.0]
+    assert pd.isna(frame["points"].iloc[7])
+    assert list(frame["complete"]) == [True, True, True, True, True, False, False, False]
+    assert list(frame["passed"]) == [True, False, False, False, False, False, False, False]
+    assert list(frame["not_handed_in"]) == [0, 0, 1, 0, 0, 0, 0, 0]
+
+
+def test_records_that_tell_no_full_marks_are_out_of_the_best_of_their_parts() -> None:
+    cgan = {"part": "cgan", "model": "cgan"}
+    records = [
+        scored("a", "A", 0.96),
+        replace(scored("b", "B", 0.99), **cgan),
+        unscored("b", "B", Failure("worker", "crash", "x")),
     ]
     frame = totals(records)
-    assert list(frame["submission"]) == ["b", "c", "a", "d", "e"]
-    assert list(frame["max_points"]) == [40.0, 40.0, 20.0, 40.0, 20.0]
-    assert list(frame["points"].iloc[:4]) == [40.0, 20.0, 12.5, 20.0]
-    assert pd.isna(frame["points"].iloc[4])
-    assert list(frame["complete"]) == [True, True, True, False, False]
-    assert list(frame["passed"]) == [True, False, False, False, False]
+    assert list(frame["submission"]) == ["b", "a"]
+    assert list(frame["max_points"]) == [40.0, 20.0]
+
+
+def test_the_full_marks_of_the_newest_grading_count() -> None:
+    old = replace(scored("a", "A", 0.99), full_marks=75.0, graded_at="2026-01-01")
+    new = replace(scored("a", "A", 0.99), part="cgan", full_marks=60.0, graded_at="2026-01-02")
+    assert list(totals([new, old])["max_points"]) == [60.0]
+    assert list(totals([replace(new, full_marks=0.0), old])["max_points"]) == [75.0]
+
+
+def test_places_are_those_of_the_newest_grading() -> None:
+    records = [
+        entry("a", 0.99),
+        entry("b", 0.98),
+        entry("b", 0.90, protocol=2),
+        entry("c", 0.95, protocol=2),
+        entry("r", 0.999, role=Role.REFERENCE),
+        unscored("d", "D", Failure("worker", "crash", "x")),
+    ]
+    assert places(records) == {("a", "cvae"): 1, ("c", "cvae"): 1, ("b", "cvae"): 2}
 
 
 def test_totals_keep_the_newest_protocol_only_and_data_apart() -> None:
