@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +11,8 @@ from pathlib import Path
 
 from harness.intake.folders import names_in
 from harness.intake.kinds import is_of_the_class, is_packed, label_of
-from harness.intake.leftovers import count_files, is_environment, is_leftover, named
+from harness.intake.leftovers import count_files, counted, is_environment, is_leftover, named
+from harness.intake.names import COMPONENT_BYTES
 from harness.intake.platforms import Owner, folder_owner, is_ignored, listed_owners, metadata_files, owner_of
 from harness.intake.regular_files import opened
 from harness.text import shown
@@ -41,7 +44,13 @@ class Child:
     @property
     def place(self) -> str:
         """The platform's seat, or the name under the class's root."""
-        return self.owner.seat if self.owner is not None else f"{self.root}/{self.label}"
+        if self.owner is not None:
+            return self.owner.seat
+        plain = shown(self.label, COMPONENT_BYTES)
+        if plain != self.label:
+            digest = hashlib.sha256(self.label.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+            plain = f"{plain}~{digest}"
+        return f"{self.root}/{plain}"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -74,18 +83,19 @@ def children_of(
     beside : folders that are gradebench's own, and no seats
     lost : names of an archive's children of which nothing may have been unpacked
     """
+    folder = folder.resolve()
     listed = _listed_owners(folder, say)
     seats: dict[str, _Seat] = {}
     children: list[Child] = []
     passed = _leftovers(folder)
-    for name in sorted({*names_in(folder), *(name for name in lost if not (folder / name).exists())}):
+    for name in sorted({*names_in(folder), *(name for name in lost if not os.path.lexists(folder / name))}):
         path = folder / name
         if name in metadata_files() or is_ignored(name):
             continue
-        if path.resolve() in beside:
+        if path in beside:
             passed.append(f"{shown(name, 60)}/")
             continue
-        mode = path.lstat().st_mode if path.exists() or path.is_symlink() else None
+        mode = path.lstat().st_mode if os.path.lexists(path) else None
         is_folder = mode is None or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
         owner = listed.get(name) or (owner_of(name) if mode is None else _owner(name, is_folder))
         if owner is not None:
@@ -127,7 +137,7 @@ def _leftovers(folder: Path) -> list[str]:
         return []
     for path in paths:
         if (is_leftover(path.name) or is_environment(path)) and path.is_dir() and not path.is_symlink():
-            found.append(f"{shown(path.name, 60)}/ ({count_files(path, _MOST_COUNTED):,} files)")
+            found.append(f"{shown(path.name, 60)}/ ({counted(count_files(path, _MOST_COUNTED), 'file')})")
     return found
 
 
@@ -169,7 +179,7 @@ def _noun(owner: Owner) -> str:
 def _listed_owners(folder: Path, say: Callable[[str], None]) -> Mapping[str, Owner]:
     """Read the owners, by folder, off the metadata file of a platform, if one lies here."""
     for name, platform in metadata_files().items():
-        if not (folder / name).exists():
+        if not os.path.lexists(folder / name):
             continue
         try:
             with opened(folder, name, _METADATA_BYTES) as file:

@@ -22,6 +22,9 @@ from harness.intake.submissions import Reader, failed
 from harness.text import shown
 from harness.types import Failure, GradingError, Submission, refuse
 
+_MOST_NOTES = 20
+"""Notes on single files of a whole class that are told."""
+
 
 def _silent(note: str) -> None: ...
 
@@ -168,10 +171,13 @@ class _Collection:
         lost = [key for key in lost if "/" not in key and "\\" not in key and "\0" not in key and key.strip(". ")]
         lost = [key for key in lost if len(key.encode("utf-8", "surrogateescape")) < 256 and not key.endswith(":")]
         children = children_of(folder, digest, self.say, self.beside, lost)
+        for note in unpacked.notes.get("", ())[:_MOST_NOTES]:
+            self.say(note)
         children += _charged(children, folder, label_of(name), prefix, unpacked, digest)
         if not children:
             failure = Failure("intake", "nothing-handed-in", f"{shown(name)} holds nothing. {what_to_hand_in()}")
-            return [failed(Child(folder, label_of(name), digest), failure)]
+            path = Path(root) if root else folder
+            return [failed(Child(path, label_of(path.name), _root(path.parent)), failure)]
         self._tell_class(name, decision.at if not root else (), len(children), decision.reason)
         return [self.reader.submission(child) for child in children]
 
@@ -194,7 +200,12 @@ def _charged(
         child.failure = next((unpacked.problems[key] for key in keys if key in unpacked.problems), child.failure)
         child.notes = (*child.notes, *(note for key in keys for note in unpacked.notes.get(key, ())))
     others: dict[str, Child] = {}
-    for key, failure in sorted(unpacked.problems.items()):
+    problems = dict(unpacked.problems)
+    for key, notes in unpacked.notes.items():
+        # A name that can't be written: macOS's own "Icon\r" is nobody's.
+        if key and key.startswith(prefix) and not key.endswith("Icon\r"):
+            problems.setdefault(key, Failure("intake", "control-character", notes[0]))
+    for key, failure in sorted(problems.items()):
         if key not in claimed:
             # Nothing of it was unpacked, or it leads out of the archive; it must not go unsaid.
             name = key.removeprefix(prefix)

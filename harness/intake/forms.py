@@ -6,7 +6,7 @@ every child is a seat of the class, unless its top looks like a single repositor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol
@@ -30,6 +30,7 @@ _PROJECT = frozenset(
     }
 )
 """Files at the top of a repository, in lower case."""
+_WIDEST = 100
 _DEEPEST = 2 * WRAPPERS + 2
 """Names of a path in an archive that are looked at."""
 
@@ -203,17 +204,18 @@ def _manifests(names: Names, at: At) -> int:
     return sum(_has_manifest(names, (*at, name)) for name in names.top(at) if names.is_folder((*at, name)))
 
 
-def _is_recognised_below(names: Names, at: At, levels: int = WRAPPERS) -> bool:
-    top = names.top(at)
-    if are_recognised(top):
-        return True
-    return levels > 0 and any(
-        _is_recognised_below(names, (*at, name), levels - 1) for name in top[:100] if names.is_folder((*at, name))
-    )
+def _is_recognised_below(names: Names, at: At) -> bool:
+    return any(are_recognised(top) for top in _tops(names, at, WRAPPERS))
 
 
-def _has_manifest(names: Names, at: At, levels: int = 1) -> bool:
-    top = names.top(at)
-    return manifest_in(top) is not None or (
-        levels > 0 and any(_has_manifest(names, (*at, name), levels - 1) for name in top[:100])
-    )
+def _has_manifest(names: Names, at: At) -> bool:
+    return any(manifest_in(top) is not None for top in _tops(names, at, 1))
+
+
+def _tops(names: Names, at: At, deeper: int) -> Iterator[Sequence[str]]:
+    """Return the names in a folder, then those in its folders, so many levels deep; of each level only so many."""
+    level = [at]
+    for _ in range(deeper + 1):
+        tops = [(one, names.top(one)) for one in level]
+        yield from (top for _, top in tops)
+        level = [(*one, name) for one, top in tops for name in top if names.is_folder((*one, name))][:_WIDEST]

@@ -79,6 +79,8 @@ def kind_of(name: str) -> str:
         return "a download or copy that was interrupted"
     if is_checkpoint(name):
         return "a checkpoint alone"
+    if is_archive(name):
+        return "an archive"
     if is_packed(name):
         return "an archive of a kind that can't be unpacked"
     return _DOCUMENTS.get(PurePosixPath(name.lower()).suffix, "a single file")

@@ -58,6 +58,15 @@ def count_files(folder: Path, most: int) -> int:
     return files
 
 
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "file"), counted(20_000, "file")
+    ('1 file', '20,000 files')
+    """
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
 def named(names: Iterable[str], most: int = 4) -> str:
     """Return the first names, and how many more there are."""
     whole = list(names)

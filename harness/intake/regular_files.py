@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from harness.intake.archives import LIMITS
-from harness.intake.leftovers import count_files, is_environment, is_leftover, named
+from harness.intake.leftovers import count_files, counted, is_environment, is_leftover, named
 from harness.intake.names import folded, path_problem
 from harness.text import shown
 from harness.types import GradingError, Submission, broken, refuse
@@ -130,14 +130,14 @@ class _PassedOver:
         if self.leftovers:
             files = sum(self.leftovers.values())
             some = "more than " if files >= _MOST_COUNTED else ""
-            told.append(f"{some}{_number(files, 'file')} in {named(sorted(self.leftovers))}")
+            told.append(f"{some}{counted(files, 'file')} in {named(sorted(self.leftovers))}")
         for found, noun, plural in (
             (self.links, "link", "links"),
             (self.special, "pipe, socket or device", "pipes, sockets or devices"),
             (self.names, "name with a control character or backslash", "names with control characters or backslashes"),
         ):
             if found:
-                told.append(f"{_number(len(found), noun, plural)} ({named(sorted(found))})")
+                told.append(f"{counted(len(found), noun, plural)} ({named(sorted(found))})")
         if not told:
             return ()
         fault = self.links or self.special or self.names
@@ -206,10 +206,6 @@ def _below(root: Path, passed: _PassedOver) -> Iterator[tuple[str, os.DirEntry[s
                 yield path, item
                 if is_dir and not path_problem(path):
                     stack.append(path)
-
-
-def _number(count: int, noun: str, plural: str = "") -> str:
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def _refuse_special(found: os.stat_result, label: str, limit: int) -> None:
