@@ -80,7 +80,7 @@ def owner_depth(names: Sequence[str]) -> int:
     for depth in range(WRAPPERS):
         top = {path[depth] for path in paths if len(path) > depth}
         files = {path[depth] for path in paths if len(path) == depth + 1}
-        if manifest.FILE_NAME in files or starters_of(top):
+        if manifest.spellings(files) or starters_of(top):
             return 0
         if any(owner_of(name) or is_archive(name) for name in files) or any(map(folder_owner, top)):
             return depth + 1
@@ -88,7 +88,7 @@ def owner_depth(names: Sequence[str]) -> int:
             return depth + 1
         if len(top) != 1:
             inside = {name for path in paths for name in path[depth + 1 : depth + 2 + WRAPPERS]}
-            return depth + 1 if manifest.FILE_NAME in inside or starters_of(inside) else 0
+            return depth + 1 if manifest.spellings(inside) or starters_of(inside) else 0
     return 0
 
 

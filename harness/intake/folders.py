@@ -27,7 +27,7 @@ def names_in(folder: Path) -> list[str]:
 def is_recognised(folder: Path) -> bool:
     """Return True if a manifest, or the layout of a starter, is at the top of the folder."""
     names = names_in(folder)
-    return manifest.FILE_NAME in names or bool(starters_of(names))
+    return bool(manifest.spellings(names)) or bool(starters_of(names))
 
 
 def is_folder(path: Path) -> bool:

@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.intake import archives, manifest
-from harness.intake.archives import LIMITS, is_archive, stem
+from harness.intake.archives import LIMITS
 from harness.intake.classes import Child
 from harness.intake.digests import entry_digests
-from harness.intake.folders import is_recognised, names_in, quoted_top, submission_root
+from harness.intake.folders import names_in, quoted_top
 from harness.intake.identity import id_of, name_of
 from harness.intake.manifest import Models
 from harness.intake.names import path_problem, slug
+from harness.intake.nested import unwrapped
 from harness.intake.platforms import owner_of
 from harness.intake.regular_files import chunks, listed, open_file, opened
 from harness.starters import starters_of
@@ -60,12 +61,16 @@ class Reader:
             return failed(child, Failure("intake", "harness-error", message, "harness", traceback.format_exc()))
 
     def unpack(
-        self, path: Path, label: str, owner_depth: Callable[[Sequence[str]], int] = lambda names: 0
+        self,
+        path: Path,
+        label: str,
+        owner_depth: Callable[[Sequence[str]], int] = lambda names: 0,
+        limits: archives.Limits = LIMITS,
     ) -> tuple[Path, archives.Unpacked]:
         """Unpack an archive into a folder of its own; see `archives.unpack` for `owner_depth`."""
         into = Path(tempfile.mkdtemp(prefix=f"{slug(label)[:32]}-", dir=self.workdir))
         with opened(path.parent, path.name, _ARCHIVE_BYTES) as file:
-            return into, archives.unpack(file, path.name, into, owner_depth=owner_depth)
+            return into, archives.unpack(file, path.name, into, limits, owner_depth)
 
     def _read(self, child: Child) -> Submission:
         notes = list(child.notes)
@@ -79,28 +84,20 @@ class Reader:
         else:
             root, unpacked = self.unpack(child.path, child.label)
             notes += unpacked.notes.get("", ())
-        root = submission_root(root)
-        inside = [name for name in names_in(root) if is_archive(name)]
-        # Platforms put uploads into a folder: an archive in there is the submission. One in an archive isn't.
-        if inside and stat.S_ISDIR(mode) and not is_recognised(root):
-            if len(inside) > 1:
-                names = ", ".join(shown(name, 40) for name in inside[:4])
-                message = f"{len(inside)} archives were handed in ({names}); one is allowed. Put all files into one."
-                raise refuse("intake", "several-archives", message)
-            unpacked_root, unpacked = self.unpack(root / inside[0], stem(inside[0]))
-            notes += unpacked.notes.get("", ())
-            root = submission_root(unpacked_root)
-        return self._recognise(child, root, notes)
+        packed = None if stat.S_ISDIR(mode) else child.path.lstat().st_size
+        root, said = unwrapped(root, packed, lambda path, label, limits: self.unpack(path, label, limits=limits))
+        return self._recognise(child, root, notes + said)
 
     def _recognise(self, child: Child, root: Path, notes: list[str]) -> Submission:
         """Make the submission of the files at `root`."""
         listing = listed(root)
         notes += listing.notes
         default = Submission(id_of(child), name_of(child), root)
-        if manifest.FILE_NAME in names_in(root):
-            content = open_file(default, manifest.FILE_NAME, manifest.LARGEST)
-            read = manifest.read_manifest(content, manifest.FILE_NAME, tasks=self.tasks, models=self.models)
-            notes += read.notes
+        if (found := manifest.manifest_in(names_in(root))) is not None:
+            content = open_file(default, found.name, manifest.LARGEST)
+            read = manifest.read_manifest(content, found.name, tasks=self.tasks, models=self.models)
+            entries, said = manifest.matched(read.entries, listing.files, found.name)
+            notes += (*found.notes, *read.notes, *said)
             chosen = default.id
             if read.id is not None and child.owner is None:
                 chosen = read.id
@@ -110,7 +107,7 @@ class Reader:
                     f'"{default.id}".'
                 )
             name = read.name or default.name
-            made = replace(default, id=chosen, folder_id=default.id, name=name, entries=read.entries)
+            made = replace(default, id=chosen, folder_id=default.id, name=name, entries=entries)
         else:
             made = replace(default, entries=self._entries_by_layout(root, listing.files, notes))
         return replace(made, digests=entry_digests(made), notes=tuple(notes))
