@@ -15,6 +15,8 @@ from typing import Protocol
 BLOCK = 512
 _LONGEST_HEADER = 64 << 10
 """Bytes of the longest pax header, or GNU long name, that is read."""
+_MOST_RECORDS = 1000
+"""Records of one pax header; tars have about ten."""
 
 
 class TarError(Exception):
@@ -149,8 +151,11 @@ def _pax_records(content: bytes) -> dict[str, str]:
     """Parse records of the form "length key=value", each with a line feed at its end; the length counts all of it."""
     records: dict[str, str] = {}
     content = content.rstrip(b"\0")
-    at = 0
+    at = count = 0
     while at < len(content):
+        count += 1
+        if count > _MOST_RECORDS:
+            raise TarError(f"an extended header has more than {_MOST_RECORDS:,} records")
         digits, space, _ = content[at : at + 7].partition(b" ")
         if not space or not digits.isdigit() or not len(digits) + 3 <= int(digits) <= len(content) - at:
             raise TarError("an extended header is malformed")

@@ -150,7 +150,7 @@ def _unicode_path(extra: bytes, raw: bytes) -> str | None:
 def _cost(names: Sequence[str], page: CodePage) -> int:
     """Calculate roughly how many bits the names take; names that are there more than once count once."""
     total = judged = 0
-    for part in dict.fromkeys(part for name in names for part in name.replace("\\", "/").split("/")):
+    for part in dict.fromkeys(part for name in names for part in name.split("/")):
         if part.isascii():
             continue
         judged += len(part)
