@@ -43,7 +43,7 @@ class Limits:
     """Inflated to packed bytes of one file, checked from `ratio_from` inflated bytes on."""
     ratio_from: int = 50_000_000
     seconds: float = 300
-    """Processor time of unpacking. The slowest, bzip2, inflates 4 GiB in about half of this."""
+    """Processor time of unpacking. bzip2, the slowest, gives about 10 MB of weights a second, so 3 GB in this time."""
 
 
 LIMITS = Limits()

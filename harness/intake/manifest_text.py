@@ -9,8 +9,8 @@ from harness.text import shown
 from harness.types import refuse
 
 _PATH_LINE = re.compile(r'^([ \t]*(checkpoint|code|outputs)[ \t]*=[ \t]*")([^"\n]*)"', re.MULTILINE)
-_NO_ESCAPE = re.compile(r"(\\\\)|\\(?!u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8})")
-"""A backslash in a TOML text that is none of the escapes that a path can need; an escaped one is a pair."""
+_NO_ESCAPE = re.compile(r"\\\\|\\(?!u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8})")
+"""A backslash in a TOML text, escaped or not, but for the escapes that a path can need."""
 _CURLY_DOUBLE = "\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb\uff02"
 _CURLY_SINGLE = "\u2018\u2019\u201a\u201b\u2032\uff07"
 STRAIGHT = str.maketrans(dict.fromkeys(_CURLY_DOUBLE, '"') | dict.fromkeys(_CURLY_SINGLE, "'"))
@@ -46,14 +46,14 @@ def decoded(content: bytes, name: str) -> str:
 
 
 def with_slashes(text: str, name: str) -> tuple[str, list[str]]:
-    r"""Turn backslashes that aren't escapes into slashes where a line gives a path in double quotes, with notes.
+    r"""Turn backslashes into slashes where a line gives a path in double quotes, with notes.
 
     In TOML, "vae\best.pt" holds a backspace and "vae\model.pt" is an error; no path holds a tab or a line break.
     """
     notes: list[str] = []
 
     def line(match: re.Match[str]) -> str:
-        path = _NO_ESCAPE.sub(lambda one: one[1] or "/", match[3])
+        path = _NO_ESCAPE.sub("/", match[3])
         if path != match[3]:
             number = text.count("\n", 0, match.start()) + 1
             notes.append(

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.intake.archives import LIMITS, Limits, Unpacked, is_archive, stem
 from harness.intake.folders import class_folder, is_recognised, names_in, submission_root
 from harness.text import shown
-from harness.types import refuse
+from harness.types import GradingError, refuse
 
 Unpack = Callable[[Path, str, Limits], tuple[Path, Unpacked]]
 """Unpacks an archive, under a label, within limits, into a folder of its own, which it returns."""
@@ -48,7 +48,12 @@ def unwrapped(root: Path, packed: int | None, unpack: Unpack) -> tuple[Path, lis
             # Two archives inflate by the product of their ratios; together they may do what one may.
             most = min(LIMITS.total_bytes, max(LIMITS.ratio_from, LIMITS.ratio * packed))
             limits = replace(LIMITS, total_bytes=most)
-        folder, unpacked = unpack(archive, stem(inside[0]), limits)
+        try:
+            folder, unpacked = unpack(archive, stem(inside[0]), limits)
+        except GradingError as error:
+            if packed is not None and len(names) > 1 and error.failure.fault == "submission":
+                break
+            raise
         found = submission_root(folder)
         if packed is not None:
             if not is_recognised(found):

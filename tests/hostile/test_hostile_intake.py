@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import os
 import socket
 import stat
@@ -587,3 +589,73 @@ def test_a_full_disk_is_the_environments_fault(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(os, "open", full)
     (found,) = collect(tmp_path, tmp_path / "a.zip")
     assert found.failure is not None and found.failure.fault == "harness" and "No space" in found.failure.message
+
+
+def packed_tar(size: int, pack: Callable[[bytes], bytes]) -> bytes:
+    entry = tarfile.TarInfo("zeros.pt")
+    entry.size = size
+    return pack(made_tar((entry, bytes(size))))
+
+
+def large_dictionary() -> bytes:
+    """Build a tar.xz of 200 bytes that asks for 512 MiB of memory."""
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 512 << 20, "mode": lzma.MODE_FAST, "mf": lzma.MF_HC3}]
+    return lzma.compress(made_tar(), filters=filters)
+
+
+def pax_records(count: int) -> bytes:
+    content = b"5 a=\n" * count
+    header = tarfile.TarInfo("pax")
+    header.type, header.size = tarfile.XHDTYPE, len(content)
+    return header.tobuf(tarfile.USTAR_FORMAT) + content + bytes(-len(content) % 512)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "words"),
+    [
+        (lambda: packed_tar(60_000_000, lzma.compress), "inflates-too-far", "50,000,000"),
+        (lambda: packed_tar(60_000_000, bz2.compress), "inflates-too-far", "50,000,000"),
+        (large_dictionary, "damaged-archive", "288 MiB"),
+        (lambda: gzip.compress(b"") * 100_001, "damaged-archive", "100,000 gzip streams"),
+        (lambda: bz2.compress(b"") * 100_001, "damaged-archive", "100,000 bzip2 streams"),
+        (lambda: lzma.compress(b"") * 100_001, "damaged-archive", "100,000 xz streams"),
+        (lambda: gzip.compress(pax_records(1001)), "damaged-archive", "1,000 records"),
+        (lambda: gzip.compress(tar_entry("a\x01b", b"0").tobuf() * 20_001), "too-many-files", "20,000"),
+        (lambda: gzip.compress(tar_entry("l", b"2", "/etc").tobuf() * 2), "duplicate-name", "twice"),
+    ],
+)  # fmt: skip
+def test_bombs_in_compressed_tars(tmp_path: Path, make: Callable[[], bytes], kind: str, words: str) -> None:
+    failure = in_a_class(tmp_path, make(), "mallory.tar.xz")
+    assert failure.kind == kind and words in failure.message
+
+
+def test_ignored_entries_are_counted_after_the_first_twenty(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(made_zip(*[(f"a\x01{n}", b"") for n in range(5000)]))
+    (found,) = collect(tmp_path, tmp_path / "a.zip")
+    assert found.failure is None and len(found.notes) == 21 and "4,980" in found.notes[-1]
+
+
+@pytest.mark.parametrize("form", ["zip", "tar.bz2"])
+def test_processor_time_is_bounded(tmp_path: Path, form: str) -> None:
+    content = made_zip() if form == "zip" else made_tar(mode="w:bz2")
+    with pytest.raises(GradingError, match=f"x.{form} takes more than 0 seconds") as caught:
+        unpack(io.BytesIO(content), f"x.{form}", tmp_path, Limits(seconds=0))
+    assert caught.value.failure.kind == "too-slow"
+
+
+def test_an_archive_in_an_archive_inflates_no_further_than_one_alone(tmp_path: Path) -> None:
+    """Two ratios would multiply: here, 1,000 bytes become 90 million in two steps of less than 50 million each."""
+    inner = made_zip(*[(f"{n}.pt", bytes(45_000_000)) for n in range(2)])
+    outer = made_zip(("inner.zip", inner), base={})
+    assert len(outer) < 2_000
+    failure = in_a_class(tmp_path, outer)
+    assert failure.kind == "too-large" and "50,000,000" in failure.message
+
+
+def test_what_tools_leave_behind_is_counted_ten_times_as_far(tmp_path: Path) -> None:
+    def archive(count: int) -> io.BytesIO:
+        return io.BytesIO(tar_entry(".git/x", b"0").tobuf() * count + bytes(1024))
+
+    unpack(archive(50), "x.tar", tmp_path, Limits(files=5))
+    with pytest.raises(GradingError, match="more than 5 entries"):
+        unpack(archive(51), "x.tar", tmp_path, Limits(files=5))
