@@ -38,19 +38,7 @@ def is_recognised(folder: Path) -> bool:
 
 def are_recognised(names: Collection[str]) -> bool:
     """Return True if a folder of these names holds a manifest, or has the layout of a starter."""
-    return manifest_in(names) is not None or bool(starters_of(names))
-
-
-def manifest_in(names: Collection[str]) -> str | None:
-    """Return the name of the manifest among names, be it in capitals or with the .txt that Windows hides.
-
-    >>> manifest_in(["best.pt", "Submission.toml.txt"]), manifest_in(["best.pt"])
-    ('Submission.toml.txt', None)
-    """
-    spellings = (manifest.FILE_NAME, f"{manifest.FILE_NAME}.txt")
-    if spellings[0] in names:
-        return spellings[0]
-    return next((name for spelling in spellings for name in sorted(names) if name.lower() == spelling), None)
+    return bool(manifest.spellings(names)) or bool(starters_of(names))
 
 
 def is_folder(path: Path) -> bool:

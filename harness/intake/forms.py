@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol
 
-from harness.intake.folders import WRAPPERS, are_recognised, is_folder, manifest_in, names_in
+from harness.intake import manifest
+from harness.intake.folders import WRAPPERS, are_recognised, is_folder, names_in
 from harness.intake.kinds import is_packed
 from harness.intake.leftovers import is_leftover
 from harness.intake.names import path_problem
@@ -117,7 +118,7 @@ def decide(names: Names, form: Form, *, archived: bool, among_single: bool = Fal
     if form == "one":
         return Decision(False, at, "")
     if are_recognised(top):
-        what = manifest_in(top) or "a known layout"
+        what = next(iter(manifest.spellings(top)), "a known layout")
         return Decision(False, at, f"it has {what} at its top")
     if platform := _exported_by(names, at):
         return Decision(True, at, f"it is an export of {platform.title()}")
@@ -209,7 +210,7 @@ def _is_recognised_below(names: Names, at: At) -> bool:
 
 
 def _has_manifest(names: Names, at: At) -> bool:
-    return any(manifest_in(top) is not None for top in _tops(names, at, 1))
+    return any(manifest.spellings(top) for top in _tops(names, at, 1))
 
 
 def _tops(names: Names, at: At, deeper: int) -> Iterator[Sequence[str]]:

@@ -19,14 +19,15 @@ from __future__ import annotations
 import difflib
 import tomllib
 import unicodedata
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.intake.names import ID_LENGTH, is_id, path_problem, slug
+from harness.intake.manifest_text import STRAIGHT, decoded, with_slashes, with_straight_quotes
+from harness.intake.names import ID_LENGTH, folded, is_id, path_problem, slug
 from harness.starters import starter_for, starters
 from harness.text import NAME_LENGTH, shown
 from harness.types import Entry, GradingError, Kind, refuse
@@ -55,6 +56,77 @@ class Manifest:
     entries: tuple[Entry, ...]
     notes: tuple[str, ...] = ()
     """Changes that reading made, in sentences for the student."""
+
+
+@dataclass(frozen=True)
+class FoundManifest:
+    """The manifest at the top of a submission."""
+
+    name: str
+    """Its name as it is spelled there."""
+    notes: tuple[str, ...] = ()
+    """A sentence if that is not `FILE_NAME`."""
+
+
+def spellings(names: Iterable[str]) -> list[str]:
+    """Return the names that are a manifest's, sorted: in any case, and with the ".txt" that Windows' Notepad adds."""
+    return sorted(name for name in names if name.casefold() in (FILE_NAME, f"{FILE_NAME}.txt"))
+
+
+def manifest_in(names: Iterable[str]) -> FoundManifest | None:
+    """Find the manifest among the names at the top of a submission; None if there is none.
+
+    Raises
+    ------
+    GradingError
+        of kind several-manifests, with their names.
+    """
+    found = spellings(names)
+    if not found:
+        return None
+    if len(found) > 1:
+        listed = " and ".join(shown(name) for name in found[:4])
+        message = f"{listed} lie side by side; one manifest is allowed. Keep the right one, as {FILE_NAME}."
+        raise refuse("manifest", "several-manifests", message)
+    if found[0] == FILE_NAME:
+        return FoundManifest(FILE_NAME)
+    return FoundManifest(found[0], (f"{shown(found[0])} was read as the manifest. Rename it to {FILE_NAME}.",))
+
+
+def matched(entries: Iterable[Entry], files: Iterable[str], name: str) -> tuple[tuple[Entry, ...], list[str]]:
+    """Give the paths of entries the spelling of the files that are there, with notes for the student.
+
+    A path that no file has stays as it is. Composed and decomposed accents (NFC, NFD) are the same. A file whose path
+    differs in case is taken, as Windows and macOS do, and the note says which line to write: no two files differ in
+    case alone, so there is no choice.
+    """
+    there = {folded(file): file for file in files}
+    exact = set(there.values())
+    notes: list[str] = []
+
+    def spelled(path: str, where: str, line: str) -> str:
+        found = there.get(folded(path))
+        if path in exact or found is None:
+            return path
+        if unicodedata.normalize("NFC", found) != unicodedata.normalize("NFC", path):
+            notes.append(
+                f"{where}: there is no {shown(path, 80)}, but {shown(found, 80)}, which was read. "
+                f"Write {line.format(shown(found, 80))}."
+            )
+        return found
+
+    made = []
+    for number, entry in enumerate(entries, 1):
+        where, file, code = f"{name}, entry {number}", entry.file, entry.code
+        if file is not None:
+            key = "outputs" if entry.kind is Kind.OUTPUTS else "checkpoint"
+            file = spelled(file, where, f'{key} = "{{}}"')
+        if code is not None and starter_for(code) is None:
+            path, _, function = code.rpartition(":")
+            line = f'code = "{{}}:{function}"'
+            code = f"{spelled(path, where, line)}:{function}"
+        made.append(replace(entry, file=file, code=code))
+    return tuple(made), notes
 
 
 class _Table(BaseModel):
@@ -86,7 +158,7 @@ def read_manifest(content: bytes, name: str, *, tasks: Collection[str], models: 
 
     Parameters
     ----------
-    content : the file's bytes, UTF-8
+    content : the file's bytes: UTF-8, or UTF-16 as Notepad writes it
     name : name of the file in errors
     tasks : the tasks that exist
     models : the fixed architectures that exist, with their options and the values of these
@@ -96,9 +168,9 @@ def read_manifest(content: bytes, name: str, *, tasks: Collection[str], models: 
     GradingError
         of stage "manifest", with the file, the key, what was found and what is allowed.
     """
-    table = _toml(content, name)
+    table, repairs = _toml(content, name)
     _refuse_onnx(table, name)
-    document = _document(table, name)
+    document, slashed = _slashed(_document(table, name), name)
     if not document.entry:
         raise refuse("manifest", "no-entry", f"{name} has no [[entry]], so nothing to grade. Write one for each model.")
     if len(document.entry) > MOST_ENTRIES:
@@ -109,28 +181,58 @@ def read_manifest(content: bytes, name: str, *, tasks: Collection[str], models: 
     )
     _refuse_equal_parts(entries, name)
     shown_name, identifier, notes = _identity(document.submission, name)
-    return Manifest(shown_name, identifier, entries, notes)
+    return Manifest(shown_name, identifier, entries, (*repairs, *slashed, *notes))
 
 
-def _toml(content: bytes, name: str) -> dict[str, Any]:
+def _toml(content: bytes, name: str) -> tuple[dict[str, Any], list[str]]:
+    """Parse the file, with notes on what was repaired in it."""
     if len(content) > LARGEST:
         raise refuse("manifest", "too-large", f"{name} is larger than {LARGEST} bytes, which is the most allowed.")
+    text = decoded(content, name)
     # tomllib's time grows with the cube of the parts of a dotted key, which is always on one line.
-    for number, line in enumerate(content.split(b"\n"), 1):
-        if line.count(b".") > _MOST_DOTS:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > _MOST_DOTS:
             message = f"{name}, line {number}, has more than {_MOST_DOTS} dots, the most allowed. Break the line up."
             raise refuse("manifest", "not-toml", message)
+    text, notes = with_slashes(text, name)
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        message = f"{name} is not UTF-8 text (byte {error.start}). Save it as UTF-8."
-        raise refuse("manifest", "not-utf8", message) from None
+        return tomllib.loads(text), notes
     except RecursionError:
         message = f"{name} nests values too deeply to be read. Write plain tables and texts."
         raise refuse("manifest", "not-toml", message) from None
     except ValueError as error:  # tomllib's own error is one; so is an integer of too many digits
-        message = f"{name} is not valid TOML: {shown(error)}."
-        raise refuse("manifest", "not-toml", message) from None
+        reason = shown(error)
+    straight, curly = with_straight_quotes(text)
+    if not curly:
+        raise refuse("manifest", "not-toml", f"{name} is not valid TOML: {reason}.")
+    try:
+        table = tomllib.loads(straight)
+    except (RecursionError, ValueError):
+        found = shown(text.split("\n")[curly[0] - 1], 80)
+        message = (
+            f"{name} is not valid TOML: {reason}. Line {curly[0]} has curly quotes: {found}. Write straight ones, "
+            f"{found.translate(STRAIGHT)}, in a plain text editor."
+        )
+        raise refuse("manifest", "curly-quotes", message) from None
+    said = f'{name}: curly quotes (line {curly[0]}) were read as straight ones. Write " in a plain text editor.'
+    return table, [*notes, said]
+
+
+def _slashed(document: _Document, name: str) -> tuple[_Document, list[str]]:
+    """Turn the backslashes of paths into forward slashes, with notes."""
+    tables, notes = [], []
+    for number, table in enumerate(document.entry, 1):
+        changed = {}
+        for key in ("checkpoint", "code", "outputs"):
+            value = getattr(table, key)
+            if value is not None and "\\" in value:
+                changed[key] = value.replace("\\", "/")
+                notes.append(
+                    f"{name}, entry {number}: backslashes were read as slashes. "
+                    f'Write {key} = "{shown(changed[key], 80)}".'
+                )
+        tables.append(table.model_copy(update=changed))
+    return document.model_copy(update={"entry": tables}), notes
 
 
 def _refuse_onnx(table: dict[str, Any], name: str) -> None:

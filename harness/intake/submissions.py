@@ -19,7 +19,6 @@ from harness.intake.digests import entry_digests
 from harness.intake.folders import (
     is_folder,
     is_wrapped,
-    manifest_in,
     names_in,
     quoted_top,
     submission_roots,
@@ -30,6 +29,7 @@ from harness.intake.kinds import is_checkpoint, is_packed, kind_of, label_of
 from harness.intake.leftovers import named
 from harness.intake.manifest import Models
 from harness.intake.names import path_problem, slug
+from harness.intake.nested import inner_archive, limits_within, refuse_third
 from harness.intake.platforms import first_name, owner_of
 from harness.intake.regular_files import chunks, listed, open_file, opened
 from harness.starters import starters_of
@@ -73,12 +73,16 @@ class Reader:
             return failed(child, Failure("intake", "harness-error", message, "harness", traceback.format_exc()))
 
     def unpack(
-        self, path: Path, label: str, owner_depth: Callable[[Sequence[str]], int] = lambda names: 0
+        self,
+        path: Path,
+        label: str,
+        owner_depth: Callable[[Sequence[str]], int] = lambda names: 0,
+        limits: archives.Limits = LIMITS,
     ) -> tuple[Path, archives.Unpacked]:
         """Unpack an archive into a folder of its own; see `archives.unpack` for `owner_depth`."""
         into = Path(tempfile.mkdtemp(prefix=f"{slug(label)[:32]}-", dir=self.workdir))
         with opened(path.parent, path.name, _ARCHIVE_BYTES) as file:
-            return into, archives.unpack(file, path.name, into, owner_depth=owner_depth)
+            return into, archives.unpack(file, path.name, into, limits, owner_depth)
 
     def _read(self, child: Child) -> Submission:
         notes = list(child.notes)
@@ -118,7 +122,14 @@ class Reader:
     def _unpacked(self, child: Child, archive: Path, notes: list[str]) -> Submission:
         """Read the submission in an archive."""
         folder, unpacked = self.unpack(archive, label_of(archive.name))
-        return self._found(child, folder, [*notes, *unpacked.notes.get("", ())])
+        notes = [*notes, *unpacked.notes.get("", ())]
+        if not submission_roots(folder) and (inner := inner_archive(_unwrapped(folder), archive.name)) is not None:
+            limits = limits_within(archive.lstat().st_size)
+            folder, unpacked = self.unpack(inner, label_of(inner.name), limits=limits)
+            notes.append(f"The submission was read from {shown(inner.name, 60)}, an archive inside the archive.")
+            notes += unpacked.notes.get("", ())
+            refuse_third(_unwrapped(folder), inner.name)
+        return self._found(child, folder, notes)
 
     def _found(self, child: Child, folder: Path, notes: list[str]) -> Submission:
         """Read the submission somewhere in a folder."""
@@ -153,12 +164,11 @@ class Reader:
         notes += listing.notes
         own = id_of(child)
         default = Submission(own, name_of(child), root, folder_id=own, place=child.place)
-        if file := manifest_in(names_in(root)):
-            if file != manifest.FILE_NAME:
-                notes.append(f"{shown(file, 60)} was read as {manifest.FILE_NAME}; give it that name.")
-            content = open_file(default, file, manifest.LARGEST)
-            read = manifest.read_manifest(content, manifest.FILE_NAME, tasks=self.tasks, models=self.models)
-            notes += read.notes
+        if (found := manifest.manifest_in(names_in(root))) is not None:
+            content = open_file(default, found.name, manifest.LARGEST)
+            read = manifest.read_manifest(content, found.name, tasks=self.tasks, models=self.models)
+            entries, spelled = manifest.matched(read.entries, listing.files, found.name)
+            notes += (*found.notes, *read.notes, *spelled)
             chosen, name = read.id or default.id, read.name or default.name
             if child.owner is not None:
                 # Who a hand-in is from is the platform's to say.
@@ -170,7 +180,7 @@ class Reader:
                             f'"{own}".'
                         )
                 chosen, name = default.id, default.name
-            made = replace(default, id=chosen, name=name, entries=read.entries)
+            made = replace(default, id=chosen, name=name, entries=entries)
         else:
             made = replace(default, entries=self._entries_by_layout(root, listing.files, notes))
         return replace(made, digests=entry_digests(made), notes=tuple(notes))

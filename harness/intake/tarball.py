@@ -15,6 +15,8 @@ from typing import Protocol
 BLOCK = 512
 _LONGEST_HEADER = 64 << 10
 """Bytes of the longest pax header, or GNU long name, that is read."""
+_MOST_RECORDS = 1000
+"""Records of one pax header; tars have about ten."""
 
 
 class TarError(Exception):
@@ -148,13 +150,17 @@ def _number(field: bytes) -> int:
 def _pax_records(content: bytes) -> dict[str, str]:
     """Parse records of the form "length key=value", each with a line feed at its end; the length counts all of it."""
     records: dict[str, str] = {}
-    rest = content
-    while rest.strip(b"\0"):
-        digits, space, _ = rest.partition(b" ")
-        if not space or not digits.isdigit() or len(digits) > 6 or not len(digits) + 3 <= int(digits) <= len(rest):
+    content = content.rstrip(b"\0")
+    at = count = 0
+    while at < len(content):
+        count += 1
+        if count > _MOST_RECORDS:
+            raise TarError(f"an extended header has more than {_MOST_RECORDS:,} records")
+        digits, space, _ = content[at : at + 7].partition(b" ")
+        if not space or not digits.isdigit() or not len(digits) + 3 <= int(digits) <= len(content) - at:
             raise TarError("an extended header is malformed")
-        record = rest[len(digits) + 1 : int(digits)]
-        rest = rest[int(digits) :]
+        record = content[at + len(digits) + 1 : at + int(digits)]
+        at += int(digits)
         key, equals, value = record.rstrip(b"\n").partition(b"=")
         if equals:
             records[key.decode("utf-8", "replace")] = value.decode("utf-8", "surrogateescape")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import os
 import socket
 import stat
@@ -102,13 +104,17 @@ NFC, NFD = unicodedata.normalize("NFC", "modèle.pt"), unicodedata.normalize("NF
         ([("a/../../evil", b"x")], "parent-path", ".."),
         ([(info("/tmp/evil"), b"x")], "absolute-path", "/tmp/evil"),
         ([(info("C:/evil"), b"x")], "absolute-path", "drive letter"),
-        ([(info("..\\evil"), b"x")], "backslash", "forward slashes"),
+        ([(info("..\\evil"), b"x")], "parent-path", "../evil"),
         ([(info("a\0b.pt"), b"x")], "nul-in-name", "NUL"),
         ([("n" * 300, b"x")], "long-name", "300 bytes"),
         ([("é" * 150, b"x")], "long-name", "300 bytes"),
         ([("d/" * 20 + "x", b"x")], "too-deep", "16"),
-        ([(info("link.pt", stat.S_IFLNK | 0o777), b"/etc/passwd")], "link", "is a link"),
-        ([(info("link.pt", stat.S_IFLNK | 0o777, system=0), b"/etc/passwd")], "link", "is a link"),
+        ([(info("C:\\evil"), b"x")], "absolute-path", "drive letter"),
+        ([(info("\\\\server\\evil"), b"x")], "absolute-path", "//server/evil"),
+        ([(info("../link.pt", stat.S_IFLNK | 0o777), b"/etc/passwd")], "parent-path", "../link.pt"),
+        ([(info("away", stat.S_IFLNK | 0o777), b"/tmp"), ("away/evil", b"x")], "duplicate-name", "both a file"),
+        ([(info("away/", stat.S_IFLNK | 0o777), b"/tmp"), ("away/evil", b"x")], "duplicate-name", "both a file"),
+        ([(info("best.pt", stat.S_IFLNK | 0o777), b"/tmp/x")], "duplicate-name", "twice"),
         ([(info("tty.pt", stat.S_IFCHR | 0o666), b"")], "special-file", "device"),
         ([(info("disk.pt", stat.S_IFBLK | 0o666), b"")], "special-file", "device"),
         ([(info("pipe.pt", stat.S_IFIFO | 0o666), b"")], "special-file", "named pipe"),
@@ -192,7 +198,10 @@ def forged_directory_size() -> bytes:
         (lambda: b"", "not-an-archive", "empty"),
         (lambda: b"Rar!\x1a\x07\x01\x00" + bytes(100), "not-an-archive", "RAR"),
         (lambda: b"7z\xbc\xaf\x27\x1c" + bytes(100), "not-an-archive", "7-Zip"),
-        (lambda: b"\x89PNG" + bytes(1000), "not-an-archive", "neither a zip nor a tar"),
+        (lambda: b"\x89PNG" + bytes(1000), "not-an-archive", "a picture"),
+        (lambda: b"\0" * 1000, "not-an-archive", "neither a zip nor a tar"),
+        (lambda: b"<!DOCTYPE html><p>Sign in", "not-an-archive", "a web page"),
+        (lambda: b"\x28\xb5\x2f\xfd" + bytes(100), "not-an-archive", "Zstandard"),
         (lambda: gzip.compress(b"not a tar" * 100), "damaged-archive", "not a tar"),
         (lambda: gzip.compress(bytes(60_000_000)), "inflates-too-far", "50,000,000"),
         (lambda: made_zip(base={}), "nothing-handed-in", "nothing"),
@@ -224,8 +233,9 @@ def test_fifty_thousand_entries(tmp_path: Path) -> None:
     [
         (tar_entry("../evil", tarfile.REGTYPE), b"", "parent-path", "../evil"),
         (tar_entry("/tmp/evil", tarfile.REGTYPE), b"", "absolute-path", "/tmp/evil"),
-        (tar_entry("truth.pt", tarfile.SYMTYPE, "/etc/passwd"), b"", "link", "is a link"),
-        (tar_entry("truth.pt", tarfile.LNKTYPE, "/etc/passwd"), b"", "link", "is a link"),
+        (tar_entry("../truth.pt", tarfile.SYMTYPE, "/etc/passwd"), b"", "parent-path", "leads out"),
+        (tar_entry("best.pt", tarfile.SYMTYPE, "/etc/passwd"), b"", "duplicate-name", "twice"),
+        (tar_entry("best.pt/x", tarfile.LNKTYPE, "/etc/passwd"), b"", "duplicate-name", "both a file"),
         (tar_entry("null.pt", tarfile.CHRTYPE), b"", "special-file", "device"),
         (tar_entry("disk.pt", tarfile.BLKTYPE), b"", "special-file", "device"),
         (tar_entry("pipe.pt", tarfile.FIFOTYPE), b"", "special-file", "pipe"),
@@ -234,7 +244,7 @@ def test_fifty_thousand_entries(tmp_path: Path) -> None:
         (tar_entry("best.pt", tarfile.REGTYPE), b"", "duplicate-name", "twice"),
     ],
 )
-@pytest.mark.parametrize("mode", ["w", "w:gz"])
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz", "w:bz2"])
 def test_hostile_entries_of_a_tar(
     tmp_path: Path, entry: tarfile.TarInfo, content: bytes, kind: str, words: str, mode: str
 ) -> None:
@@ -289,22 +299,22 @@ def test_a_hostile_folder_in_an_export_fails_its_student_alone(tmp_path: Path) -
     folders = [f"{who}_{n}_assignsubmission_file_" for n, who in enumerate(("Ann", "Mal", "Zoe"), 101)]
     base = {f"{folder}/{name}": content for folder in folders for name, content in GOOD.items()}
     export = tmp_path / "export.zip"
-    link = info(f"{folders[1]}/truth.pt", stat.S_IFLNK | 0o777)
-    export.write_bytes(made_zip((link, b"/etc/passwd"), ("../evil", b"x"), base=base))
+    pipe = info(f"{folders[1]}/truth.pt", stat.S_IFIFO | 0o777)
+    export.write_bytes(made_zip((pipe, b""), ("../evil", b"x"), base=base))
     found = {one.id: one for one in collect(tmp_path, export)}
     assert set(found) == {"101", "102", "103", "export-parent-path"}
     assert found["101"].failure is None and found["103"].failure is None
-    assert (found["102"].failure or Failure("", "", "")).kind == "link"
+    assert (found["102"].failure or Failure("", "", "")).kind == "special-file"
     assert (found["export-parent-path"].failure or Failure("", "", "")).kind == "parent-path"
 
 
 def test_a_problem_in_a_zip_with_a_folder_of_code_is_reported(tmp_path: Path) -> None:
     base = {"report.pdf": b"x"} | {f"code/{name}": content for name, content in GOOD.items()}
-    hostile = made_zip((info("code/truth.pt", stat.S_IFLNK | 0o777), b"/etc/passwd"), base=base)
+    hostile = made_zip((info("code/truth.pt", stat.S_IFIFO | 0o777), b""), base=base)
     (tmp_path / "mallory.zip").write_bytes(hostile)
     (alone,) = collect(tmp_path, tmp_path / "mallory.zip")
-    assert alone.id == "mallory" and (alone.failure or Failure("", "", "")).kind == "link"
-    assert in_a_class(tmp_path, hostile).kind == "link"
+    assert alone.id == "mallory" and (alone.failure or Failure("", "", "")).kind == "special-file"
+    assert in_a_class(tmp_path, hostile).kind == "special-file"
 
 
 def limits(**changes: int) -> Limits:
@@ -320,14 +330,14 @@ def limits(**changes: int) -> Limits:
         (limits(files=2), "too-many-files"),
     ],
 )
-@pytest.mark.parametrize("form", ["zip", "tar", "tar.gz"])
+@pytest.mark.parametrize("form", ["zip", "tar", "tar.gz", "tar.xz", "tar.bz2"])
 def test_limits_are_counted_while_inflating(tmp_path: Path, changed: Limits, kind: str, form: str) -> None:
     files = {"a": bytes(1000), "b": bytes(1000), "c": b""}
     if form == "zip":
         content = made_zip(base=files)
     else:
         buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w" if form == "tar" else "w:gz") as archive:
+        with tarfile.open(fileobj=buffer, mode=f"w:{form[4:]}") as archive:
             for name, data in files.items():
                 entry = tarfile.TarInfo(name)
                 entry.size = len(data)
@@ -580,3 +590,73 @@ def test_a_full_disk_is_the_environments_fault(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(os, "open", full)
     (found,) = collect(tmp_path, tmp_path / "a.zip")
     assert found.failure is not None and found.failure.fault == "harness" and "No space" in found.failure.message
+
+
+def packed_tar(size: int, pack: Callable[[bytes], bytes]) -> bytes:
+    entry = tarfile.TarInfo("zeros.pt")
+    entry.size = size
+    return pack(made_tar((entry, bytes(size))))
+
+
+def large_dictionary() -> bytes:
+    """Build a tar.xz of 200 bytes that asks for 512 MiB of memory."""
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 512 << 20, "mode": lzma.MODE_FAST, "mf": lzma.MF_HC3}]
+    return lzma.compress(made_tar(), filters=filters)
+
+
+def pax_records(count: int) -> bytes:
+    content = b"5 a=\n" * count
+    header = tarfile.TarInfo("pax")
+    header.type, header.size = tarfile.XHDTYPE, len(content)
+    return header.tobuf(tarfile.USTAR_FORMAT) + content + bytes(-len(content) % 512)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "words"),
+    [
+        (lambda: packed_tar(60_000_000, lzma.compress), "inflates-too-far", "50,000,000"),
+        (lambda: packed_tar(60_000_000, bz2.compress), "inflates-too-far", "50,000,000"),
+        (large_dictionary, "damaged-archive", "288 MiB"),
+        (lambda: gzip.compress(b"") * 100_001, "damaged-archive", "100,000 gzip streams"),
+        (lambda: bz2.compress(b"") * 100_001, "damaged-archive", "100,000 bzip2 streams"),
+        (lambda: lzma.compress(b"") * 100_001, "damaged-archive", "100,000 xz streams"),
+        (lambda: gzip.compress(pax_records(1001)), "damaged-archive", "1,000 records"),
+        (lambda: gzip.compress(tar_entry("a\x01b", b"0").tobuf() * 20_001), "too-many-files", "20,000"),
+        (lambda: gzip.compress(tar_entry("l", b"2", "/etc").tobuf() * 2), "duplicate-name", "twice"),
+    ],
+)  # fmt: skip
+def test_bombs_in_compressed_tars(tmp_path: Path, make: Callable[[], bytes], kind: str, words: str) -> None:
+    failure = in_a_class(tmp_path, make(), "mallory.tar.xz")
+    assert failure.kind == kind and words in failure.message
+
+
+def test_ignored_entries_are_counted_after_the_first_twenty(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(made_zip(*[(f"a\x01{n}", b"") for n in range(5000)]))
+    (found,) = collect(tmp_path, tmp_path / "a.zip")
+    assert found.failure is None and len(found.notes) == 21 and "4,980" in found.notes[-1]
+
+
+@pytest.mark.parametrize("form", ["zip", "tar.bz2"])
+def test_processor_time_is_bounded(tmp_path: Path, form: str) -> None:
+    content = made_zip() if form == "zip" else made_tar(mode="w:bz2")
+    with pytest.raises(GradingError, match=f"x.{form} takes more than 0 seconds") as caught:
+        unpack(io.BytesIO(content), f"x.{form}", tmp_path, Limits(seconds=0))
+    assert caught.value.failure.kind == "too-slow"
+
+
+def test_an_archive_in_an_archive_inflates_no_further_than_one_alone(tmp_path: Path) -> None:
+    """Two ratios would multiply: here, 1,000 bytes become 90 million in two steps of less than 50 million each."""
+    inner = made_zip(*[(f"{n}.pt", bytes(45_000_000)) for n in range(2)])
+    outer = made_zip(("inner.zip", inner), base={})
+    assert len(outer) < 2_000
+    failure = in_a_class(tmp_path, outer)
+    assert failure.kind == "too-large" and "50,000,000" in failure.message
+
+
+def test_what_tools_leave_behind_is_counted_ten_times_as_far(tmp_path: Path) -> None:
+    def archive(count: int) -> io.BytesIO:
+        return io.BytesIO(tar_entry(".git/x", b"0").tobuf() * count + bytes(1024))
+
+    unpack(archive(50), "x.tar", tmp_path, Limits(files=5))
+    with pytest.raises(GradingError, match="more than 5 entries"):
+        unpack(archive(51), "x.tar", tmp_path, Limits(files=5))

@@ -39,14 +39,15 @@ def test_a_class_in_a_zip_in_a_wrapper(tmp_path: Path) -> None:
     assert [(one.id, one.name, one.failure) for one in found] == [("yan", "Yan", None), ("zoe", "Zoe", None)]
 
 
-def test_an_archive_in_an_archive_of_a_class_stays_a_file(tmp_path: Path) -> None:
+def test_an_archive_in_an_archive_of_a_class_is_read_and_one_in_that_is_not(tmp_path: Path) -> None:
     inner = zipped({"deeper.zip": zipped(team())})
-    found = collect(
-        tmp_path, write(tmp_path, {"all.zip": zipped({"a.zip": inner, "b.zip": zipped(team())})}) / "all.zip"
-    )
-    assert [one.id for one in found] == ["a", "b"]
-    assert found[0].failure is not None and "deeper.zip" in found[0].failure.message
-    assert found[1].failure is None
+    everybody = {"a.zip": inner, "b.zip": zipped(team()), "c.zip": zipped({"x.zip": inner})}
+    found = collect(tmp_path, write(tmp_path, {"all.zip": zipped(everybody)}) / "all.zip")
+    assert [one.id for one in found] == ["a", "b", "c"]
+    assert found[0].failure is None and "deeper.zip" in found[0].notes[0]
+    assert found[1].failure is None and found[1].notes == ()
+    assert found[2].failure is not None and found[2].failure.kind == "nested-archives"
+    assert "x.zip" in found[2].failure.message and "deeper.zip" in found[2].failure.message
 
 
 def test_folders_of_a_similar_name_are_no_export(tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from harness.intake.manifest import Manifest, read_manifest
+from harness.intake.manifest import FoundManifest, Manifest, manifest_in, matched, read_manifest
 from harness.intake.names import is_id
 from harness.types import Entry, Failure, GradingError, Kind
+from tests.harness.intake.handed_in import collect, team, write, zipped
 
 TASKS = ("conditional-generation", "half-inpainting", "row-inpainting")
 MODELS = {
@@ -125,7 +128,8 @@ def test_a_number_as_id_and_a_byte_order_mark_are_accepted() -> None:
         ('outputs = "a/../../b.pt"', "parent-path", ['"outputs"', "leads out"]),
         ('outputs = "/etc/passwd"', "absolute-path", ["/etc/passwd", "absolute"]),
         ('outputs = "C:/a.pt"', "absolute-path", ["drive letter"]),
-        ("outputs = 'vae\\best.pt'", "backslash", ["forward slashes"]),
+        ("outputs = 'C:\\vae\\best.pt'", "absolute-path", ["drive letter"]),
+        ("outputs = '..\\best.pt'", "parent-path", ["leads out"]),
         ('outputs = "a\\u0000.pt"', "nul-in-name", ["NUL"]),
         ('outputs = "a\\u001b[31m.pt"', "control-character", ["control character"]),
         (f'outputs = "{"é" * 128}"', "long-name", ["256 bytes", "255"]),
@@ -146,7 +150,8 @@ def test_an_error_in_an_entry_is_explained(lines: str, kind: str, words: list[st
     ("text", "kind", "words"),
     [
         ("[[entry]\n", "not-toml", ["line 1"]),
-        (b"\xff\xfe", "not-utf8", ["UTF-8"]),
+        (b"\xff\xfe\x00\xd8", "not-utf8", ["UTF-8"]),
+        ('# W\u00fcrfel\nx = "\u00fc"'.encode("latin-1"), "not-utf8", ["line 1", "Notepad", "UTF-8"]),
         ("", "bad-key", ["at least one"]),
         ("entry = []", "no-entry", ["no [[entry]]"]),
         ('[entry]\ntask = "x"', "bad-key", ['"entry"', "a table", "[[entry]]"]),
@@ -206,3 +211,110 @@ def test_a_long_name_is_cut_with_a_note() -> None:
 
 def test_onnx_is_not_offered_as_a_key() -> None:
     assert "onnx" not in failure(entry('onxn = "a.onnx"')).message
+
+
+PLAIN = '[submission]\nname = "Würfel"\n' + entry('outputs = "a/b.pt"')
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        PLAIN.encode(),
+        PLAIN.encode("utf-8-sig"),
+        PLAIN.encode("utf-16"),
+        b"\xfe\xff" + PLAIN.encode("utf-16-be"),
+        PLAIN.encode("utf-16-le"),
+        PLAIN.encode("utf-16-be"),
+        PLAIN.replace("\n", "\r\n").encode("utf-16"),
+        PLAIN.replace("\n", "\r").encode(),
+    ],
+)
+def test_encodings_and_line_ends_of_editors(content: bytes) -> None:
+    manifest = read(content)
+    assert (manifest.name, manifest.entries[0].file, manifest.notes) == ("Würfel", "a/b.pt", ())
+
+
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        (r'outputs = "vae\best.pt"', "vae/best.pt"),
+        (r'outputs = "vae\model\test.pt"', "vae/model/test.pt"),
+        (r'outputs = "vae\\best.pt"', "vae/best.pt"),
+        (r"outputs = 'vae\best.pt'", "vae/best.pt"),
+        (r'outputs = ".\vae\\new.pt" # mine', "vae/new.pt"),
+        (r'outputs = "mod\u00e8le\best.pt"', "modèle/best.pt"),
+    ],
+)
+def test_backslashes_in_paths_are_read_as_slashes(line: str, file: str) -> None:
+    manifest = read(entry(line))
+    assert manifest.entries[0].file == file
+    assert len(manifest.notes) == 1 and 'Write outputs = "' in manifest.notes[0]
+
+
+def test_backslashes_in_a_path_of_code() -> None:
+    assert read(entry(r'code = "flow\adapter.py:load"')).entries[0].code == "flow/adapter.py:load"
+
+
+def test_escapes_elsewhere_stay_as_they_are() -> None:
+    assert read('[submission]\nname = "a\\tb"\n' + entry('outputs = "caf\\u00e9.pt"')).entries[0].file == "café.pt"
+
+
+@pytest.mark.parametrize("pair", ["“”", "””", "„“", "«»", "″″"])
+def test_curly_quotes_are_read_as_straight_ones(pair: str) -> None:
+    text = entry('outputs = "a.pt"').replace('"', pair[0], 1).replace('"', pair[1], 1).replace('"', pair[0], 1)
+    manifest = read(text.replace('"', pair[1]))
+    assert manifest.entries[0].file == "a.pt"
+    assert len(manifest.notes) == 1 and "curly quotes" in manifest.notes[0] and "line 2" in manifest.notes[0]
+
+
+def test_curly_quotes_inside_a_name_are_kept() -> None:
+    assert read('[submission]\nname = "The “Best” Team"\n' + entry("outputs = ‘a.pt’")).name == "The “Best” Team"
+
+
+def test_curly_quotes_that_leave_a_choice_are_refused_with_the_line() -> None:
+    found = failure(entry('outputs = “a" b.pt”'))
+    assert found.kind == "curly-quotes" and "Line 3" in found.message and 'outputs = "a" b.pt"' in found.message
+
+
+@pytest.mark.parametrize("name", ["Submission.toml", "submission.toml.txt", "SUBMISSION.TOML", "submission.TOML.txt"])
+def test_another_spelling_of_the_manifest_is_read_with_a_note(tmp_path: Path, name: str) -> None:
+    content = team()
+    hand_in = {name: content["submission.toml"], "best.pt": b"weights"}
+    write(tmp_path, {"ada.zip": zipped({f"hw/{key}": value for key, value in hand_in.items()})})
+    for path in (tmp_path / "ada.zip", write(tmp_path / "ada", hand_in)):
+        (found,) = collect(tmp_path, path)
+        assert found.failure is None and found.name == "Gauss"
+        assert found.notes == (f"{name} was read as the manifest. Rename it to submission.toml.",)
+    export = {f"{who}/{key}": value for who in ("ada", "bob") for key, value in hand_in.items()}
+    write(tmp_path, {"class.zip": zipped(export)})
+    assert [one.failure for one in collect(tmp_path, tmp_path / "class.zip")] == [None, None]
+
+
+def test_two_spellings_of_the_manifest_are_refused(tmp_path: Path) -> None:
+    toml = team()["submission.toml"]
+    (found,) = collect(tmp_path, write(tmp_path / "ada", {"submission.toml": toml, "Submission.toml.txt": toml}))
+    assert found.failure is not None and found.failure.kind == "several-manifests"
+    for word in ("submission.toml", "Submission.toml.txt", "Keep the right one"):
+        assert word in found.failure.message
+    assert manifest_in(["a.pt"]) is None
+    assert manifest_in(["submission.toml", "a.toml"]) == FoundManifest("submission.toml")
+
+
+def test_a_file_whose_name_differs_in_case_is_read_and_told() -> None:
+    entries = (
+        Entry("t", Kind.WEIGHTS, "cvae", "cvae", "vae/best.pt"),
+        Entry("t", Kind.CODE, "own", None, None, "flow/Adapter.py:load"),
+        Entry("t", Kind.OUTPUTS, "out", None, "there.pt"),
+        Entry("t", Kind.OUTPUTS, "gone", None, "gone.pt"),
+        Entry("t", Kind.CODE, "starter", None, "EBM/best.pt", "starter:ebm"),
+    )
+    found, notes = matched(entries, ["VAE/Best.PT", "flow/adapter.py", "there.pt", "ebm/best.pt"], "submission.toml")
+    assert [one.file for one in found] == ["VAE/Best.PT", None, "there.pt", "gone.pt", "ebm/best.pt"]
+    assert [one.code for one in found] == [None, "flow/adapter.py:load", None, None, "starter:ebm"]
+    assert len(notes) == 3
+    for note, line in zip(
+        notes,
+        ['checkpoint = "VAE/Best.PT"', 'code = "flow/adapter.py:load"', 'checkpoint = "ebm/best.pt"'],
+        strict=True,
+    ):
+        assert f"Write {line}." in note
