@@ -364,6 +364,8 @@ class Record:
     """full, reduced, minimal, or NOT ISOLATED."""
     timings: Mapping[str, float]
     """Seconds by stage; not part of what must repeat."""
+    place: str = ""
+    """The platform's seat or the folder that the submission came from (`Submission.place`)."""
     entry: str = ""
     """The entry's own name in the submission (`Entry.part`), where it is not the assignment's part."""
     options: Mapping[str, str] = field(default_factory=dict)

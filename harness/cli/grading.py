@@ -20,8 +20,10 @@ from classifiers.judge import Judge
 from harness import assignments, intake, records
 from harness.cli.console import console, fail, print_json, print_reasons, progress, results_table
 from harness.cli.reporting import render, told
+from harness.intake.forms import Form
 from harness.run import kept
 from harness.run import run as run_module
+from harness.run.places import PlaceError, placed
 from harness.run.plan import plans
 from harness.run.prepare import Request, RequestError, prepare
 from harness.run.questions import Questions
@@ -67,6 +69,8 @@ def demo(
         wanted = Request(
             assignments.DEFAULT, site_folder / "records", data, seed=0, jobs=jobs, fresh=True, beside="baselines"
         )
+        for former in records.load_all(site_folder / "records").records:
+            records.remove(site_folder / "records", former)
         run, graded, beside, seconds = _grade([classroom], wanted)
     index = render(graded + beside, site_folder / "records", site_folder)
     _conclude(run, graded, seconds, as_json, index)
@@ -93,6 +97,13 @@ def grade(
             help="Grade trivial baselines and reference models, too, unranked.",
         ),
     ] = True,
+    one: Annotated[bool, typer.Option("--one", help="Take each path as one submission, whatever it holds.")] = False,
+    class_: Annotated[
+        bool, typer.Option("--class", help="Take each path as a class: every child is a hand-in.")
+    ] = False,
+    moved: Annotated[
+        bool, typer.Option("--moved", help="The hand-ins' folder has moved: their records stay theirs.")
+    ] = False,
     keep_answers: Annotated[
         bool,
         typer.Option("--keep-answers", help="Keep answers of any size, to mark them again (gradebench mark)."),
@@ -111,9 +122,24 @@ def grade(
             raise fail(f"{path}: no such file or folder")
     beside: Beside = "all" if references else "none"
     wanted = Request(
-        assignment, results, data, seed, judge, jobs, fresh, trust_code, only or [], task or [], beside, keep_answers
+        assignment,
+        results,
+        data,
+        seed,
+        judge,
+        jobs,
+        fresh,
+        trust_code,
+        only or [],
+        task or [],
+        beside,
+        keep_answers,
+        moved,
     )
-    run, graded, _, seconds = _grade(paths, wanted)
+    if one and class_:
+        raise fail("--one and --class: choose one of them")
+    form: Form = "one" if one else "class" if class_ else "auto"
+    run, graded, _, seconds = _grade(paths, wanted, form, [site_folder] if site_folder is not None else [])
     _conclude(run, graded, seconds, as_json, None)
     if site_folder is not None:
         index = render(told(records.load_all(results)), results, site_folder)
@@ -139,7 +165,7 @@ def check(
         raise fail(f"{path}: no such file or folder")
     with tempfile.TemporaryDirectory(prefix="gradebench-check-") as folder:
         wanted = Request(assignment, Path(folder), data, seed, judge, trust_code=trust_code)
-        run, graded, _, seconds = _grade([path], wanted, single=True)
+        run, graded, _, seconds = _grade([path], wanted, "one")
     if junit_file is not None:
         junit.write_file(graded, junit_file)
     _conclude(run, graded, seconds, as_json, None)
@@ -244,23 +270,33 @@ def trained_on(referee: Judge) -> None:
 
 
 @contextmanager
-def collected(paths: Sequence[Path], run: Run, single: bool = False) -> Iterator[list[Submission]]:
+def collected(
+    paths: Sequence[Path], run: Run, form: Form = "auto", beside: Sequence[Path] = ()
+) -> Iterator[list[Submission]]:
     """Yield the submissions below `paths`; archives are unpacked into a folder that is removed afterwards."""
     work = Path(tempfile.mkdtemp(prefix="gradebench-intake-"))
     try:
         try:
-            found = intake.collect(paths, work, tasks=run.coursework.tasks, models=run.coursework.models)
+            found = intake.collect(
+                paths,
+                work,
+                tasks=run.coursework.tasks,
+                models=run.coursework.models,
+                form=form,
+                on_note=_note,
+                beside=[run.results, *beside],
+            )
+            yield placed(found, run)
         except GradingError as error:
             raise fail(error.failure.message) from error
-        if single and len(found) != 1:
-            raise fail(f"{paths[0]}: {len(found)} submissions found; `check` takes one, `grade` takes many")
-        yield found
+        except PlaceError as error:
+            raise fail(str(error)) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
 def _grade(
-    paths: Sequence[Path], request: Request, single: bool = False
+    paths: Sequence[Path], request: Request, form: Form = "auto", beside: Sequence[Path] = ()
 ) -> tuple[Run, list[Record], list[Record], float]:
     """The run, the records of the submissions, those of baselines and reference models, and the seconds it took."""
     started = time.monotonic()
@@ -269,8 +305,8 @@ def _grade(
         trained_on(run.context.judge)
     for note in (run.context.data.source if run.context.data.name != "mnist" else "", run.isolation.notice):
         if note:
-            console.print(f"[yellow]note:[/] {escape(note)}", highlight=False, soft_wrap=True)
-    with collected(paths, run, single) as submissions:
+            _note(note)
+    with collected(paths, run, form, [*beside, *([request.data] if request.data is not None else [])]) as submissions:
         if unknown := sorted(run.only - {s.id for s in submissions}):
             raise fail(f"--only {unknown[0]}: no such submission; there are {', '.join(s.id for s in submissions)}")
         if run_module.count(submissions, run) == 0:
@@ -280,8 +316,12 @@ def _grade(
             _tell_size(submissions, run)
         graded = _with_bar(submissions, run)
     own = [record for record in graded if record.role is Role.STUDENT]
-    beside = [record for record in graded if record.role is not Role.STUDENT]
-    return run, own, beside, time.monotonic() - started
+    others = [record for record in graded if record.role is not Role.STUDENT]
+    return run, own, others, time.monotonic() - started
+
+
+def _note(sentence: str) -> None:
+    console.print(f"[yellow]note:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
 def _with_bar(submissions: Sequence[Submission], run: Run) -> list[Record]:

@@ -107,7 +107,13 @@ def of_scoring(planned: Planned, run: Run, asking: str, marking: str, compared: 
             "part": planned.part.model_dump(mode="json"),
             "assignment": [assignment.name, assignment.title, [part.id for part in assignment.part]],
             "task": run.coursework.task(planned.part.task).title,
-            "submission": [submission.id, submission.name, submission.role.value, list(planned.notes)],
+            "submission": [
+                submission.id,
+                submission.name,
+                submission.role.value,
+                submission.place,
+                list(planned.notes),
+            ],
             "compared": compared,
         }
     )

@@ -40,6 +40,7 @@ class Request:
     tasks: Sequence[str] = ()
     beside: Beside = "none"
     keep_answers: bool = False
+    moved: bool = False
 
 
 def prepare(request: Request) -> Run:
@@ -74,6 +75,7 @@ def prepare(request: Request) -> Run:
         tasks=frozenset(request.tasks),
         beside=request.beside,
         keep_answers=request.keep_answers,
+        moved=request.moved,
     )
 
 

@@ -131,7 +131,7 @@ def remembered(record: Record, run: Run) -> Planned | None:
         record.options,
         record.epochs,
     )
-    submission = Submission(record.submission, record.name, run.results, (entry,), role=record.role)
+    submission = Submission(record.submission, record.name, run.results, (entry,), role=record.role, place=record.place)
     return Planned(submission, entry, part, notes=tuple(record.stage_notes.get("intake", ())))
 
 

@@ -131,6 +131,7 @@ def _described(
         device="cpu",
         isolation=asked.isolation,
         timings={"answers": asked.seconds, "marking": marked.seconds} if asked.digest else {},
+        place=submission.place,
         entry=entry.part if entry.part != part.id else "",
         options=dict(entry.options),
         tried=choice.tried if choice is not None else (),

@@ -41,6 +41,8 @@ class Run:
     """Task names; all if empty."""
     beside: Beside = "none"
     """Baselines and reference models that are graded beside the class; "all" means both."""
+    moved: bool = False
+    """Take records of equal names as those of these hand-ins, although their folder is another one."""
     keep_answers: bool = False
     """Keep answers of any size, so that they can be marked again without a model."""
 

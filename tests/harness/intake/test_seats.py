@@ -62,7 +62,7 @@ OTHER: dict[str, tuple[str | bytes, str]] = {
     "k16.txt": ("sorry", "a text"),
     "k17.onnx": (b"", "an ONNX model"),
     "k18": (b"?", "a single file"),
-    "k19.zip": (zipped({"a/deeper.zip": zipped(team())}), "an archive in an archive"),
+    "k19.zip": (zipped({"a/deeper.zip": zipped({"deepest.zip": zipped(team())})}), "holds an archive again"),
     "k20.zip": (zipped({"hw3.ipynb": "{}"}), "a notebook"),
     "k21/report.pdf": ("", "report.pdf, a PDF document"),
     "k22/best.pt": (b"", 'checkpoint = "best.pt"'),
