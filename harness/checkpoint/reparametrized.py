@@ -16,9 +16,6 @@ from harness.checkpoint.inert import Budget, printable, several
 from harness.checkpoint.naming import Named
 from harness.types import Array
 
-BUDGET = 1 << 30
-"""Bytes that the folded weights of one file may take."""
-
 
 def weight_norm(direction: Array, magnitude: Array) -> Array | None:
     """Computes g v/‖v‖, the norm taken over the axes that g has not; None where the shapes don't belong together.
@@ -111,9 +108,10 @@ def fold(named: dict[str, Named], wanted: Callable[[str], bool]) -> tuple[dict[s
     """Replaces the parts of each reparametrised weight by the weight, for those whose names are `wanted`.
 
     Returns the tensors, and notes. A weight that stands beside its parts, as torch before 1.2 saved it, is kept.
-    ReadingError("too-large") where the weights would take more than `BUDGET`.
+    ReadingError("too-large") where the weights take much more memory than their parts.
     """
-    budget = Budget(BUDGET)
+    # Twice, for weights stored as float16. Many weights could share one part, and each would take memory of its own.
+    budget = Budget(2 * sum({id(tensor.array): tensor.array.nbytes for tensor in named.values()}.values()))
     weights: dict[str, tuple[str, Named]] = {}
     parts: set[str] = set()
     kinds: dict[str, list[str]] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -38,6 +39,22 @@ OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _DATA = re.compile(r"\.data-(\d{5})-of-(\d{5})$")
 
 
+@dataclass(frozen=True)
+class _Place:
+    """An entry of the index: a tensor's type, shape, and bytes in a data file."""
+
+    shown: str
+    number: int
+    """TensorFlow's number of the type."""
+    dtype: str | None
+    """The type, where it is allowed."""
+    shape: tuple[int, ...]
+    shard: int
+    """Number of the data file."""
+    offset: int
+    size: int
+
+
 def read_tensorflow(
     files: Mapping[str, memoryview], budget: Budget
 ) -> tuple[dict[str, Array | Unreadable], dict[int, str]]:
@@ -65,8 +82,7 @@ def _tensors(
     index: memoryview, prefix: str, shards: Mapping[int, tuple[memoryview, int]], budget: Budget
 ) -> tuple[dict[str, Array | Unreadable], dict[int, str]]:
     arrays: dict[str, Array | Unreadable] = {}
-    stored: dict[int, str] = {}
-    spans: dict[int, list[tuple[int, int, str]]] = {}
+    found: dict[str, _Place] = {}
     total = 0
     for position, (key, value) in enumerate(_entries(index)):
         if position == 0:
@@ -75,47 +91,58 @@ def _tensors(
         if key.startswith(b"\0") or key == OBJECT_GRAPH.encode():
             continue  # the former is a slice of a partitioned tensor, whose own entry is refused
         name = key.decode("utf-8", "replace").removesuffix(OF_OBJECTS)
-        shown = f"tensor {printable(name)}"
-        if name in arrays:
+        if name in arrays or name in found:
             raise ReadingError("malformed", f"it holds two tensors called {printable(name)}")
-        if len(arrays) >= MAX_TENSORS:
+        if len(arrays) + len(found) >= MAX_TENSORS:
             raise ReadingError("too-large", f"it holds more than {MAX_TENSORS:,} tensors")
-        number, shape, shard, offset, size = _entry(value, shown)
-        dtype = TYPES.get(number)
-        if dtype is None:
-            kind = OTHERS.get(number, str(number))
-            arrays[name] = Unreadable(
-                "tensor", "unsupported", f"is of type {kind}; the types allowed are {', '.join(STORED)}"
-            )
-            continue
-        count = numel(shape)
-        if size != count * width(dtype):
-            raise ReadingError("malformed", f"{shown} of shape {shape} and type {dtype} has {size:,} bytes")
-        if not 0 <= shard < total:
-            raise ReadingError("malformed", f"{shown} lies in data file {shard:,} of {total:,}")
-        if shard not in shards or shards[shard][1] != total:
-            wanted = f"{prefix}.data-{shard:05d}-of-{total:05d}"
-            raise ReadingError(
-                "mismatch", f"it is the index of a TensorFlow checkpoint without its data; submit {wanted} beside it"
-            )
-        data = shards[shard][0]
-        if offset < 0 or offset + size > len(data):
-            kind = "truncated" if offset >= 0 else "malformed"
-            raise ReadingError(
-                kind, f"{shown} takes bytes {offset:,} to {offset + size:,} of a data file of {len(data):,}"
-            )
-        if size:
-            spans.setdefault(shard, []).append((offset, offset + size, shown))
-        budget.charge(count * result_dtype(dtype).itemsize, shown)
-        array = arrays[name] = np.array(decode(data[offset : offset + size], dtype).reshape(shape))
-        stored[id(array)] = dtype
+        place = _entry(value, f"tensor {printable(name)}")
+        if place.dtype is None:
+            kind = OTHERS.get(place.number, str(place.number))
+            allowed = ", ".join(STORED)
+            arrays[name] = Unreadable("tensor", "unsupported", f"is of type {kind}; the types allowed are {allowed}")
+        else:
+            found[name] = place
     if not total:
         raise ReadingError("malformed", "its index is empty")
-    for of_shard in spans.values():
-        for (_, end, before), (start, _, shown) in pairwise(sorted(of_shard)):
-            if start < end:
-                raise ReadingError("malformed", f"{shown} overlaps {before}")
+    for place in found.values():
+        _check(place, shards, total, prefix)
+    _check_apart(list(found.values()))
+    stored: dict[int, str] = {}
+    for name, place in found.items():
+        assert place.dtype is not None
+        budget.charge(numel(place.shape) * result_dtype(place.dtype).itemsize, place.shown)
+        raw = shards[place.shard][0][place.offset : place.offset + place.size]
+        array = arrays[name] = np.array(decode(raw, place.dtype).reshape(place.shape))
+        stored[id(array)] = place.dtype
     return arrays, stored
+
+
+def _check(place: _Place, shards: Mapping[int, tuple[memoryview, int]], total: int, prefix: str) -> None:
+    """Raises ReadingError where a tensor contradicts its shape, or lies outside its data file."""
+    shown, dtype = place.shown, place.dtype
+    if dtype is None or place.size != numel(place.shape) * width(dtype):
+        raise ReadingError("malformed", f"{shown} of shape {place.shape} and type {dtype} has {place.size:,} bytes")
+    if not 0 <= place.shard < total:
+        raise ReadingError("malformed", f"{shown} lies in data file {place.shard:,} of {total:,}")
+    if place.shard not in shards or shards[place.shard][1] != total:
+        wanted = f"{prefix}.data-{place.shard:05d}-of-{total:05d}"
+        raise ReadingError(
+            "mismatch", f"it is the index of a TensorFlow checkpoint without its data; submit {wanted} beside it"
+        )
+    length, end = len(shards[place.shard][0]), place.offset + place.size
+    if place.offset < 0 or end > length:
+        kind = "truncated" if place.offset >= 0 else "malformed"
+        raise ReadingError(kind, f"{shown} takes bytes {place.offset:,} to {end:,} of a data file of {length:,}")
+
+
+def _check_apart(places: list[_Place]) -> None:
+    """Raises ReadingError where two tensors overlap, before anything is copied: many could share the same bytes."""
+    spans = sorted(
+        (place.shard, place.offset, place.offset + place.size, place.shown) for place in places if place.size
+    )
+    for (shard, _, end, before), (other, start, _, shown) in pairwise(spans):
+        if shard == other and start < end:
+            raise ReadingError("malformed", f"{shown} overlaps {before}")
 
 
 def _entries(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
@@ -139,7 +166,7 @@ def _header(key: bytes, value: memoryview) -> int:
                 f"it is of TensorFlow's first format of checkpoints (write_version=V1); save its weights: {INSTEAD}",
             )
         if isinstance(content, int):
-            total = content if number == 1 else total
+            total = signed(content) if number == 1 else total
             endianness = content if number == 2 else endianness
     if endianness:
         raise ReadingError("unsupported", f"it was saved on a big-endian machine; save its weights there: {INSTEAD}")
@@ -148,8 +175,8 @@ def _header(key: bytes, value: memoryview) -> int:
     return total
 
 
-def _entry(value: memoryview, shown: str) -> tuple[int, tuple[int, ...], int, int, int]:
-    """Type, shape, data file, offset and size of a tensor."""
+def _entry(value: memoryview, shown: str) -> _Place:
+    """The type and place of a tensor that a BundleEntryProto gives, not checked yet."""
     numbers = {1: 0, 3: 0, 4: 0, 5: 0}
     shape: tuple[int, ...] = ()
     for number, content in fields(value, shown):
@@ -159,7 +186,7 @@ def _entry(value: memoryview, shown: str) -> tuple[int, tuple[int, ...], int, in
             shape = _shape(content, shown)
         elif number in numbers and isinstance(content, int):
             numbers[number] = signed(content)
-    return numbers[1], shape, numbers[3], numbers[4], numbers[5]
+    return _Place(shown, numbers[1], TYPES.get(numbers[1]), shape, numbers[3], numbers[4], numbers[5])
 
 
 def _shape(value: memoryview, shown: str) -> tuple[int, ...]:
