@@ -27,6 +27,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     grading.grade,
     grading.check,
     grading.mark,
+    grading.adopt,
     reporting.report,
     looking.inspect,
     looking.tasks,

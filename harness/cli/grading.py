@@ -23,6 +23,7 @@ from harness.cli.reporting import render, told
 from harness.intake.forms import Form
 from harness.run import kept
 from harness.run import run as run_module
+from harness.run.adopt import adopt as adopt_folder
 from harness.run.places import PlaceError, placed
 from harness.run.plan import plans
 from harness.run.prepare import Request, RequestError, prepare
@@ -101,6 +102,10 @@ def grade(
     class_: Annotated[
         bool, typer.Option("--class", help="Take each path as a class: every child is a hand-in.")
     ] = False,
+    manifest: Annotated[
+        Path | None,
+        typer.Option("--manifest", help="A submission.toml for one folder, which stays untouched (gradebench adopt)."),
+    ] = None,
     moved: Annotated[
         bool, typer.Option("--moved", help="The hand-ins' folder has moved: their records stay theirs.")
     ] = False,
@@ -138,8 +143,10 @@ def grade(
     )
     if one and class_:
         raise fail("--one and --class: choose one of them")
+    if manifest is not None and (len(paths) != 1 or not paths[0].is_dir() or not manifest.is_file()):
+        raise fail(f"--manifest {manifest}: is a file for one folder")
     form: Form = "one" if one else "class" if class_ else "auto"
-    run, graded, _, seconds = _grade(paths, wanted, form, [site_folder] if site_folder is not None else [])
+    run, graded, _, seconds = _grade(paths, wanted, form, [site_folder] if site_folder is not None else [], manifest)
     _conclude(run, graded, seconds, as_json, None)
     if site_folder is not None:
         index = render(told(records.load_all(results)), results, site_folder)
@@ -176,6 +183,33 @@ def check(
             console.print(f"[bold]{escape(record.part)}, in detail[/]")
             console.print(escape(record.failure.detail), highlight=False, soft_wrap=True)
     raise typer.Exit(exit_code(graded))
+
+
+def adopt(
+    folder: Annotated[Path, typer.Argument(help="A student's repository.", show_default=False)],
+    assignment: AssignmentOption = assignments.DEFAULT,
+    data: DataOption = None,
+) -> None:
+    """Print the submission.toml that would grade a repository, with the likeliest files filled in.
+
+    Checkpoints are opened without executing anything.
+
+    Example: [bold]gradebench adopt repo -a ucl-hw4 > m.toml[/], then [bold]gradebench grade repo --manifest m.toml[/]
+    """
+    if not folder.is_dir():
+        raise fail(f"{folder}: no such folder")
+    with tempfile.TemporaryDirectory(prefix="gradebench-adopt-") as results:
+        run = prepared(Request(assignment, Path(results), data, 0))
+        try:
+            with progress("opening checkpoints") as bar:
+                found = adopt_folder(folder, run, bar)
+        except GradingError as error:
+            raise fail(error.failure.message, 1) from error
+    for note in found.notes:
+        _note(note)
+    typer.echo("\n".join(found.lines))
+    console.print(f"{found.found} of {len(run.assignment.part)} parts have a file", highlight=False)
+    raise typer.Exit(0 if found.found else 1)
 
 
 def mark(
@@ -271,12 +305,20 @@ def trained_on(referee: Judge) -> None:
 
 @contextmanager
 def collected(
-    paths: Sequence[Path], run: Run, form: Form = "auto", beside: Sequence[Path] = ()
+    paths: Sequence[Path],
+    run: Run,
+    form: Form = "auto",
+    beside: Sequence[Path] = (),
+    manifest: Path | None = None,
 ) -> Iterator[list[Submission]]:
     """Yield the submissions below `paths`; archives are unpacked into a folder that is removed afterwards."""
     work = Path(tempfile.mkdtemp(prefix="gradebench-intake-"))
     try:
         try:
+            if manifest is not None:
+                tasks, models = run.coursework.tasks, run.coursework.models
+                yield placed([intake.with_manifest(paths[0], manifest, work, tasks=tasks, models=models)], run)
+                return
             found = intake.collect(
                 paths,
                 work,
@@ -296,7 +338,11 @@ def collected(
 
 
 def _grade(
-    paths: Sequence[Path], request: Request, form: Form = "auto", beside: Sequence[Path] = ()
+    paths: Sequence[Path],
+    request: Request,
+    form: Form = "auto",
+    beside: Sequence[Path] = (),
+    manifest: Path | None = None,
 ) -> tuple[Run, list[Record], list[Record], float]:
     """The run, the records of the submissions, those of baselines and reference models, and the seconds it took."""
     started = time.monotonic()
@@ -306,7 +352,8 @@ def _grade(
     for note in (run.context.data.source if run.context.data.name != "mnist" else "", run.isolation.notice):
         if note:
             _note(note)
-    with collected(paths, run, form, [*beside, *([request.data] if request.data is not None else [])]) as submissions:
+    beside = [*beside, *([request.data] if request.data is not None else [])]
+    with collected(paths, run, form, beside, manifest) as submissions:
         if unknown := sorted(run.only - {s.id for s in submissions}):
             raise fail(f"--only {unknown[0]}: no such submission; there are {', '.join(s.id for s in submissions)}")
         if run_module.count(submissions, run) == 0:

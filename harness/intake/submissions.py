@@ -185,6 +185,19 @@ class Reader:
             made = replace(default, entries=self._entries_by_layout(root, listing.files, notes))
         return replace(made, digests=entry_digests(made), notes=tuple(notes))
 
+    def by_manifest(self, child: Child, read: manifest.Manifest, name: str) -> Submission:
+        """Make the submission of a folder by a manifest that lies elsewhere."""
+        try:
+            listing = listed(child.path)
+        except GradingError as error:
+            return failed(child, error.failure)
+        entries, spelled = manifest.matched(read.entries, listing.files, name)
+        own = id_of(child)
+        made = Submission(
+            read.id or own, read.name or name_of(child), child.path, entries, folder_id=own, place=child.place
+        )
+        return replace(made, digests=entry_digests(made), notes=(*listing.notes, *read.notes, *spelled))
+
     def _entries_by_layout(self, root: Path, files: Sequence[str], notes: list[str]) -> tuple[Entry, ...]:
         """Make the entries of a submission without a manifest, by the first starter that finds any."""
         missing: list[str] = []
