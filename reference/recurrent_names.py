@@ -32,7 +32,7 @@ FORGET_BIAS = 1.0
 """Constant that TensorFlow 1's LSTM cells add to the forget gate: their default, not stored in checkpoints."""
 
 _TRAINING_PARTS = re.compile(
-    r"(^|[./])(adam(_\d+)?|adamw|rmsprop(_\d+)?|momentum|optimi[sz]er\w*|exp_avg(_sq)?|beta\d_power|global_step|iterations?"
+    r"(^|[./])(adam(_\d+)?|adamw|rmsprop(_\d+)?|adagrad\w*|adadelta(_\d+)?|ftrl(_\d+)?|momentum|optimi[sz]er\w*|exp_avg(_sq)?|beta\d_power|global_step|iterations?"
     r"|exponentialmovingaverage)([./]|$)",
     re.IGNORECASE,
 )
@@ -260,6 +260,10 @@ def _own_bias(matrix: str, length: int, vectors: list[str], rest: Mapping[str, n
             return own[0]
     if len(fitting) == 1:
         return fitting[0]
+    # `tf.Variable`s without names are numbered as they were created, a layer's bias after its matrix.
+    following = [vector for vector in fitting if _number(vector) == (_number(matrix)[0], _number(matrix)[1] + 1)]
+    if len(following) == 1:
+        return following[0]
     if not fitting:
         raise ValueError(f"it has no bias of length {length} for {matrix}.")
     raise ValueError(
@@ -287,6 +291,12 @@ def _home(name: str) -> str:
 def _natural(name: str) -> list[tuple[int, str]]:
     """Return a key that sorts "dense", "dense_1", "dense_10" in the order of their creation."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", _plain(name))]
+
+
+def _number(name: str) -> tuple[str, int]:
+    """Split a name of TensorFlow's numbering: "Variable" is number 0, "Variable_1" number 1."""
+    match = re.fullmatch(r"(.*variable)(?:_(\d+))?", _plain(name))
+    return (match[1], int(match[2] or 0)) if match else (name, -2)
 
 
 def _layer_of(name: str) -> str:

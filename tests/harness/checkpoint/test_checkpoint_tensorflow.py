@@ -140,3 +140,19 @@ def test_every_truncation_of_either_file_is_recognised() -> None:
 def test_names_beyond_ascii_are_kept() -> None:
     entries = [(b"", header()), ("模型/w".encode(), entry(1, (), 0, 4))]
     assert list(read(packed(table(entries), bytes(4)), "m").tensors) == ["模型/w"]
+
+
+def test_variables_without_names_of_layers_that_are_alike_belong_together_as_they_were_made() -> None:
+    generator = np.random.default_rng(6)
+    cell = {"rnn/basic_lstm_cell/kernel": (4, 12), "rnn/basic_lstm_cell/bias": (12,)}
+    head = {"a_0/kernel": (3, 3), "a_0/bias": (3,), "a_1/kernel": (3, 3), "a_1/bias": (3,)}
+    head |= {"a_2/kernel": (3, 1), "a_2/bias": (1,)}
+    named = {name: generator.normal(size=shape).astype(np.float32) for name, shape in (cell | head).items()}
+    plain = {name: named[name] for name in cell}
+    plain |= {f"Variable_{place}" if place else "Variable": named[name] for place, name in enumerate(head)}
+    plain |= {f"{name}/Adagrad": np.zeros_like(plain[name]) for name in plain}
+    adapt = architecture("pixel-lstm").adapt
+    assert adapt is not None
+    wanted, _, _ = adapt(named)
+    found, _, _ = adapt(state_arrays(read(bundle(plain), "model.ckpt")))
+    assert {name: array.tolist() for name, array in found.items()} == {n: a.tolist() for n, a in wanted.items()}
