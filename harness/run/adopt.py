@@ -6,27 +6,20 @@ fits is the one it is of. Among several that fit a part, names decide.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from harness import intake
-from harness.checkpoint import together
 from harness.rubric import Part
-from harness.run import hand_in
+from harness.run import hand_in, likely
 from harness.run.executors import weights_workers
 from harness.run.settings import Run
 from harness.starters import starters_of
-from harness.starters.layout import CHECKPOINT_SUFFIXES
 from harness.types import Entry, GradingError, Kind, Submission
 
 MOST = 200
 """Files that are opened; further ones are named."""
-_SKIPPED = re.compile(
-    r"(^|/)(data|raw|processed|mnist)/|generated_samples|(^|[^a-z])(loss|losses|log|hist|optim)", re.I
-)
-_WORDS = re.compile(r"[a-z]+|[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -47,7 +40,7 @@ def adopt(root: Path, run: Run, on_file: Callable[[int, int, str], None] | None 
     entries = _by_layout(listing.files, run)
     wanted = [part for part in run.assignment.part if part.id not in entries]
     models = {model for part in wanted for model in _models(part, run)}
-    candidates = _candidates(listing.files)
+    candidates = likely.candidates(listing.files)
     if len(candidates) > MOST:
         notes.append(f"{len(candidates) - MOST} of {len(candidates)} files that may be checkpoints were not opened.")
     fits = _fitting(root, candidates[:MOST], sorted(models), run, on_file)
@@ -85,20 +78,6 @@ def _by_layout(files: Sequence[str], run: Run) -> dict[str, Entry]:
     return {}
 
 
-def _candidates(files: Iterable[str]) -> list[str]:
-    """Files that may be checkpoints; of several that belong together the one that names them."""
-    everything = sorted(files)
-    found = []
-    for file in everything:
-        if _SKIPPED.search(file):
-            continue
-        if (file.endswith(".index") and together.companions(file, everything)) or file.lower().endswith(
-            CHECKPOINT_SUFFIXES
-        ):
-            found.append(file)
-    return found
-
-
 def _fitting(
     root: Path,
     files: Sequence[str],
@@ -130,19 +109,7 @@ def _fitting(
 def _best(part: Part, fits: dict[str, list[str]], run: Run, taken: set[str]) -> tuple[str, str] | None:
     """The architecture and file that most likely answer a part."""
     choices = [(model, file) for model in _models(part, run) for file in fits.get(model, ())]
-    return min(choices, key=lambda choice: _rank(part, choice[0], choice[1], taken), default=None)
-
-
-def _rank(part: Part, model: str, file: str, taken: set[str]) -> tuple[bool, int, bool, int, int, int, str]:
-    """The order of likelihood: epochs that the part asks for, words in common, names of best or last, later epochs."""
-    lower = file.lower()
-    words = set(_WORDS.findall(lower))
-    spoken = set(_WORDS.findall(f"{part.id} {part.title} {model} {part.task}".lower()))
-    numbers = [int(number) for number in re.findall(r"[0-9]{1,6}", PurePosixPath(lower).stem)]
-    epoch = numbers[-1] if numbers else -1
-    wanted = part.epochs is not None and part.epochs in numbers
-    preferred = next((i for i, word in enumerate(("best", "final", "last", "latest")) if word in lower), 4)
-    return (not wanted, -len(words & spoken), file in taken, preferred, -epoch, file.count("/"), file)
+    return min(choices, key=lambda choice: likely.rank(part, choice[0], choice[1], taken), default=None)
 
 
 def _models(part: Part, run: Run) -> Sequence[str]:

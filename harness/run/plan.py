@@ -6,12 +6,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness import intake
 from harness.rubric import Assignment, Part
 from harness.run import references
+from harness.run.likely import likeliest
 from harness.run.settings import Run
 from harness.tasks.base import Baseline
 from harness.text import shown
-from harness.types import NOTHING_HANDED_IN, Entry, Failure, Kind, Role, Submission
+from harness.types import NOTHING_HANDED_IN, Entry, Failure, GradingError, Kind, Role, Submission
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,16 @@ def _of_submission(submission: Submission, run: Run) -> Plan:
     whole = submission.failure
     if whole is None and not answering:
         whole = _no_part(submission, unanswering)
+    files = _files(submission) if whole is not None or _missing(run.assignment, answering) else ()
     plan: list[Planned] = []
     for part in run.assignment.part:
         entries = answering.get(part.id, []) if whole is None else []
         if entries:
             plan.append(Planned(submission, entries[0], part, _refused(part, entries, submission, run)))
         elif whole is not None and not part.earlier_of:
-            plan.append(Planned(submission, _no_entry(part), part, whole))
+            plan.append(Planned(submission, _no_entry(part), part, _with_lines(whole, part, files, run)))
         elif submission.role is Role.STUDENT and part in _missing(run.assignment, answering):
-            plan.append(Planned(submission, _no_entry(part), part, _nothing(part, run)))
+            plan.append(Planned(submission, _no_entry(part), part, _nothing(part, files, run)))
     return _noted(
         [planned for planned in plan if not run.tasks or planned.entry.task in run.tasks],
         (*submission.notes, *unanswering),
@@ -97,9 +100,27 @@ def _missing(assignment: Assignment, answered: Collection[str]) -> list[Part]:
     ]
 
 
-def _nothing(part: Part, run: Run) -> Failure:
+def _files(submission: Submission) -> Sequence[str]:
+    """The submission's files, as far as they can be listed."""
+    if submission.role is not Role.STUDENT or not submission.root.is_dir():
+        return ()
+    try:
+        return intake.listed(submission.root).files
+    except (GradingError, OSError):
+        return ()
+
+
+def _with_lines(failure: Failure, part: Part, files: Sequence[str], run: Run) -> Failure:
+    """The failure of a whole submission, with the lines of a manifest that would hand in a part."""
+    if failure.fault != "submission":
+        return failure
+    lines = "\n".join(suggested(part, run, files))
+    return replace(failure, detail=f"{failure.detail}\n\nTo hand in this part:\n\n{lines}".strip())
+
+
+def _nothing(part: Part, files: Sequence[str], run: Run) -> Failure:
     """The failure of a part for which nothing was handed in, with the lines of a manifest that would hand it in."""
-    lines = suggested(part, run)
+    lines = suggested(part, run, files)
     message = (
         f"Nothing was handed in for the part {part.id}, {part.title}. To hand it in, add to submission.toml an "
         f"[[entry]] with {', '.join(lines[1:])}."
@@ -107,13 +128,14 @@ def _nothing(part: Part, run: Run) -> Failure:
     return Failure("intake", NOTHING_HANDED_IN, message, "submission", "\n".join(lines))
 
 
-def suggested(part: Part, run: Run, file: str = "") -> list[str]:
-    """Return the lines of an [[entry]] that would hand in a part, with `file` or a name to replace."""
+def suggested(part: Part, run: Run, files: Sequence[str] = ()) -> list[str]:
+    """Return the lines of an [[entry]] that would hand in a part, with the likeliest file, or a name to replace."""
     task = run.coursework.task(part.task)
     models = part.models or list(run.coursework.answering(task))
     lines = ["[[entry]]", f'task = "{part.task}"', f'part = "{part.id}"']
     if models:
-        return [*lines, f'model = "{models[0]}"', f'checkpoint = "{file or "YOUR-FILE.pt"}"']
+        file = likeliest(part, models[0], files)
+        return [*lines, f'model = "{models[0]}"', f'checkpoint = "{shown(file, 200) or "YOUR-FILE.pt"}"']
     return [*lines, 'code = "YOUR-FILE.py:load"']
 
 

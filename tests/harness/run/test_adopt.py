@@ -119,3 +119,30 @@ def test_names_cannot_break_out_of_their_quotes(context: Context, tmp_path: Path
     read = tomllib.loads("\n".join(found.lines))
     assert read["submission"]["name"] == 'a"b c'
     assert read["entry"][0]["checkpoint"] == 'out/x"y pca.pt'
+
+
+def test_a_part_that_was_not_handed_in_shows_lines_with_the_likeliest_file(context: Context, tmp_path: Path) -> None:
+    from harness.run import run as grading
+    from tests.harness.run.grading import collect
+
+    place = repository(
+        tmp_path / "class" / "ada", {"a/vae_best.pt": ("cvae", "cvae"), "a/gan_best.pt": ("cgan", "cgan")}
+    )
+    (place / "submission.toml").write_text(
+        '[[entry]]\ntask = "conditional-generation"\nmodel = "cvae"\ncheckpoint = "a/vae_best.pt"\n', encoding="utf-8"
+    )
+    broken = repository(tmp_path / "class" / "bob", {"out/cgan_final.pt": ("cgan", "cgan")})
+    (broken / "submission.toml").write_text("[[entry]\n", encoding="utf-8")
+    run = run_of(context, tmp_path / "results")
+    found = grading.grade(collect(tmp_path / "class", tmp_path / "work"), run)
+    records = {(record.submission, record.part): record for record in found}
+    gan = records["ada", "cgan"]
+    assert gan.status is Status.NOT_HANDED_IN
+    assert tomllib.loads(gan.failure.detail)["entry"][0] == {
+        "task": "conditional-generation",
+        "part": "cgan",
+        "model": "cgan",
+        "checkpoint": "a/gan_best.pt",
+    }
+    lines = records["bob", "cgan"].failure.detail.partition("To hand in this part:")[2]
+    assert tomllib.loads(lines)["entry"][0]["checkpoint"] == "out/cgan_final.pt"
