@@ -107,7 +107,12 @@ def results_table(records: list[Record]) -> Table:
 
 def print_reasons(records: list[Record]) -> None:
     """Say below the table why entries have no score, or not all points, and which flags are raised."""
+    for submission, parts in _not_handed_in(records).items():
+        where = f"[bold]{escape(submission)}[/]"
+        console.print(f"{where}  not handed in: {escape(', '.join(parts))}.", highlight=False, soft_wrap=True)
     for record in records:
+        if record.status is Status.NOT_HANDED_IN:
+            continue
         why = reason(record)
         flags = [evidence.name for evidence in record.evidence if evidence.flag]
         if flags:
@@ -115,6 +120,15 @@ def print_reasons(records: list[Record]) -> None:
         if why:
             where = f"[bold]{escape(record.submission)} · {escape(record.part)}[/]"
             console.print(f"{where}  {escape(why)}", highlight=False, soft_wrap=not console.is_terminal)
+
+
+def _not_handed_in(records: list[Record]) -> dict[str, list[str]]:
+    """The parts that were not handed in, by submission."""
+    missing: dict[str, list[str]] = {}
+    for record in records:
+        if record.status is Status.NOT_HANDED_IN:
+            missing.setdefault(record.submission, []).append(record.part)
+    return missing
 
 
 def listing(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:

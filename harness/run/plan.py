@@ -101,11 +101,12 @@ def _missing(assignment: Assignment, answered: Collection[str]) -> list[Part]:
 
 
 def _files(submission: Submission) -> Sequence[str]:
-    """The submission's files, as far as they can be listed."""
+    """The submission's files that no entry names, as far as they can be listed."""
     if submission.role is not Role.STUDENT or not submission.root.is_dir():
         return ()
+    named = {entry.file for entry in submission.entries}
     try:
-        return intake.listed(submission.root).files
+        return [file for file in intake.listed(submission.root).files if file not in named]
     except (GradingError, OSError):
         return ()
 
