@@ -67,7 +67,15 @@ RULES: dict[str, set[str]] = {
     | {"reference", "classifiers"},
     "harness/cli": TASKS
     | PARENT
-    | {"harness.cli", "harness.run", "harness.numbers", "harness.summary", "harness.totals", "harness.sandbox.outside"}
+    | {
+        "harness.checkpoint.together",
+        "harness.cli",
+        "harness.run",
+        "harness.numbers",
+        "harness.summary",
+        "harness.totals",
+        "harness.sandbox.outside",
+    }
     | {"reference", "classifiers", "reports", "submissions.examples"},
     # Beside the harness.
     "reports": TYPES | TEXT | {"harness.totals", "reports"},

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from harness import mnist
 from harness.assignments import coursework
+from harness.checkpoint import together
 from harness.cli.console import console, fail, listing, print_json, progress
 from harness.run.settings import CHECKPOINT_LIMIT
 from harness.sandbox.outside import Limits, WeightsWorkers, probe
@@ -36,13 +37,10 @@ def inspect(
 
     Example: [bold]gradebench inspect best.pt[/]
     """
-    if not file.is_file():
-        raise fail(f"{file}: no such file")
-    if file.stat().st_size > CHECKPOINT_LIMIT:
-        raise fail(f"{file}: {file.stat().st_size:,} bytes; at most {CHECKPOINT_LIMIT:,} are read")
+    content = _content(file)
     try:
         with WeightsWorkers(probe()) as warm, warm.worker(Limits()) as worker:
-            said = worker.describe(file.read_bytes(), file.name)
+            said = worker.describe(content, file.name)
     except GradingError as error:
         if as_json:
             print_json({"schema": 1, "file": file.name, "error": error.failure.message})
@@ -53,12 +51,33 @@ def inspect(
     console.print(f"[bold]{escape(file.name)}[/]  format {escape(str(said.get('format')))}", highlight=False)
     tensors = said.get("tensors", [])
     rows = [
-        tuple(str(tensor.get(key, "")) for key in ("name", "shape", "dtype", "bytes", "min", "max", "finite"))
+        tuple(_short(tensor.get(key, "")) for key in ("name", "shape", "dtype", "bytes", "min", "max", "finite"))
         for tensor in tensors
     ]
     console.print(listing(("tensor", "shape", "dtype", "bytes", "min", "max", "finite"), rows))
     for note in said.get("notes", []):
         console.print(f"[yellow]note:[/] {escape(str(note))}", highlight=False, soft_wrap=True)
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _content(file: Path) -> bytes:
+    """The bytes of a checkpoint, be it one file or several that belong together (TensorFlow's, by their prefix)."""
+    beside = [path.name for path in file.parent.iterdir() if path.is_file()] if file.parent.is_dir() else []
+    parts = [file.parent / name for name in together.companions(file.name, beside)] or [file]
+    if not all(part.is_file() for part in parts):
+        raise fail(f"{file}: no such file")
+    size = sum(part.stat().st_size for part in parts)
+    if size > CHECKPOINT_LIMIT:
+        raise fail(f"{file}: {size:,} bytes; at most {CHECKPOINT_LIMIT:,} are read")
+    if parts == [file]:
+        return file.read_bytes()
+    try:
+        return together.pack({part.name: part.read_bytes() for part in parts})
+    except ValueError as error:
+        raise fail(f"{file}: {error}") from error
 
 
 def tasks(as_json: JsonOption = False) -> None:

@@ -101,6 +101,15 @@ def test_inspect_shows_tensors_and_runs_nothing(offline, classroom, tmp_path):
     assert "system" in hostile.stderr
 
 
+def test_inspect_takes_the_prefix_of_a_tensorflow_checkpoint(offline):
+    folder = ROOT / "tests/harness/checkpoint/tensorflow"
+    (index, *_) = sorted(folder.glob("*.index"))
+    done = gradebench(offline, "inspect", index.with_suffix(""), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["format"] == "tensorflow"
+    assert json.loads(done.stdout)["tensors"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
