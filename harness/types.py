@@ -135,7 +135,7 @@ class Submission:
     folder_id: str = ""
     """The id that its place gives, where the manifest claims another; on a clash the place's owner keeps an id."""
     place: str = ""
-    """Where it was handed in: a platform's seat, "moodle:12345", or a digest of the class's root, "/" and the name."""
+    """Place of the hand-in: a platform's seat, "moodle:12345", or a digest of the class's root, "/" and the name."""
     role: Role = Role.STUDENT
 
 

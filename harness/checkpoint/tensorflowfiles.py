@@ -33,7 +33,7 @@ INSTEAD = (
     "np.savez('model.npz', **{n: r.get_tensor(n) for n in r.get_variable_to_shape_map()})"
 )
 OF_OBJECTS = "/.ATTRIBUTES/VARIABLE_VALUE"
-"""What TensorFlow 2 adds to the name of each variable."""
+"""Suffix that TensorFlow 2 adds to the name of each variable."""
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 """Name of the text with which TensorFlow 2 describes what holds the variables."""
 _DATA = re.compile(r"\.data-(\d{5})-of-(\d{5})$")

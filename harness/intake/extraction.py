@@ -28,7 +28,7 @@ _JUNK_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 _MOST_NOTES = 20
 """Entries of one owner that are named because they were ignored; more are counted."""
 _NOWHERE = "/dev/null/a-link-that-was-not-unpacked"
-"""Where every link points that stands for one of an archive: below something that can't be a folder."""
+"""Target of every link that stands for one of an archive: below something that can't be a folder."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Unpacked:
 
 
 class Source(Protocol):
-    """What bytes are read from."""
+    """The file that bytes are read from."""
 
     def read(self, count: int, /) -> bytes: ...
 

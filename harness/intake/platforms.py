@@ -35,7 +35,7 @@ class Owner:
     upload: int = 0
     """Number of the upload: of two files of one owner with the same original name, the larger one counts."""
     kind: Literal["files", "text", "link", "other"] = "files"
-    """What was handed in: files, a text typed into the platform, a web address, or something that is no hand-in."""
+    """Kind of hand-in: files, a text typed into the platform, a web address, or nothing that is one."""
     platform: str = field(default="", compare=False)
     """Key of `PLATFORMS`; filled in by the functions below."""
 

@@ -111,7 +111,7 @@ class Listing:
     files: tuple[str, ...]
     """Regular files, relative to the folder, with forward slashes, sorted."""
     notes: tuple[str, ...]
-    """What was passed over, in one note: leftovers of tools, links, special files, names that can't be shown."""
+    """Name what was passed over, in one note: leftovers of tools, links, special files, names that can't be shown."""
 
 
 @dataclass

@@ -48,7 +48,7 @@ LINES = '[[entry]]\ntask = "conditional-generation"\npart = "cgan"'
 
 @dataclass(frozen=True)
 class Said:
-    """What one output says of one part of one submission."""
+    """The statements of one output about one part of one submission."""
 
     status: str
     rank: int | None
@@ -60,7 +60,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Sum:
-    """What one output says of one submission."""
+    """The statements of one output about one submission."""
 
     points: float | None
     max_points: float
@@ -192,7 +192,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pages(folder: Path) -> tuple[dict[tuple[str, str], Said], dict[str, Sum], set[str]]:
-    """What index.html and the submissions' pages say, and the ids of the totals that are still open."""
+    """Read what index.html and the submissions' pages say, and the ids of the totals that are still open."""
     index = parsed(folder / "index.html")
     ids = {f"submissions/{page_name(name)}": name for name in TOTALS}
     said: dict[tuple[str, str], Said] = {}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
 
-class Closing:
+class Closing(ABC):
     """A context manager whose exit calls `close`."""
 
+    @abstractmethod
     def close(self) -> None:
         """Ends the processes that the object owns. May be called twice."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self

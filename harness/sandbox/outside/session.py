@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +28,7 @@ _STAGES = frozenset({"manifest", "checkpoint", "worker", "answers"})
 _NOTES = 50
 
 
-class Session(Closing, ABC):
+class Session(Closing):
     """An exchange with one worker; a context manager, for one thread.
 
     Every method raises GradingError: fault "submission" for what the worker sent or did, fault "harness" where it

@@ -1,4 +1,4 @@
-"""What libraries and students add to a state dict does not keep its model from being found; torch gives the values."""
+"""Tests that additions of libraries and students to a state dict hide no model; torch gives the values."""
 
 from __future__ import annotations
 
