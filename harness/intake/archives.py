@@ -15,11 +15,10 @@ from typing import IO
 from harness.intake.extraction import CHUNK, Clock, Member, extract, special
 from harness.intake.extraction import LIMITS as LIMITS
 from harness.intake.extraction import Limits as Limits
-from harness.intake.extraction import Source as Source
 from harness.intake.extraction import Unpacked as Unpacked
 from harness.intake.extraction import is_junk as is_junk
 from harness.intake.streams import Decompressed, StreamError, compression
-from harness.intake.tarball import TarError, TarReader
+from harness.intake.tarball import Source, TarError, TarReader
 from harness.intake.zips import unpack_zip
 from harness.text import shown
 from harness.types import GradingError, refuse

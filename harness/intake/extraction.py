@@ -14,11 +14,10 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 from harness.intake.names import folded, path_problem
 from harness.intake.streams import StreamError
-from harness.intake.tarball import TarError
+from harness.intake.tarball import Source, TarError
 from harness.text import shown
 from harness.types import Failure, GradingError, broken, refuse
 
@@ -57,12 +56,6 @@ class Unpacked:
     """The first problem of each owner, by the owner's path in the archive; "" if there is one owner."""
     notes: dict[str, list[str]] = field(default_factory=dict)
     """Sentences on what was ignored, by owner."""
-
-
-class Source(Protocol):
-    """The file that bytes are read from."""
-
-    def read(self, count: int, /) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -143,12 +136,13 @@ class _Tree:
         name = unicodedata.normalize("NFC", member.name)
         problem = path_problem(name)
         parts = PurePosixPath(name).parts
-        self._count(archive, junk=problem is None and bool(parts) and is_junk(parts))
+        junk = problem is None and bool(parts) and is_junk(parts)
+        self._count(archive, junk)
         if problem is not None and problem[0] == "control-character":
             # macOS's "Icon\r" is one of these, so they are no reason to refuse.
             self._ignore(f"{label} was ignored: it {problem[1]}. Rename it if it is needed.")
             return
-        if problem is None and parts and is_junk(parts):
+        if junk:
             return
         is_link = member.problem is not None and member.problem[0] == "link"
         problem = problem or (None if is_link else member.problem)

@@ -201,14 +201,15 @@ class Reader:
     def _entries_by_layout(self, root: Path, files: Sequence[str], notes: list[str]) -> tuple[Entry, ...]:
         """Make the entries of a submission without a manifest, by the first starter that finds any."""
         missing: list[str] = []
-        for starter in starters_of(names_in(root)):
+        starters = starters_of(names_in(root))
+        if not starters:
+            raise no_submission_in(root)
+        for starter in starters:
             entries, said = starter.entries(files, self.tasks, self.models)
             if entries:
                 notes += said
                 return entries
             missing += said
-        if not starters_of(names_in(root)):
-            raise no_submission_in(root)
         message = (
             f"There is no {manifest.FILE_NAME}, and no checkpoint where a known layout has one. "
             f"At the top: {quoted_top(root)}. Add a {manifest.FILE_NAME} with an [[entry]] for each model."

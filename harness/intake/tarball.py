@@ -23,7 +23,9 @@ class TarError(Exception):
     """The stream is not a tar, or a damaged one."""
 
 
-class _Source(Protocol):
+class Source(Protocol):
+    """The file that bytes are read from."""
+
     def read(self, count: int, /) -> bytes: ...
 
 
@@ -43,7 +45,7 @@ class TarReader:
     Raises TarError for a header whose checksum or numbers are wrong, and for an end in the middle of an entry.
     """
 
-    def __init__(self, stream: _Source) -> None:
+    def __init__(self, stream: Source) -> None:
         self._stream = stream
         self._left = 0
         self._padding = 0
