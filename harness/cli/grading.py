@@ -18,7 +18,7 @@ from rich.markup import escape
 
 from classifiers.judge import Judge
 from harness import assignments, intake, records
-from harness.cli.console import console, fail, print_json, print_reasons, progress, results_table
+from harness.cli.console import console, fail, note, print_json, print_reasons, progress, results_table
 from harness.cli.reporting import render, told
 from harness.intake.forms import Form
 from harness.run import kept
@@ -177,8 +177,8 @@ def check(
         junit.write_file(graded, junit_file)
     _conclude(run, graded, seconds, as_json, None)
     for record in graded:
-        for note in record.notes:
-            console.print(f"[dim]{escape(record.part)}:[/] {escape(note)}", highlight=False)
+        for sentence in record.notes:
+            console.print(f"[dim]{escape(record.part)}:[/] {escape(sentence)}", highlight=False)
         if record.failure is not None and record.failure.detail:
             console.print(f"[bold]{escape(record.part)}, in detail[/]")
             console.print(escape(record.failure.detail), highlight=False, soft_wrap=True)
@@ -205,8 +205,8 @@ def adopt(
                 found = adopt_folder(folder, run, bar)
         except GradingError as error:
             raise fail(error.failure.message, 1) from error
-    for note in found.notes:
-        _note(note)
+    for sentence in found.notes:
+        note(sentence)
     typer.echo("\n".join(found.lines))
     console.print(f"{found.found} of {len(run.assignment.part)} parts have a file", highlight=False)
     raise typer.Exit(0 if found.found else 1)
@@ -254,19 +254,17 @@ def mark(
         marked += found.records
         to_ask += found.to_ask
         for record in found.elsewhere:
-            console.print(
-                f"[yellow]note:[/] {escape(record.submission)} · {escape(record.part)}: not marked; it is of the "
-                f"assignment {escape(record.assignment)} and data {escape(record.data)}, and this marks "
-                f"{escape(run.assignment.name)} on {escape(run.context.data.name)}",
-                highlight=False,
-                soft_wrap=True,
+            note(
+                f"{record.submission} · {record.part}: not marked; it is of the assignment {record.assignment} and "
+                f"data {record.data}, and this marks {run.assignment.name} on {run.context.data.name}"
             )
         console.print(f"{len(found.records)} marked, {found.changed} changed", highlight=False)
         if found.to_ask and ask:
             only = tuple({record.submission for record in found.to_ask})
             with collected(ask, run) as submissions:
                 again = replace(run, only=frozenset(only))
-                marked += [r for r in _with_bar(submissions, again) if r.role is Role.STUDENT]
+                graded = _with_bar(submissions, again, run_module.count(submissions, again))
+                marked += [r for r in graded if r.role is Role.STUDENT]
             to_ask = [record for record in to_ask if record not in found.to_ask]
     if run is None:
         raise AssertionError
@@ -296,11 +294,7 @@ def prepared(request: Request) -> Run:
 def trained_on(referee: Judge) -> None:
     """Say so where a judge has not seen what it is to judge."""
     if referee.facts.data != "mnist":
-        console.print(
-            f"[yellow]note:[/] this judge was trained on {escape(referee.facts.data)}, not on MNIST",
-            highlight=False,
-            soft_wrap=True,
-        )
+        note(f"this judge was trained on {referee.facts.data}, not on MNIST")
 
 
 @contextmanager
@@ -325,7 +319,7 @@ def collected(
                 tasks=run.coursework.tasks,
                 models=run.coursework.models,
                 form=form,
-                on_note=_note,
+                on_note=note,
                 beside=[run.results, *beside],
             )
             yield placed(found, run)
@@ -349,32 +343,29 @@ def _grade(
     run = prepared(request)
     if isinstance(run.context.judge, Judge):
         trained_on(run.context.judge)
-    for note in (run.context.data.source if run.context.data.name != "mnist" else "", run.isolation.notice):
-        if note:
-            _note(note)
+    for sentence in (run.context.data.source if run.context.data.name != "mnist" else "", run.isolation.notice):
+        if sentence:
+            note(sentence)
     beside = [*beside, *([request.data] if request.data is not None else [])]
     with collected(paths, run, form, beside, manifest) as submissions:
         if unknown := sorted(run.only - {s.id for s in submissions}):
             raise fail(f"--only {unknown[0]}: no such submission; there are {', '.join(s.id for s in submissions)}")
-        if run_module.count(submissions, run) == 0:
+        total = run_module.count(submissions, run)
+        if total == 0:
             named = ", ".join(shlex.quote(str(path)) for path in paths)
             raise fail(f"{named}: nothing to grade for the assignment {run.assignment.name}")
         if run.keep_answers:
             _tell_size(submissions, run)
-        graded = _with_bar(submissions, run)
+        graded = _with_bar(submissions, run, total)
     own = [record for record in graded if record.role is Role.STUDENT]
     others = [record for record in graded if record.role is not Role.STUDENT]
     return run, own, others, time.monotonic() - started
 
 
-def _note(sentence: str) -> None:
-    console.print(f"[yellow]note:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
-
-
-def _with_bar(submissions: Sequence[Submission], run: Run) -> list[Record]:
-    """Grade with a progress bar."""
+def _with_bar(submissions: Sequence[Submission], run: Run, total: int) -> list[Record]:
+    """Grade with a progress bar; `total` records are to come."""
     with progress("grading") as bar:
-        total, done = run_module.count(submissions, run), 0
+        done = 0
         bar(0, total, "")
 
         def on_record(record: Record, known: bool) -> None:

@@ -14,7 +14,7 @@ from rich.markup import escape
 from harness import mnist
 from harness.assignments import coursework
 from harness.checkpoint import together
-from harness.cli.console import console, fail, listing, print_json, progress
+from harness.cli.console import console, fail, listing, note, print_json, progress
 from harness.run.settings import CHECKPOINT_LIMIT
 from harness.sandbox.outside import Limits, WeightsWorkers, probe
 from harness.tasks import TASKS, task
@@ -55,8 +55,8 @@ def inspect(
         for tensor in tensors
     ]
     console.print(listing(("tensor", "shape", "dtype", "bytes", "min", "max", "finite"), rows))
-    for note in said.get("notes", []):
-        console.print(f"[yellow]note:[/] {escape(str(note))}", highlight=False, soft_wrap=True)
+    for sentence in said.get("notes", []):
+        note(str(sentence))
 
 
 def _short(value: object) -> str:

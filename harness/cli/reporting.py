@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from harness import records
-from harness.cli.console import console, fail, progress
+from harness.cli.console import console, fail, note, progress
 from harness.records import Loaded
 from harness.types import Record
 from reports import exports, site
@@ -43,7 +43,7 @@ def report(
 def told(loaded: Loaded) -> list[Record]:
     """Return the records that could be read, and say which could not."""
     for problem in loaded.problems:
-        console.print(f"[yellow]note:[/] passed over: {escape(problem)}", highlight=False, soft_wrap=True)
+        note(f"passed over: {problem}")
     return loaded.records
 
 

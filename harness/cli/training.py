@@ -23,7 +23,7 @@ from classifiers.judge import Judge
 from classifiers.train import COMMITTEE, Training, logits_of, split
 from classifiers.weights_file import Facts, MemberFacts, WeightsError
 from harness import assignments, mnist
-from harness.cli.console import console, fail, listing, print_json, print_reasons, progress
+from harness.cli.console import console, fail, listing, note, print_json, print_reasons, progress
 from harness.cli.grading import DataOption, JsonOption, SeedOption, prepared, trained_on
 from harness.evidence.mode_collapse import feature_spread
 from harness.rubric import AssignmentError
@@ -280,7 +280,7 @@ def _training_data(directory: Path | None) -> tuple[torch.Tensor, torch.Tensor, 
     except GradingError as error:
         raise fail(error.failure.message) from error
     if digits.name != "mnist":
-        console.print(f"[yellow]note:[/] {escape(digits.source)}", highlight=False, soft_wrap=True)
+        note(digits.source)
     return torch.from_numpy(digits.train.images), torch.from_numpy(digits.train.labels), digits.name
 
 

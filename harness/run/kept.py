@@ -59,10 +59,10 @@ def save_answers(results: Path, record: Record, answers: Sequence[Answer]) -> st
 def load_answers(results: Path, record: Record) -> list[Answer] | None:
     """Read back the answers that were kept with a record; None where they were not, or are no longer the same."""
     arrays = _load(results, record, record.answers)
-    count = arrays.pop("count", np.empty(0))
-    if count.shape != (1,) or count.dtype.kind != "i" or not 0 <= count[0] <= _MOST_ANSWERS:
+    count = _counted(arrays)
+    if count is None:
         return None
-    answers: list[dict[str, Array]] = [{} for _ in range(int(count[0]))]
+    answers: list[dict[str, Array]] = [{} for _ in range(count)]
     for name, array in arrays.items():
         number, _, key = name.partition("/")
         if not number.isdecimal() or int(number) >= len(answers):
@@ -86,10 +86,10 @@ def save_trial(results: Path, record: Record, answers: Sequence[Sequence[Answer]
 def load_trial(results: Path, record: Record) -> list[Sequence[Answer] | None] | None:
     """Read back the answers of a trial, by choice of options; None where they were not kept or are damaged."""
     arrays = _load(results, record, record.trial_answers)
-    count = arrays.pop("count", np.empty(0))
-    if count.shape != (1,) or count.dtype.kind != "i" or not 0 <= count[0] <= _MOST_ANSWERS:
+    count = _counted(arrays)
+    if count is None:
         return None
-    found: list[list[dict[str, Array]]] = [[] for _ in range(int(count[0]))]
+    found: list[list[dict[str, Array]]] = [[] for _ in range(count)]
     for key, array in arrays.items():
         choice, number, name = (*key.split("/", 2), "", "")[:3]
         if not (choice.isdecimal() and number.isdecimal() and int(choice) < len(found) and int(number) < _MOST_ANSWERS):
@@ -128,6 +128,14 @@ def sketch(answers: Sequence[Answer]) -> NDArray[np.float32] | None:
     places = generator.integers(SKETCH, size=values.size)
     signs = generator.integers(2, size=values.size) * 2.0 - 1.0
     return np.bincount(places, weights=signs * values, minlength=SKETCH).astype(np.float32)
+
+
+def _counted(arrays: dict[str, Array]) -> int | None:
+    """Take the number of answers, or of choices, out of what was kept; None where it is damaged."""
+    count = arrays.pop("count", np.empty(0))
+    if count.shape != (1,) or count.dtype.kind != "i" or not 0 <= count[0] <= _MOST_ANSWERS:
+        return None
+    return int(count[0])
 
 
 def _save(results: Path, record: Record, suffix: str, arrays: Mapping[str, Array]) -> str:

@@ -59,7 +59,8 @@ def _of_submission(submission: Submission, run: Run) -> Plan:
     whole = submission.failure
     if whole is None and not answering:
         whole = _no_part(submission, unanswering)
-    files = _files(submission) if whole is not None or _missing(run.assignment, answering) else ()
+    missing = _missing(run.assignment, answering)
+    files = _files(submission) if whole is not None or missing else ()
     plan: list[Planned] = []
     for part in run.assignment.part:
         entries = answering.get(part.id, []) if whole is None else []
@@ -67,7 +68,7 @@ def _of_submission(submission: Submission, run: Run) -> Plan:
             plan.append(Planned(submission, entries[0], part, _refused(part, entries, submission, run)))
         elif whole is not None and not part.earlier_of:
             plan.append(Planned(submission, _no_entry(part), part, _with_lines(whole, part, files, run)))
-        elif submission.role is Role.STUDENT and part in _missing(run.assignment, answering):
+        elif submission.role is Role.STUDENT and part in missing:
             plan.append(Planned(submission, _no_entry(part), part, _nothing(part, files, run)))
     return _noted(
         [planned for planned in plan if not run.tasks or planned.entry.task in run.tasks],

@@ -68,10 +68,10 @@ def grade(
     if run.beside == "all":
         _forget_former_models(planned, run)
     roles = list(Role)
-    return sorted(_compared(done, run), key=lambda r: (roles.index(r.role), r.submission, r.part))
+    return sorted(_compared(done, run, questions), key=lambda r: (roles.index(r.role), r.submission, r.part))
 
 
-def again(known: Record, planned: Planned, run: Run, questions: Questions | None = None) -> Record | None:
+def again(known: Record, planned: Planned, run: Run, questions: Questions) -> Record | None:
     """Bring a record up to date without asking anybody: mark kept answers, and score, where these have changed.
 
     None where marking has changed and the answers were not kept, or where other options would be chosen now. The record
@@ -79,7 +79,7 @@ def again(known: Record, planned: Planned, run: Run, questions: Questions | None
     """
     choice, stage_keys = choice_of(known), {"ask": known.keys["ask"]}
     if choice is not None:
-        chosen = _chosen_again(known, planned, run, choice, Questions(run) if questions is None else questions)
+        chosen = _chosen_again(known, planned, run, choice, questions)
         if chosen is None:
             return None
         choice, stage_keys["try"] = chosen
@@ -249,7 +249,7 @@ def _is_verdict(record: Record) -> bool:
     )
 
 
-def _compared(done: Sequence[Record], run: Run) -> list[Record]:
+def _compared(done: Sequence[Record], run: Run, questions: Questions) -> list[Record]:
     """The records with what the compare stage says of them, over all entries of the results folder."""
     found = compare(run.results)
     result = []
@@ -260,7 +260,7 @@ def _compared(done: Sequence[Record], run: Run) -> list[Record]:
             continue
         changed = replace(record, compared=evidence)
         planned = remembered(changed, run)
-        result.append((again(changed, planned, run) if planned is not None else None) or changed)
+        result.append((again(changed, planned, run, questions) if planned is not None else None) or changed)
     return result
 
 

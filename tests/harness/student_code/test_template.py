@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from harness.tasks import interfaces
 from harness.tasks.base import Context
 from harness.types import Entry
 from tests.data import embedded_digits
+from tests.judges import ReadsFirstRow
 
 TEMPLATE = Path(__file__).parents[3] / "submissions" / "template"
 README = (TEMPLATE / "README.md").read_text(encoding="utf-8")
@@ -74,21 +75,6 @@ MODULES = {
             return self.out(self.lstm(one_hot)[0])
     """,
 }
-
-
-@dataclass(frozen=True)
-class ReadsFirstRow:
-    """A judge to whom the brightest of an image's first ten pixels is its digit."""
-
-    digest = "0" * 64
-    real_spread = None
-    most_doubt = 0.5
-
-    def examine(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return images[:, 0, 0, :10], images[:, 0, ::4, ::4].reshape(len(images), -1)
-
-    def doubt(self, images: np.ndarray) -> np.ndarray:
-        return images[:, 0, 27, 27]
 
 
 @pytest.fixture(scope="module")

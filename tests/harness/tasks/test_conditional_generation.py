@@ -1,5 +1,4 @@
 import hashlib
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -10,28 +9,13 @@ from harness.tasks.base import Context
 from harness.tasks.conditional_generation import REPEATED, SAMPLES
 from harness.types import Entry, Gate, GradingError, Kind
 from tests.data import embedded_digits
+from tests.judges import ReadsFirstRow
 
 pytestmark = pytest.mark.numeric
 
 TASK = tasks.task("conditional-generation")
 WEIGHTS = Entry("conditional-generation", Kind.WEIGHTS, "cvae", "cvae", "best.pt")
 OUTPUTS = Entry("conditional-generation", Kind.OUTPUTS, "cgan", None, "samples.npz")
-
-
-@dataclass(frozen=True)
-class ReadsFirstRow:
-    """A judge to whom the brightest of an image's first ten pixels is its digit."""
-
-    digest = "0" * 64
-    real_spread = None
-
-    most_doubt = 0.5
-
-    def examine(self, images):
-        return images[:, 0, 0, :10], images[:, 0, ::4, ::4].reshape(len(images), -1)
-
-    def doubt(self, images):
-        return images[:, 0, 27, 27]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from harness import tasks
 from harness.tasks.base import Context
 from harness.types import Entry, Kind
 from tests.data import embedded_digits
+from tests.judges import ReadsFirstRow
 
 SHAPES = {
     "picture": {"pixels": 2},
@@ -22,21 +22,6 @@ SHAPES = {
     "bands": {"panels": 3},
 }
 """Dimensions of a figure's arrays, by its kind."""
-
-
-@dataclass(frozen=True)
-class ReadsFirstRow:
-    """A judge to whom the brightest of an image's first ten pixels is its digit."""
-
-    digest = "0" * 64
-    real_spread = None
-    most_doubt = 0.5
-
-    def examine(self, images):
-        return images[:, 0, 0, :10], images[:, 0, ::4, ::4].reshape(len(images), -1)
-
-    def doubt(self, images):
-        return images[:, 0, 27, 27]
 
 
 @pytest.fixture(scope="module")
