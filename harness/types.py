@@ -112,7 +112,10 @@ class Entry:
     file: str | None = None
     """The checkpoint or outputs file, relative to the submission's root, with forward slashes."""
     code: str | None = None
-    """"path/to/file.py:function" for entries by code, or a code of a starter layout, "starter:ebm"."""
+    """"path/to/file.py:function" for entries by code, or a code of a starter layout, "starter:ebm".
+
+    Of an entry by weights, the code beside them, which is asked where the file does not hold the model's weights alone.
+    """
     options: Mapping[str, str] = field(default_factory=dict)
     epochs: int | None = None
     """After how many epochs of training the model was saved, where it is one of several that tell how it learns."""

@@ -87,7 +87,8 @@ RULES: dict[str, set[str]] = {
     # An instructor's own task, which uses what gradebench's tasks use.
     "submissions/examples/own_coursework/tasks.py": TASKS,
 }
-for name in ("opening", "inpainting_method", "script_commands", "script_settings"):
+_OPENING = ("opening", "building", "energy", "flow", "generators", "inpainting_method", "script_commands")
+for name in (*_OPENING, "script_settings"):
     # The worker's side of a starter layout.
     RULES[f"harness/starters/tsinghua/{name}.py"] = RULES["harness/starters"] | {"harness.student_code"}
 

@@ -7,9 +7,20 @@ finds the state dict of an architecture among them, and `summary` describes the 
 from __future__ import annotations
 
 from harness.checkpoint.inert import Opaque
+from harness.checkpoint.naming import holds_module
 from harness.checkpoint.reading import Checkpoint, read
 from harness.checkpoint.selection import select_state, state_arrays
 from harness.checkpoint.summary import describe
 from harness.checkpoint.together import companions, pack
 
-__all__ = ["Checkpoint", "Opaque", "companions", "describe", "pack", "read", "select_state", "state_arrays"]
+__all__ = [
+    "Checkpoint",
+    "Opaque",
+    "companions",
+    "describe",
+    "holds_module",
+    "pack",
+    "read",
+    "select_state",
+    "state_arrays",
+]

@@ -37,6 +37,11 @@ def is_module(node: Any) -> bool:
     )
 
 
+def holds_module(tree: Any) -> bool:
+    """Tells whether a file's root, or a value of the dictionary at its root, is a module that was pickled whole."""
+    return any(map(is_module, [tree, *(tree.values() if isinstance(tree, dict) else ())]))
+
+
 class _Walk:
     """A walk through a tree, with its counters and the nodes that it is inside of."""
 

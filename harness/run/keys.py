@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,21 @@ def of_trying(
     )
 
 
+def of_opening(planned: Planned, run: Run, digests: Mapping[str, str]) -> str:
+    """Return the key of deciding whether weights or the code beside them are opened. `digests` holds "checkpoint"."""
+    entry = planned.entry
+    by_code = replace(planned, entry=replace(entry, kind=Kind.CODE, model=None))
+    return _digest(
+        {
+            "model": [entry.model, digests.get("checkpoint"), dict(entry.options)],
+            "code": [entry.code, entry.file, intake.tree_digest(planned.submission)],
+            "sources": [_inside_digest(planned, run), _inside_digest(by_code, run)],
+            "isolation": [run.isolation.level, run.trust_code],
+            "versions": {name: provenance.versions()[name] for name in ("python", "torch", "numpy")},
+        }
+    )
+
+
 def of_marking(planned: Planned, run: Run, digests: dict[str, str]) -> str:
     """Return the key of marking the answers whose SHA-256 is digests["answers"].
 
@@ -112,7 +128,7 @@ def of_scoring(planned: Planned, run: Run, asking: str, marking: str, compared: 
                 submission.name,
                 submission.role.value,
                 submission.place,
-                list(planned.notes),
+                [*planned.notes, planned.opened],
             ],
             "compared": compared,
         }

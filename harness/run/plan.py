@@ -29,6 +29,8 @@ class Planned:
     """The baseline that answers in place of a model."""
     notes: tuple[str, ...] = ()
     """Sentences for the student about what was handed in."""
+    opened: str = ""
+    """A sentence on how the model was opened, where it has weights and code beside them (`harness.run.way`)."""
 
 
 Plan = Sequence[Planned]

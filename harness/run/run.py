@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from harness import intake, records
-from harness.run import hand_in, kept, keys
+from harness.run import hand_in, kept, keys, way
 from harness.run.ask import Asked, ask, harness_failure
 from harness.run.compare import compare, identity
 from harness.run.executors import in_threads
@@ -77,7 +77,8 @@ def again(known: Record, planned: Planned, run: Run, questions: Questions) -> Re
     None where marking has changed and the answers were not kept, or where other options would be chosen now. The record
     itself where nothing has changed.
     """
-    choice, stage_keys = choice_of(known), {"ask": known.keys["ask"]}
+    choice = choice_of(known)
+    stage_keys = {stage: known.keys[stage] for stage in ("open", "ask") if stage in known.keys}
     if choice is not None:
         chosen = _chosen_again(known, planned, run, choice, questions)
         if chosen is None:
@@ -132,7 +133,8 @@ def remembered(record: Record, run: Run) -> Planned | None:
         record.epochs,
     )
     submission = Submission(record.submission, record.name, run.results, (entry,), role=record.role, place=record.place)
-    return Planned(submission, entry, part, notes=tuple(record.stage_notes.get("intake", ())))
+    notes, opened = record.stage_notes.get("intake", ()), record.stage_notes.get("open", ())
+    return Planned(submission, entry, part, notes=tuple(notes), opened=next(iter(opened), ""))
 
 
 class _Entries:
@@ -161,7 +163,9 @@ class _Entries:
         digests = hand_in.digests_of(planned.submission, planned.entry) if planned.failure is None else {}
         if planned.failure is None and planned.entry.file is not None and not digests:
             planned, content, digests = self._opened(planned)
+        planned, content, opening = self._way(planned, former, digests, content)
         planned, choice, stage_keys = self._decided(planned, former, digests)
+        stage_keys |= opening
         asking = keys.of_asking(planned, run, self._questions, digests)
         if former is not None and former.keys.get("ask") == asking and not run.fresh and _is_verdict(former):
             record = again(former, planned, run, self._questions)
@@ -188,6 +192,22 @@ class _Entries:
         except GradingError as error:
             return replace(planned, failure=error.failure), b"", {}
         return planned, content, hand_in.named_digest(planned.entry, intake.digest(content))
+
+    def _way(
+        self, planned: Planned, former: Record | None, digests: dict[str, str], content: bytes | None
+    ) -> tuple[Planned, bytes | None, dict[str, str]]:
+        """The entry as it is opened, its file's content if it was read, and the key of the decision."""
+        if not way.is_open(planned):
+            return planned, content, {}
+        key = keys.of_opening(planned, self._run, digests)
+        if former is not None and former.keys.get("open") == key and not self._run.fresh:
+            return way.again(planned, former), content, {"open": key}
+        if content is None:
+            planned, content, found = self._opened(planned)
+            digests |= found
+        if planned.failure is not None:
+            return planned, content, {}
+        return way.decide(planned, self._run, self._workers, content), content, {"open": key}
 
     def _decided(
         self, planned: Planned, former: Record | None, digests: dict[str, str]

@@ -33,7 +33,8 @@ def record_of(
 ) -> Record:
     """Build the record of an entry, and save it unless told otherwise.
 
-    `stage_keys` are those of asking ("ask") and marking ("mark"), and of trying options ("try") where some were tried.
+    `stage_keys` are those of asking ("ask") and marking ("mark"), of trying options ("try") where some were tried, and
+    of deciding how the model is opened ("open") where there is code beside its weights.
     `former` is the record that holds what was kept of earlier stages: the
     files beside it stay, and it is returned unchanged where nothing that decides a record has changed.
     """
@@ -104,7 +105,8 @@ def _described(
     task = run.coursework.task(part.task)
     marks = marked.marks or Marks({}, "")
     trial = (choice.note,) if choice is not None and choice.note else ()
-    notes = {"intake": planned.notes, "try": trial, "ask": asked.notes, "mark": marked.notes}
+    opened = (planned.opened,) if planned.opened else ()
+    notes = {"intake": planned.notes, "open": opened, "try": trial, "ask": asked.notes, "mark": marked.notes}
     return Record(
         submission=submission.id,
         name=submission.name,

@@ -62,8 +62,8 @@ def find_main_in(folders: Sequence[Path]) -> None:
 
     def lookup(name: str) -> Any:
         if not name.startswith("__"):
-            for path, body in _scripts_and_notebooks(folders):
-                if any(_defines(statement, name) for statement in body):
+            for path, found in sources(folders):
+                if any(_defines(statement, name) for statement in found.body):
                     module = _submitted(path)
                     if hasattr(module, name):
                         kind = "notebook" if notebooks.is_notebook(path) else "script"
@@ -75,37 +75,41 @@ def find_main_in(folders: Sequence[Path]) -> None:
 
 
 def sources(folders: Sequence[Path]) -> Iterator[tuple[Path, ast.Module]]:
-    """Parses the Python files directly in the folders; files that can't be parsed are skipped."""
-    for folder in dict.fromkeys(folders):
-        for path in sorted(folder.glob("*.py"))[:_MOST_FILES]:
-            try:
-                if path.stat().st_size <= _LARGEST:
-                    yield path, ast.parse(path.read_bytes())
-            except (OSError, SyntaxError, ValueError, RecursionError):
-                continue
+    """Parses the Python files directly in the folders, and then the notebooks; skips those that can't be parsed."""
+    for suffix in (".py", notebooks.SUFFIX):
+        for folder in dict.fromkeys(folders):
+            for path in sorted(folder.glob(f"*{suffix}"))[:_MOST_FILES]:
+                with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError, GradingError):
+                    if notebooks.is_notebook(path) or path.stat().st_size <= _LARGEST:
+                        yield path, tree(path)
 
 
-def _scripts_and_notebooks(folders: Sequence[Path]) -> Iterator[tuple[Path, Sequence[ast.stmt]]]:
-    """Parses the Python files directly in the folders, and then the notebooks."""
-    for path, tree in sources(folders):
-        yield path, tree.body
-    for folder in dict.fromkeys(folders):
-        for path in sorted(folder.glob(f"*{notebooks.SUFFIX}"))[:_MOST_FILES]:
-            with contextlib.suppress(OSError, GradingError):
-                yield path, [one for cell in notebooks.read(path, path.name) for one in cell.body]
+def tree(path: Path) -> ast.Module:
+    """Parses a Python file, or the cells of a notebook as if they were one file."""
+    if not notebooks.is_notebook(path):
+        return ast.parse(path.read_bytes())
+    statements: list[ast.stmt] = []
+    line = 0
+    for cell in notebooks.read(path, path.name):
+        statements += [ast.increment_lineno(one, line) for one in cell.body]
+        line += cell.source.count("\n") + 1
+    return ast.Module(statements, [])
 
 
 def imported(path: Path) -> ModuleType:
     """Imports a file that lies directly in one of the folders, under the name by which other files import it."""
-    return importlib.import_module(path.stem) if path.stem.isidentifier() else _submitted(path)
+    importable = path.stem.isidentifier() and not notebooks.is_notebook(path)
+    return importlib.import_module(path.stem) if importable else _submitted(path)
 
 
 def definitions(path: Path) -> dict[str, Any]:
     """Runs only the definitions of a script: its imports, functions, classes and assignments of plain values.
 
     Returns the names that they define. Statements that fail are skipped, so that one missing package does not lose
-    the rest.
+    the rest. A notebook's are those of its cells.
     """
+    if notebooks.is_notebook(path):
+        return dict(vars(_submitted(path)))
     namespace: dict[str, Any] = {"__name__": f"submitted_{path.stem}", "__file__": str(path)}
     _define(ast.parse(path.read_bytes()), namespace, path.name)
     return namespace

@@ -119,6 +119,8 @@ class OpenedModel:
         except OptionError as error:
             raise refuse("manifest", error.kind, f"{header['model']}: {error}.") from None
         found = checkpoint.read(data, name)
+        if header["alone"] and checkpoint.holds_module(found.tree):
+            raise refuse("checkpoint", "whole-module", f"{name} holds a whole pickled module, not its weights alone.")
         key, sizes, adapted = architecture.checkpoint_key, {}, []
         if architecture.adapt is not None:
             try:

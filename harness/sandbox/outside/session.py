@@ -54,12 +54,15 @@ class Session(Closing):
             self._log = _log_text(self._channel)
         return self._log
 
-    def open_weights(self, model: str, options: Mapping[str, str], checkpoint: bytes, name: str) -> list[str]:
+    def open_weights(
+        self, model: str, options: Mapping[str, str], checkpoint: bytes, name: str, weights_alone: bool = False
+    ) -> list[str]:
         """Builds architecture `model` with `options` and loads the bytes of a checkpoint into it.
 
-        `name` is the file's name in messages. Returns notes on what was tolerated, and adds them to `notes`.
+        `name` is the file's name in messages. With `weights_alone`, a module that was pickled whole is refused, kind
+        "whole-module". Returns notes on what was tolerated, and adds them to `notes`.
         """
-        header = {"op": "open_weights", "model": model, "options": dict(options), "name": name}
+        header = {"op": "open_weights", "model": model, "options": dict(options), "name": name, "alone": weights_alone}
         return self._open(header, checkpoint, f"Opening {name}")
 
     def ask(self, question: Question, deadline: float | None = None) -> Answer:

@@ -2,7 +2,8 @@
 
 The starter code has the folders `ebm`, `flow`, `vae` and `gan`. The conditional VAE and GAN are fixed architectures,
 whose answers the code saves as `vae_generated_samples.pt` and `gan_generated_samples.pt`. The energy-based model and
-the flow inpaint with a method that the student writes, so their Python code runs if the folder holds any.
+the flow inpaint with a method that the student writes, so their Python code runs if the folder holds any. The code of
+the fixed architectures is asked where a checkpoint does not hold their weights alone.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ class _Part:
     samples: str | None = None
     """File of answers that the starter code writes."""
     code: str | None = None
-    """`Entry.code` of a folder that holds Python, whose method is then asked."""
+    """`Entry.code` of a folder that holds Python or a notebook."""
+    fixed: bool = False
+    """True if the architecture is fixed, so that the code is asked only where the weights are not this one's."""
 
 
 _PARTS = (
-    _Part("vae", "conditional-generation", "cvae", "cvae", "vae_generated_samples.pt"),
-    _Part("gan", "conditional-generation", "cgan", "cgan", "gan_generated_samples.pt"),
+    _Part("vae", "conditional-generation", "cvae", "cvae", "vae_generated_samples.pt", code="starter:vae", fixed=True),
+    _Part("gan", "conditional-generation", "cgan", "cgan", "gan_generated_samples.pt", code="starter:gan", fixed=True),
     _Part("ebm", "row-inpainting", "ebm", "ebm", code="starter:ebm"),
     _Part("flow", "half-inpainting", "flow", "realnvp", code="starter:flow"),
 )
@@ -59,18 +62,18 @@ def _entries(files: Sequence[str], tasks: Collection[str], models: Mapping[str, 
         answers = _answers(files, part)
         if not inside and answers is None:
             continue
-        code = part.code if any(PurePosixPath(file).suffix.lower() == ".py" for file in inside) else None
+        code = part.code if any(PurePosixPath(file).suffix.lower() in (".py", ".ipynb") for file in inside) else None
         if part.task not in tasks or (code is None and part.model not in models):
             notes.append(f"{part.folder}/ was recognised, but there is no task for it yet; it was not graded.")
             continue
         ranked = _ranked(inside)
-        if ranked and code is not None:
+        if ranked and code is not None and not (part.fixed and part.model in models):
             entry = Entry(part.task, Kind.CODE, part.part, None, ranked[0], code)
             notes.append(
                 f"{_taken(entry, ranked, answers)} The code in {part.folder}/ is asked with it, in the sandbox."
             )
         elif ranked:
-            entry = Entry(part.task, Kind.WEIGHTS, part.part, part.model, ranked[0])
+            entry = Entry(part.task, Kind.WEIGHTS, part.part, part.model, ranked[0], code)
             notes.append(_taken(entry, ranked, answers))
         elif answers is not None:
             entry = Entry(part.task, Kind.OUTPUTS, part.part, None, answers)
@@ -136,7 +139,8 @@ def _taken(entry: Entry, ranked: Sequence[str], answers: str | None) -> str:
         others.append(shown(answers, 80))
     if not others:
         return sentence
-    way = f'part = "{entry.part}", code = "{entry.code}"' if entry.code is not None else f'model = "{entry.model}"'
+    by_code = entry.kind is Kind.CODE
+    way = f'part = "{entry.part}", code = "{entry.code}"' if by_code else f'model = "{entry.model}"'
     lines = (
         f'{way} and checkpoint = "{others[0]}"'
         if len(ranked) > 1

@@ -90,7 +90,7 @@ def read_settings(script: Path, near: Sequence[Path], fixed: Mapping[str, Any]) 
     namespace = imports.definitions(script)
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
     required = []
-    for node in ast.walk(ast.parse(script.read_bytes())):
+    for node in ast.walk(imports.tree(script)):
         if isinstance(node, ast.Call) and called(node) == "add_argument":
             try:
                 names, named = _evaluated(node, namespace)

@@ -27,7 +27,7 @@ def test_no_code_belongs_to_two_starters() -> None:
     assert len(set(codes)) == len(codes) and all(code.startswith("starter:") for code in codes)
     assert {"starter:ebm", "starter:flow"} <= set(codes)
     assert starter_for("starter:ebm") is starter("tsinghua")
-    assert starter_for("starter:gan") is starter_for("adapter.py:load") is None
+    assert starter_for("starter:dit") is starter_for("adapter.py:load") is None
 
 
 @pytest.mark.parametrize(
