@@ -93,7 +93,8 @@ def _entry(record: Record, rank: int | None) -> dict[str, Any]:
         "max_points": record.score.max_points if record.score is not None else None,
         "metrics": {name: _metric(metric) for name, metric in record.metrics.items()},
         "evidence": [
-            {"name": e.name, "flag": e.flag, "value": e.value, "low": e.low, "high": e.high} for e in record.evidence
+            {"name": e.name, "flag": e.flag, "state": e.state, "value": e.value, "low": e.low, "high": e.high}
+            for e in record.evidence
         ],
         "gates": {name: gate.holds for name, gate in record.gates.items()},
         "notes": list(record.notes),

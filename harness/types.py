@@ -208,6 +208,13 @@ class Evidence:
     """One sentence for a person: what was measured and what it means."""
     title: str = ""
     """Name as a person writes it: "mode collapse"."""
+    unusual: bool = False
+    """True where the statistic is out of its range, but for a reason that may be honest, so that no flag is raised."""
+
+    @property
+    def state(self) -> Literal["clear", "unusual", "flagged"]:
+        """Verdict in one word."""
+        return "flagged" if self.flag else "unusual" if self.unusual else "clear"
 
 
 FigureKind = Literal["picture", "bars", "matrix", "histogram", "line", "bands", "table"]

@@ -73,7 +73,7 @@ class EvidenceRow:
     """One finding beside the score."""
 
     name: str
-    flag: bool
+    state: str
     value: str
     range: str
     figure: RangeFigure | None
@@ -156,7 +156,7 @@ class SubmissionView:
 def _evidence(evidence: Evidence) -> EvidenceRow:
     return EvidenceRow(
         capitalised(evidence_title(evidence)),
-        evidence.flag,
+        evidence.state,
         number_text(evidence.value),
         range_text(evidence.low, evidence.high),
         range_figure(evidence),

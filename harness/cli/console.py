@@ -115,6 +115,14 @@ def print_reasons(records: list[Record]) -> None:
     for submission, parts in _not_handed_in(records).items():
         where = f"[bold]{escape(submission)}[/]"
         console.print(f"{where}  not handed in: {escape(', '.join(parts))}.", highlight=False, soft_wrap=True)
+    for (submission, why), parts in _reasons(records).items():
+        where = f"[bold]{escape(submission)} · {escape(', '.join(parts))}[/]"
+        console.print(f"{where}  {escape(why)}", highlight=False, soft_wrap=not console.is_terminal)
+
+
+def _reasons(records: list[Record]) -> dict[tuple[str, str], list[str]]:
+    """The parts of each submission by what is to be said of them; nothing of those that were not handed in."""
+    found: dict[tuple[str, str], list[str]] = {}
     for record in records:
         if record.status is Status.NOT_HANDED_IN:
             continue
@@ -123,8 +131,8 @@ def print_reasons(records: list[Record]) -> None:
         if flags:
             why = f"{why} Flags: {', '.join(flags)}.".strip()
         if why:
-            where = f"[bold]{escape(record.submission)} · {escape(record.part)}[/]"
-            console.print(f"{where}  {escape(why)}", highlight=False, soft_wrap=not console.is_terminal)
+            found.setdefault((record.submission, why), []).append(record.part)
+    return found
 
 
 def _not_handed_in(records: list[Record]) -> dict[str, list[str]]:

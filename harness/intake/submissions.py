@@ -277,6 +277,11 @@ def no_submission_in(folder: Path) -> GradingError:
         message += f" {shown(packed[0], 60)} is an archive in an archive: pack the files themselves."
     elif checkpoint := next((name for name in names if is_checkpoint(name)), ""):
         message += " " + _lines_for(shown(checkpoint, 60))
+    if code := next((name for name in names if name.lower().endswith((".ipynb", ".py"))), ""):
+        message += (
+            f' To have the code asked, write code = "{shown(code, 60)}:load" in place of model; load gets the '
+            "checkpoint's path and returns the model."
+        )
     return refuse("intake", "not-a-submission", message)
 
 

@@ -22,7 +22,7 @@ from harness.run.plan import Plan, Planned, plans
 from harness.run.questions import Questions
 from harness.run.score import asked_of, marked_of, record_of
 from harness.run.settings import Run
-from harness.run.trial import Choice, choice_of, choose, combinations
+from harness.run.trial import Choice, choice_of, choose, combinations, is_doubtful
 from harness.run.trial import ask as try_options
 from harness.sandbox.outside import WeightsWorkers
 from harness.types import Entry, GradingError, Kind, Record, Role, Status, Submission
@@ -107,7 +107,7 @@ def _chosen_again(
     choices = [one.options for one in choice.tried]
     key = keys.of_trying(planned, run, digest, choices, known.digests)
     if key == known.keys.get("try"):
-        return choice, key
+        return replace(choice, doubtful=is_doubtful(trial, choice.tried)), key
     answers = kept.load_trial(run.results, known)
     if answers is None or len(answers) != len(choices):
         return None
@@ -223,7 +223,9 @@ class _Entries:
             return replace(planned, failure=error.failure), None, {}
         key = keys.of_trying(planned, run, digest, choices, digests)
         choice = choice_of(former) if former is not None and former.keys.get("try") == key and not run.fresh else None
-        if choice is None:
+        if choice is not None:
+            choice = replace(choice, doubtful=is_doubtful(trial, choice.tried))
+        else:
             try:
                 content = hand_in.content_of(planned.submission, entry)
             except GradingError as error:

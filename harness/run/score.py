@@ -14,7 +14,7 @@ from harness.run.ask import Asked
 from harness.run.mark import Marked
 from harness.run.plan import Planned
 from harness.run.settings import KEPT_BYTES, Run
-from harness.run.trial import Choice
+from harness.run.trial import Choice, sheltered
 from harness.types import Entry, Evidence, Failure, GradingError, Marks, Record, Role, Score, Status
 
 _EVIDENCE = TypeAdapter(tuple[Evidence, ...])
@@ -38,6 +38,8 @@ def record_of(
     `former` is the record that holds what was kept of earlier stages: the
     files beside it stay, and it is returned unchanged where nothing that decides a record has changed.
     """
+    if marked.marks is not None:
+        marked = replace(marked, marks=replace(marked.marks, evidence=sheltered(marked.marks.evidence, choice)))
     asking, marking = stage_keys["ask"], stage_keys["mark"]
     compared = former.compared if former is not None else ()
     scoring = keys.of_scoring(planned, run, asking, marking, _EVIDENCE.dump_python(compared, mode="json"))

@@ -8,7 +8,7 @@ is asked with it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from harness.run.settings import Run
 from harness.sandbox.outside import WeightsWorkers
 from harness.tasks.base import Trial
 from harness.text import shown
-from harness.types import Answer, GradingError, Kind, Metric, Record, Role, Tried
+from harness.types import Answer, Evidence, GradingError, Kind, Metric, Record, Role, Tried
 
 if TYPE_CHECKING:
     from reference.options import Values
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 Options = Mapping[str, str]
 MOST = 32
 """Combinations that are tried; further ones are left out."""
+_SHELTER = (
+    " This counts as unusual, not as a flag: the options were chosen by trial, and with none of them the model comes "
+    "near the mark, so that an option or the model may be another. State the options in submission.toml."
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Choice:
     """The answers for each choice; None where they are known from an earlier run."""
     file: str = ""
     """The file of the answers that an earlier run kept."""
+    doubtful: bool = False
+    """True where even the best choice is so far from the mark that an option or the model may be another."""
 
 
 def combinations(planned: Planned, run: Run) -> list[Options]:
@@ -96,7 +102,24 @@ def choose(trial: Trial, choices: Sequence[Options], answers: Sequence[Sequence[
         Tried(options, None if m is None else m.value, index == best)
         for index, (options, m) in enumerate(zip(choices, metrics, strict=True))
     )
-    return Choice(choices[best], tried, _note(tried, choices[best], example, sign), answers)
+    note = _note(tried, choices[best], example, sign)
+    return Choice(choices[best], tried, note, answers, doubtful=is_doubtful(trial, tried))
+
+
+def is_doubtful(trial: Trial, tried: Sequence[Tried]) -> bool:
+    """Tell whether options mattered and no choice of them comes near enough to the mark for flags to count."""
+    best = next((one.value for one in tried if one.chosen), None)
+    mattered = len({one.value for one in tried}) > 1
+    return mattered and trial.trusted_from is not None and best is not None and best < trial.trusted_from
+
+
+def sheltered(evidence: Sequence[Evidence], choice: Choice | None) -> tuple[Evidence, ...]:
+    """Return the evidence, in which flags are unusual at most where the choice of options is doubtful."""
+    if choice is None or not choice.doubtful:
+        return tuple(evidence)
+    return tuple(
+        replace(one, flag=False, unusual=True, message=one.message + _SHELTER) if one.flag else one for one in evidence
+    )
 
 
 def choice_of(record: Record) -> Choice | None:

@@ -116,6 +116,9 @@ class Trial:
     questions: Sequence[Question]
     rate: Callable[[Sequence[Answer]], Metric]
     """Measures the answers; the best value by the metric's own direction is taken."""
+    trusted_from: float | None = None
+    """Value that the best choice has to reach for flags to count. Below it, the model may have an option, or be of a
+    kind, that the trial doesn't know. None where flags count with any value."""
 
 
 class Task(Protocol):

@@ -31,6 +31,8 @@ DOUBTED = 500
 """Samples, drawn at random, about which all members of the judge are asked."""
 TRIED = 500
 """Samples by which options are chosen that neither weights nor manifest tell."""
+TRUSTED_FROM = 0.9
+"""Accuracy that the best choice of options has to reach for flags to count."""
 OVERSHOOT = 0.01
 """Largest distance from [0, 1] at which a value is clipped, with a note; farther is an error."""
 
@@ -80,7 +82,7 @@ class ConditionalGeneration:
             judged = context.judge.examine(answers[0]["images"].clip(0, 1))[0].argmax(1)
             return accuracy_metric.accuracy(labels, judged)
 
-        return Trial([asked], rate)
+        return Trial([asked], rate, trusted_from=TRUSTED_FROM)
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Accuracy with Wilson's interval, per class; confusion; diversity against gate and real digits."""

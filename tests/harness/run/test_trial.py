@@ -181,3 +181,23 @@ def test_sign_and_activations_of_other_models_are_tried(context: Context, tmp_pa
     assert record.status is Status.SCORED, record.failure
     assert record.score.points == record.score.max_points
     assert len(record.tried) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "state"), [("", "unusual"), ('options = { concat_activation = "relu" }', "flagged")]
+)
+def test_far_from_the_mark_only_stated_options_let_a_flag_count(
+    options: str, state: str, context: Context, tmp_path: Path
+) -> None:
+    hand_in(tmp_path, options)
+    file = tmp_path / "class" / "one" / "best.pt"
+    weights = torch.load(file)["model"]
+    # Each class is one image, and the labels of half of the classes are another's.
+    weights["dec_latent_fc.weight"].zero_()
+    weights["dec_label_fc.weight"][:, :5] = weights["dec_label_fc.weight"][:, [1, 2, 3, 4, 0]]
+    torch.save({"model": weights}, file)
+    (record,) = grade(run_of(context, tmp_path / "results"), tmp_path)
+    assert record.metrics["accuracy"].value < 0.9
+    (found,) = [one for one in record.evidence if one.name == "mode-collapse"]
+    assert found.state == state
+    assert ("chosen by trial" in found.message) == (state == "unusual")

@@ -29,7 +29,7 @@ def test_the_starter_layout(tmp_path: Path) -> None:
     (found,) = collect(tmp_path, folder)
     task = "conditional-generation"
     assert found.entries == (
-        Entry(task, Kind.WEIGHTS, "cvae", "cvae", "vae/runs/50.pt"),
+        Entry(task, Kind.WEIGHTS, "cvae", "cvae", "vae/runs/50.pt", "starter:vae"),
         Entry(task, Kind.WEIGHTS, "cgan", "cgan", "gan/models/best_g.pth"),
     )
     assert found.digests["gan/models/best_g.pth"] == hashlib.sha256(b"g").hexdigest()
@@ -90,13 +90,13 @@ def test_starter_code_without_a_checkpoint_is_noted(tmp_path: Path) -> None:
 
 def test_a_manifest_may_name_a_code_of_a_starter(tmp_path: Path) -> None:
     toml = '[[entry]]\ntask = "row-inpainting"\npart = "ebm"\ncode = "starter:{}"\ncheckpoint = "ebm/runs/b.pth"\n'
-    for name in ("ebm", "gan"):
+    for name in ("ebm", "dit"):
         write(tmp_path / "class" / f"of-{name}", {"submission.toml": toml.format(name), "ebm/runs/b.pth": b"b"})
     workdir = tmp_path / "w"
     workdir.mkdir()
-    ebm, gan = intake.collect([tmp_path / "class"], workdir, tasks=("row-inpainting",), models={})
+    dit, ebm = intake.collect([tmp_path / "class"], workdir, tasks=("row-inpainting",), models={})
     assert ebm.entries == (Entry("row-inpainting", Kind.CODE, "ebm", None, "ebm/runs/b.pth", "starter:ebm"),)
-    assert gan.failure is not None and gan.failure.kind == "bad-code"
+    assert dit.failure is not None and dit.failure.kind == "bad-code"
 
 
 def test_answers_only_without_a_manifest(tmp_path: Path) -> None:
