@@ -8,73 +8,19 @@ computed with them.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from safetensors import SafetensorError
 from safetensors.torch import load as tensors_of
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from classifiers.network import CLASSES, NETWORKS, SIDE, Member, channels_last
+from classifiers.facts import LARGEST, SHIPPED, Facts, MemberFacts, WeightsError, content_of, facts_of
+from classifiers.network import NETWORKS, SIDE, Member, channels_last
 
-LARGEST = 64 * 2**20
-"""Largest size of a judge's file, in bytes; the shipped one is a twentieth of it."""
-SHIPPED = Path(__file__).parent / "weights" / "judge.safetensors"
-
-
-class WeightsError(Exception):
-    """A judge's file is missing or damaged, or has unknown networks. The message names the file."""
-
-
-class _Said(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class MemberFacts(_Said):
-    """Facts of one member in the header."""
-
-    name: str = Field(pattern=r"^[\w.-]+$")
-    network: str
-    """A key of `classifiers.network.NETWORKS`."""
-    recipe: dict[str, str | int | float]
-    held_out_accuracy: float = Field(ge=0, le=1)
-    temperature: float = Field(default=1.0, gt=0)
-    """Divisor of the logits before the softmax, fitted on held-out images."""
-
-
-class Facts(_Said):
-    """Facts of a judge in the header."""
-
-    data: str
-    """Name of the training data."""
-    members: tuple[MemberFacts, ...] = Field(min_length=1, max_length=9)
-    temperature: float = Field(default=1.0, gt=0)
-    """Temperature of the members' mean."""
-    sure: float = Field(default=1.0, ge=0, le=1)
-    """Confidence from which the first member decides alone."""
-    doubt: float = Field(default=1.0, ge=0, le=1)
-    """Doubt that less than one in a hundred real digits exceeds."""
-    real_spread: tuple[float, ...] = ()
-    """Trace of the covariance of the first member's features, by digit, on held-out real digits."""
-
-    @field_validator("members")
-    @classmethod
-    def _names_differ(cls, members: tuple[MemberFacts, ...]) -> tuple[MemberFacts, ...]:
-        if len({member.name for member in members}) < len(members):
-            raise ValueError("two members of one name")
-        return members
-
-    @field_validator("real_spread")
-    @classmethod
-    def _of_each_digit(cls, spread: tuple[float, ...]) -> tuple[float, ...]:
-        if spread and (len(spread) != CLASSES or min(spread) <= 0):
-            raise ValueError(f"must hold {CLASSES} positive numbers, or none")
-        return spread
+__all__ = ["LARGEST", "SHIPPED", "Facts", "MemberFacts", "WeightsError", "load", "loaded", "parameters", "save"]
 
 
 def save(path: Path, networks: Sequence[Member], facts: Facts) -> None:
@@ -102,21 +48,13 @@ def load(path: Path, fold: bool = True) -> tuple[list[Member], Facts, str]:
     WeightsError
         if the file is missing or damaged, or has unknown networks
     """
-    content = _content(path)
-    try:
-        state = tensors_of(content)
-        length = int.from_bytes(content[:8], "little")
-        said = json.loads(content[8 : 8 + length]).get("__metadata__", {}).get("gradebench")
-    except (SafetensorError, ValueError) as error:
-        raise WeightsError(f"{path}: damaged, or not safetensors ({error}).") from error
-    if said is None:
-        raise WeightsError(f"{path}: not a judge's file: its header has no 'gradebench' entry.")
-    try:
-        facts = Facts.model_validate_json(said)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "header"
-        raise WeightsError(f"{path}: not a judge's file: {where}: {first['msg']}.") from error
+    return loaded(content_of(path), path, fold)
+
+
+def loaded(content: bytes, path: Path, fold: bool = True) -> tuple[list[Member], Facts, str]:
+    """Make a judge of its file's content; as `load`, with `path` for messages."""
+    facts = facts_of(content, path)
+    state = tensors_of(content)
     networks = []
     for member in facts.members:
         mark = member.name + "/"
@@ -125,22 +63,6 @@ def load(path: Path, fold: bool = True) -> tuple[list[Member], Facts, str]:
     if state:
         raise WeightsError(f"{path}: {next(iter(state))!r} belongs to no member named in the header.")
     return networks, facts, hashlib.sha256(content).hexdigest()
-
-
-def _content(path: Path) -> bytes:
-    """Read the file's bytes once, so that the digest belongs to the weights in use."""
-    if not path.exists():
-        raise WeightsError(f"{path}: no such file; `gradebench judge train` writes one.")
-    if not path.is_file():
-        raise WeightsError(f"{path}: not a regular file; `gradebench judge train` writes judge.safetensors.")
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except OSError as error:
-        raise WeightsError(f"{path}: can't be read ({error.strerror}).") from error
-    if len(content) > LARGEST:
-        raise WeightsError(f"{path}: larger than {LARGEST >> 20} MB, the limit for a judge.")
-    return content
 
 
 def _network(member: MemberFacts, own: dict[str, torch.Tensor], path: Path, fold: bool) -> Member:

@@ -14,9 +14,11 @@ import os
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,15 +72,32 @@ class Split:
 
 @dataclass(frozen=True)
 class Digits:
-    """A training and a test set, and their origin."""
+    """A training and a test set, and their origin.
+
+    The digest is known before anything is read: only files with the published digests are ever taken for MNIST.
+    """
 
     name: Literal["mnist", "digits"]
-    train: Split
-    test: Split
     digest: str
     """SHA-256, hexadecimal, of the four files' digests, or of the embedded pixels, labels and `RESAMPLING`."""
     source: str
     """A sentence for people about where the digits came from."""
+    read: Callable[[], tuple[Split, Split]] = field(repr=False, compare=False)
+    """Reads the training and the test set. Raises DataError for a file that is not the one that `digest` is of."""
+
+    @property
+    def train(self) -> Split:
+        """The training set, read at the first use of either set."""
+        return self._splits[0]
+
+    @property
+    def test(self) -> Split:
+        """The test set, read at the first use of either set."""
+        return self._splits[1]
+
+    @cached_property
+    def _splits(self) -> tuple[Split, Split]:
+        return self.read()
 
 
 @dataclass(frozen=True)
@@ -116,13 +135,27 @@ def load(directory: Path | None = None, *, download: bool = False, on_progress: 
         where a directory that was named, by argument or environment, lacks a file, or where a file there or in the
         cache isn't MNIST's. No other place is used silently instead.
     """
+    digits = locate(directory, download=download, on_progress=on_progress)
+    _ = digits.train
+    return digits
+
+
+def locate(directory: Path | None = None, *, download: bool = False, on_progress: OnProgress | None = None) -> Digits:
+    """Finds the digits as `load` does, but reads and verifies MNIST's files only when its images or labels are used.
+
+    Raises
+    ------
+    DataError
+        where a directory that was named, by argument or environment, lacks a file. A file that isn't MNIST's is found
+        out at its use.
+    """
     if directory is not None:
-        return _read(directory.expanduser(), "MNIST, from the directory that was given.")
+        return _located(directory.expanduser(), "MNIST, from the directory that was given.")
     if named := os.environ.get(VARIABLE):
-        return _read(Path(named).expanduser(), f"MNIST, from the directory that ${VARIABLE} names.")
+        return _located(Path(named).expanduser(), f"MNIST, from the directory that ${VARIABLE} names.")
     missing = _missing(cache())
     if not missing:
-        return _read(cache(), "MNIST, from the cache.")
+        return _located(cache(), "MNIST, from the cache.")
     why = "it was not found"
     if 0 < len(missing) < len(FILES):
         why = f"the cache lacks {' and '.join(missing)}"
@@ -132,7 +165,7 @@ def load(directory: Path | None = None, *, download: bool = False, on_progress: 
         except DataError as error:
             why = f"it could not be downloaded ({error.failure.message.rstrip('.')})"
         else:
-            return _read(cache(), "MNIST, downloaded and kept in the cache.")
+            return _located(cache(), "MNIST, downloaded and kept in the cache.")
     return embedded(f"MNIST was not used: {why}.")
 
 
@@ -201,24 +234,30 @@ def embedded(why: str = "") -> Digits:
     ----------
     why : a sentence about why these digits are used, appended to `source`
     """
-    from sklearn.datasets import load_digits
-
-    bunch: Any = load_digits()
-    coarse = np.asarray(bunch.images, dtype=np.float64)  # (1797, 8, 8), 0 to 16
-    labels = np.asarray(bunch.target, dtype=np.int64)
+    coarse, labels = _coarse()
     pixels = np.stack([_centred(_stretched(_enlarged(image))) for image in coarse])  # (1797, 28, 28) uint8
     train, test = _stratified(labels)
     digest = hashlib.sha256(RESAMPLING.encode())
     for array in (pixels[train], labels[train], pixels[test], labels[test]):
         digest.update(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"))).tobytes())
+    splits = Split(_images(pixels[train]), labels[train]), Split(_images(pixels[test]), labels[test])
     source = "Not MNIST: the 1,797 handwritten digits that scikit-learn ships, resampled to MNIST's frame."
-    return Digits(
-        "digits",
-        Split(_images(pixels[train]), labels[train]),
-        Split(_images(pixels[test]), labels[test]),
-        digest.hexdigest(),
-        f"{source} {why}".rstrip(),
-    )
+    return Digits("digits", digest.hexdigest(), f"{source} {why}".rstrip(), lambda: splits)
+
+
+def _coarse() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The images (1797, 8, 8), 0 to 16, and labels (1797,) that `sklearn.datasets.load_digits` gives.
+
+    They are read from scikit-learn's file, since the import of scikit-learn takes longer than all else that is done
+    with them.
+    """
+    spec = find_spec("sklearn")
+    if spec is None or spec.origin is None:
+        raise DataError("missing-file", "The digits of scikit-learn were not found: scikit-learn is not installed.")
+    path = Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"
+    with gzip.open(path, "rt", encoding="ascii") as file:
+        rows = np.loadtxt(file, delimiter=",")  # (1797, 65): 64 gray values and the label
+    return rows[:, :-1].reshape(-1, 8, 8), rows[:, -1].astype(np.int64)
 
 
 def _enlarged(image: NDArray[np.float64], side: int = 20, lobes: int = 3) -> NDArray[np.float64]:
@@ -271,7 +310,15 @@ def _images(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return pixels.reshape(-1, 1, SIDE, SIDE).astype(np.float32) / np.float32(255)
 
 
-def _read(directory: Path, source: str) -> Digits:
+def _located(directory: Path, source: str) -> Digits:
+    """MNIST in a directory; DataError for the first file that is missing."""
+    for name in FILES:
+        _present(directory, name)
+    digest = hashlib.sha256("\n".join(FILES.values()).encode()).hexdigest()
+    return Digits("mnist", digest, source, partial(_read, directory))
+
+
+def _read(directory: Path) -> tuple[Split, Split]:
     """Reads MNIST from a directory; DataError for the first file that is missing or wrong."""
     contents = {name: _verified(directory, name) for name in FILES}
     train, test = (
@@ -281,7 +328,7 @@ def _read(directory: Path, source: str) -> Digits:
         )
         for part in ("train", "t10k")
     )
-    return Digits("mnist", train, test, hashlib.sha256("\n".join(FILES.values()).encode()).hexdigest(), source)
+    return train, test
 
 
 def _idx(content: bytes, dimensions: int) -> NDArray[np.uint8]:
@@ -323,12 +370,18 @@ def _unpacked(file: BinaryIO) -> bytes:
         return b""
 
 
-def _verified(directory: Path, name: str) -> bytes:
-    """Reads the uncompressed bytes of one of the four files; DataError where it is missing or has another SHA-256."""
+def _present(directory: Path, name: str) -> Path:
+    """The path of one of the four files; DataError where it is missing."""
     path = _find(directory, name)
     if path is None:
         where = f"has no file {name} or {name}.gz" if directory.is_dir() else "is not a directory"
         raise DataError("missing-file", f"{directory} {where}.", expected=FILES[name])
+    return path
+
+
+def _verified(directory: Path, name: str) -> bytes:
+    """Reads the uncompressed bytes of one of the four files; DataError where it is missing or has another SHA-256."""
+    path = _present(directory, name)
     content = _content(path)
     found = hashlib.sha256(content).hexdigest() if content else ""
     if found == FILES[name]:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 from harness.files import write_atomically
@@ -146,6 +145,8 @@ def _with_file(results: Path, record: Record, figure: Figure) -> Figure:
     """The figure as a record holds it: lists for arrays, and a file for a picture's pixels."""
     if "pixels" not in figure.data:
         return replace(figure, data={key: _plain(value) for key, value in figure.data.items()})
+    from PIL import Image
+
     name = beside(record, f"{figure.name}.png")
     buffer = io.BytesIO()
     Image.fromarray(figure.data["pixels"]).save(buffer, "PNG", optimize=True)

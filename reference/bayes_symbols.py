@@ -15,10 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import exp, lgamma, log
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from torch.nn import functional
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 LETTERS = 3
 RESET = 3
@@ -54,6 +55,9 @@ def streams(process: Process, n: int, generator: torch.Generator, length: int = 
     Blackwell and MacQueen 1973), which is equivalent to drawing p first. All randomness is uniform numbers of one
     explicit generator.
     """
+    import torch
+    from torch.nn import functional
+
     cycles = -(-length // process.period)
     drawn = torch.full((n, cycles, process.period), RESET)
     uniform = torch.rand(n, cycles, process.period - 1, generator=generator, dtype=torch.float64)
@@ -71,6 +75,9 @@ def predict(process: Process, symbols: Tensor) -> Tensor:
 
     The time of a RESET follows from the position alone; the letters since then are counted.
     """
+    import torch
+    from torch.nn import functional
+
     n, length = symbols.shape
     cycles = -(-length // process.period)
     padded = functional.pad(symbols, (0, cycles * process.period - length), value=RESET)

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from reference import architecture
-
-WEIGHTS = Path(__file__).parent / "weights"
-
-
-def facts(model: str, folder: Path = WEIGHTS) -> dict[str, Any]:
-    """Read the header of a weight file: model, seed, epochs, data, options."""
-    with safe_open(folder / f"{model}.safetensors", "np") as file:
-        said: dict[str, Any] = json.loads(file.metadata()["gradebench"])
-    return said
+from reference.weights_files import WEIGHTS, facts
 
 
 def options(model: str) -> dict[str, str]:

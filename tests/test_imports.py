@@ -38,7 +38,7 @@ RULES: dict[str, set[str]] = {
     # What a stream of symbols is, is said once: for the models that learn from such streams, and for their exam.
     "harness/tasks/symbols/streams.py": TASKS | {"reference.bayes_symbols"},
     # Tables of counts answer through the code that any model's answers are derived by.
-    "harness/tasks/pixels/baselines.py": TASKS | {"harness.sequences"},
+    "harness/tasks/pixels/tables.py": TASKS | {"harness.sequences"},
     # What people hand in.
     "harness/intake": TYPES
     | {"harness.intake", "harness.registry", "harness.starters", "harness.text", "reference.options"},

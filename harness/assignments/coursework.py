@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import reference
 from harness import tasks as shipped_tasks
 from harness.rubric import Assignment, AssignmentError, parse
+from reference.listing import Description, description
 
 if TYPE_CHECKING:
     from harness.tasks.base import Task
@@ -79,7 +80,7 @@ class Coursework:
 
     @cached_property
     def models(self) -> Mapping[str, Mapping[str, Values]]:
-        """The options of each architecture that an entry may name, with their values, imported when looked up."""
+        """The options of each architecture that an entry may name, with their values."""
         return _Options(self)
 
     def architecture(self, name: str) -> Architecture:
@@ -87,9 +88,17 @@ class Coursework:
         own = self.own_architectures
         return own[name] if name in own else reference.architecture(name)
 
+    def description(self, name: str) -> Description:
+        """Describe the architecture of a name; a shipped one is not imported for that, if it can be avoided.
+
+        Raises LookupError for an unknown one.
+        """
+        own = self.own_architectures
+        return Description.of(own[name]) if name in own else description(name)
+
     def answering(self, task: Task) -> tuple[str, ...]:
         """Return the names of the architectures whose weights answer a task, as they say themselves."""
-        return tuple(name for name in self.models if task.name in _answered(self.architecture(name)))
+        return tuple(name for name in self.models if task.name in self.description(name).tasks)
 
     def check(self) -> None:
         """Raise AssignmentError where a part names an unknown task, gate or model, with the known ones."""
@@ -130,12 +139,8 @@ class Coursework:
         return cast("Mapping[str, _T]", self._own[file])
 
 
-def _answered(architecture: Architecture) -> tuple[str, ...]:
-    return (architecture.task, *architecture.also)
-
-
 class _Options(Mapping[str, "Mapping[str, Values]"]):
-    """Options by architecture; a shipped architecture is imported only when its options are asked for."""
+    """Options by architecture."""
 
     def __init__(self, coursework: Coursework) -> None:
         self._coursework = coursework
@@ -143,7 +148,7 @@ class _Options(Mapping[str, "Mapping[str, Values]"]):
     def __getitem__(self, name: str) -> Mapping[str, Values]:
         if name not in self:
             raise KeyError(name)
-        return self._coursework.architecture(name).options
+        return self._coursework.description(name).options
 
     def __contains__(self, name: object) -> bool:
         return name in reference.MODELS or name in self._coursework.own_architectures

@@ -1,20 +1,81 @@
-"""The commands of `gradebench`, gathered: grading, looking, training."""
+"""The commands of `gradebench`, by name; the module of a command is imported when the command is called."""
 
 from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from harness.cli import grading, looking, reporting, training
-from harness.provenance import versions
-from harness.summary import EXIT_NOT_GRADABLE
+from harness.registry import imported
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": (
+        "harness.cli.grading:demo",
+        "Grade a small class of example submissions and write its leaderboard.",
+    ),
+    "grade": (
+        "harness.cli.grading:grade",
+        "Grade submissions; what is graded already is not graded again.",
+    ),
+    "check": (
+        "harness.cli.grading:check",
+        "Check one submission before the deadline: the verdict that the instructor's run gives.",
+    ),
+    "mark": (
+        "harness.cli.grading:mark",
+        "Mark kept answers again, without a model: with another judge, or after a threshold has changed.",
+    ),
+    "adopt": (
+        "harness.cli.grading:adopt",
+        "Print the submission.toml that would grade a repository, with the likeliest files filled in.",
+    ),
+    "report": ("harness.cli.reporting:report", "Render pages from records; grades nothing."),
+    "inspect": ("harness.cli.looking:inspect", "Show what a checkpoint holds, without executing anything of it."),
+    "tasks": ("harness.cli.looking:tasks", "List the tasks."),
+    "models": ("harness.cli.looking:models", "List the architectures that can be submitted as weights."),
+    "assignments": ("harness.cli.looking:assignments", "List the assignments and their parts."),
+    "doctor": (
+        "harness.cli.looking:doctor",
+        "Try what this machine has: isolation, data, threads, optional parts.",
+    ),
+    "data": ("harness.cli.looking:data", "Where the digits come from."),
+    "reference": ("harness.cli.training:reference", "Train and evaluate the reference models."),
+    "judge": ("harness.cli.training:judge", "Train and evaluate judges."),
+}
+"""Each command's "module:attribute", a function or a group of commands, and its summary in one line, by name."""
+
+
+class _Deferred(TyperCommand):
+    """A command of which only the name and the summary are known until it is called."""
+
+    def __init__(self, name: str) -> None:
+        self._reference, summary = COMMANDS[name]
+        super().__init__(name, help=summary)
+
+    def make_context(self, *arguments: Any, **settings: Any) -> Any:
+        """Import the command, and go on with it in the place of this one."""
+        found = imported(self._reference)
+        if not isinstance(found, typer.Typer):
+            command, found = found, typer.Typer(add_completion=False, rich_markup_mode="rich")
+            found.command(self.name)(command)
+        return typer.main.get_command(found).make_context(*arguments, **settings)
+
+
+class _Commands(TyperGroup):
+    """The group of all commands, in the order of `COMMANDS`."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name in COMMANDS:
+            self.add_command(_Deferred(name))
+
 
 app = typer.Typer(
     name="gradebench",
+    cls=_Commands,
     help="Grade generative-model coursework on MNIST: safely, repeatably, with the uncertainty shown.",
     no_args_is_help=True,
     add_completion=False,
@@ -22,28 +83,11 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-COMMANDS: tuple[Callable[..., None], ...] = (
-    grading.demo,
-    grading.grade,
-    grading.check,
-    grading.mark,
-    grading.adopt,
-    reporting.report,
-    looking.inspect,
-    looking.tasks,
-    looking.models,
-    looking.assignments,
-    looking.doctor,
-)
-for command in COMMANDS:
-    app.command()(command)
-app.add_typer(looking.data, name="data")
-app.add_typer(training.reference, name="reference")
-app.add_typer(training.judge, name="judge")
-
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from harness.provenance import versions
+
         typer.echo(f"gradebench {versions()['gradebench']}")
         raise typer.Exit
 
@@ -64,7 +108,13 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted; what is done is kept, and the same command goes on from there", err=True)
         sys.exit(130)
-    except Exception:
+    except Exception as error:
+        from harness.cli.console import fail
+        from harness.run.settings import RequestError
+        from harness.summary import EXIT_NOT_GRADABLE
+
+        if isinstance(error, RequestError):
+            sys.exit(fail(str(error)).exit_code)
         # Exit code 1 means "below the pass mark", which a failure of the command must not be taken for.
         traceback.print_exc()
         sys.exit(EXIT_NOT_GRADABLE)

@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich import box
@@ -18,21 +18,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from harness.numbers import plain_interval, plain_number
-from harness.totals import earned, reason
-from harness.types import Record, Status
+if TYPE_CHECKING:
+    from harness.types import Record
 
 console = Console(stderr=True)
 
 LOG_INTERVAL = 10.0
 """Seconds between two lines of progress where stderr is no terminal."""
 
-_COLOURS = {
-    Status.SCORED: "green",
-    Status.FAILED: "red",
-    Status.NOT_GRADABLE: "yellow",
-    Status.NOT_HANDED_IN: "magenta",
-}
+_COLOURS = {"scored": "green", "failed": "red", "not-gradable": "yellow", "not-handed-in": "magenta"}
+"""By the value of `harness.types.Status`."""
 
 
 def print_json(document: object) -> None:
@@ -84,6 +79,9 @@ def progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
 
 def results_table(records: list[Record]) -> Table:
     """Records as a table: submission, part, verdict, primary metric with its interval, points."""
+    from harness.numbers import plain_interval, plain_number
+    from harness.totals import earned
+
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1), collapse_padding=True)
     table.add_column("submission", min_width=12, overflow="fold")
     for heading in ("part", "verdict"):
@@ -102,7 +100,7 @@ def results_table(records: list[Record]) -> Table:
         table.add_row(
             escape(record.submission),
             escape(record.part),
-            f"[{_COLOURS[record.status]}]{_verdict(record)}[/]",
+            f"[{_COLOURS[record.status.value]}]{_verdict(record)}[/]",
             value,
             interval,
             points,
@@ -112,6 +110,9 @@ def results_table(records: list[Record]) -> Table:
 
 def print_reasons(records: list[Record]) -> None:
     """Say below the table why entries have no score, or not all points, and which flags are raised."""
+    from harness.totals import reason
+    from harness.types import Status
+
     for submission, parts in _not_handed_in(records).items():
         where = f"[bold]{escape(submission)}[/]"
         console.print(f"{where}  not handed in: {escape(', '.join(parts))}.", highlight=False, soft_wrap=True)
@@ -137,6 +138,8 @@ def _reasons(records: list[Record]) -> dict[tuple[str, str], list[str]]:
 
 def _not_handed_in(records: list[Record]) -> dict[str, list[str]]:
     """The parts that were not handed in, by submission."""
+    from harness.types import Status
+
     missing: dict[str, list[str]] = {}
     for record in records:
         if record.status is Status.NOT_HANDED_IN:
@@ -155,6 +158,8 @@ def listing(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
 
 
 def _verdict(record: Record) -> str:
+    from harness.types import Status
+
     if record.status is not Status.SCORED:
         return record.status.value.replace("-", " ")
     return "passed" if record.score is not None and record.score.passed else "below mark"

@@ -11,30 +11,22 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from classifiers.judge import Judge
-from harness import assignments, intake, records
+from harness import assignments
 from harness.cli.console import console, fail, note, print_json, print_reasons, progress, results_table
 from harness.cli.reporting import render, told
-from harness.intake.forms import Form
-from harness.run import kept
-from harness.run import run as run_module
-from harness.run.adopt import adopt as adopt_folder
-from harness.run.places import PlaceError, placed
-from harness.run.plan import plans
-from harness.run.prepare import Request, RequestError, prepare
-from harness.run.questions import Questions
-from harness.run.remark import remark
-from harness.run.settings import Beside, Run
-from harness.summary import EXIT_NOT_GRADABLE, exit_code, summary
-from harness.types import GradingError, Kind, Record, Role, Submission
-from reports.exports import junit
-from reports.leaderboard import places
-from submissions import examples
+
+# All else is imported where it is used, so that the help of a command is printed at once.
+if TYPE_CHECKING:
+    from classifiers.facts import Facts
+    from harness.intake.forms import Form
+    from harness.run.prepare import Request
+    from harness.run.settings import Beside, Run
+    from harness.types import Record, Submission
 
 AssignmentOption = Annotated[
     str,
@@ -64,6 +56,10 @@ def demo(
 
     Needs no network and no MNIST. Example: [bold]gradebench demo --site demo[/]
     """
+    from harness import records
+    from harness.run.prepare import Request
+    from submissions import examples
+
     with tempfile.TemporaryDirectory(prefix="gradebench-demo-") as folder:
         classroom = Path(folder) / "class"
         examples.build(classroom)
@@ -122,6 +118,10 @@ def grade(
 
     Example: [bold]gradebench grade handed-in.zip --results results --site site[/]
     """
+    from harness import records
+    from harness.run.prepare import Request
+    from harness.summary import exit_code
+
     for path in paths:
         if not path.exists():
             raise fail(f"{path}: no such file or folder")
@@ -168,12 +168,17 @@ def check(
 
     Example: [bold]gradebench check . --junit report.xml[/]
     """
+    from harness.run.prepare import Request
+    from harness.summary import exit_code
+
     if not path.exists():
         raise fail(f"{path}: no such file or folder")
     with tempfile.TemporaryDirectory(prefix="gradebench-check-") as folder:
         wanted = Request(assignment, Path(folder), data, seed, judge, trust_code=trust_code)
         run, graded, _, seconds = _grade([path], wanted, "one")
     if junit_file is not None:
+        from reports.exports import junit
+
         junit.write_file(graded, junit_file)
     _conclude(run, graded, seconds, as_json, None)
     for record in graded:
@@ -196,6 +201,10 @@ def adopt(
 
     Example: [bold]gradebench adopt repo -a ucl-hw4 > m.toml[/], then [bold]gradebench grade repo --manifest m.toml[/]
     """
+    from harness.run.adopt import adopt as adopt_folder
+    from harness.run.prepare import Request
+    from harness.types import GradingError
+
     if not folder.is_dir():
         raise fail(f"{folder}: no such folder")
     with tempfile.TemporaryDirectory(prefix="gradebench-adopt-") as results:
@@ -236,6 +245,13 @@ def mark(
 
     Example: [bold]gradebench mark results --judge my-judge/judge.safetensors[/]
     """
+    from harness import records
+    from harness.run import run as run_module
+    from harness.run.prepare import Request
+    from harness.run.remark import remark
+    from harness.summary import EXIT_NOT_GRADABLE, exit_code
+    from harness.types import Role
+
     if not results.is_dir():
         raise fail(f"{results}: no such folder")
     known = [record for record in told(records.load_all(results)) if record.role is Role.STUDENT]
@@ -285,16 +301,18 @@ def _told(bar: Callable[[int, int, str], None], of: int, done: int, record: Reco
 
 def prepared(request: Request) -> Run:
     """Prepare a run, or end the command with what is wrong."""
+    from harness.run.prepare import RequestError, prepare
+
     try:
         return prepare(request)
     except RequestError as error:
         raise fail(str(error)) from error
 
 
-def trained_on(referee: Judge) -> None:
+def trained_on(facts: Facts) -> None:
     """Say so where a judge has not seen what it is to judge."""
-    if referee.facts.data != "mnist":
-        note(f"this judge was trained on {referee.facts.data}, not on MNIST")
+    if facts.data != "mnist":
+        note(f"this judge was trained on {facts.data}, not on MNIST")
 
 
 @contextmanager
@@ -306,6 +324,10 @@ def collected(
     manifest: Path | None = None,
 ) -> Iterator[list[Submission]]:
     """Yield the submissions below `paths`; archives are unpacked into a folder that is removed afterwards."""
+    from harness import intake
+    from harness.run.places import PlaceError, placed
+    from harness.types import GradingError
+
     work = Path(tempfile.mkdtemp(prefix="gradebench-intake-"))
     try:
         try:
@@ -339,10 +361,14 @@ def _grade(
     manifest: Path | None = None,
 ) -> tuple[Run, list[Record], list[Record], float]:
     """The run, the records of the submissions, those of baselines and reference models, and the seconds it took."""
+    from classifiers.deferred import DeferredJudge
+    from harness.run import run as run_module
+    from harness.types import Role
+
     started = time.monotonic()
     run = prepared(request)
-    if isinstance(run.context.judge, Judge):
-        trained_on(run.context.judge)
+    if isinstance(run.context.judge, DeferredJudge):
+        trained_on(run.context.judge.facts)
     for sentence in (run.context.data.source if run.context.data.name != "mnist" else "", run.isolation.notice):
         if sentence:
             note(sentence)
@@ -364,6 +390,8 @@ def _grade(
 
 def _with_bar(submissions: Sequence[Submission], run: Run, total: int) -> list[Record]:
     """Grade with a progress bar; `total` records are to come."""
+    from harness.run import run as run_module
+
     with progress("grading") as bar:
         done = 0
         bar(0, total, "")
@@ -378,6 +406,11 @@ def _with_bar(submissions: Sequence[Submission], run: Run, total: int) -> list[R
 
 def _tell_size(submissions: Sequence[Submission], run: Run) -> None:
     """Say how much room the answers will take at most."""
+    from harness.run import kept
+    from harness.run.plan import plans
+    from harness.run.questions import Questions
+    from harness.types import Kind
+
     questions, sizes, total, entries = Questions(run), dict[str, int](), 0, 0
     for plan in plans(submissions, run):
         for planned in plan:
@@ -401,6 +434,9 @@ def _tell_size(submissions: Sequence[Submission], run: Run) -> None:
 
 
 def _conclude(run: Run, graded: list[Record], seconds: float, as_json: bool, index: Path | None) -> None:
+    from harness import records
+    from harness.summary import summary
+
     console.print(results_table(graded))
     print_reasons(graded)
     data = run.context.data
@@ -411,6 +447,8 @@ def _conclude(run: Run, graded: list[Record], seconds: float, as_json: bool, ind
         soft_wrap=True,
     )
     if as_json:
+        from reports.leaderboard import places
+
         # The ranks of the class that the results folder holds; `check` leaves none, for there is no class.
         known = [
             record

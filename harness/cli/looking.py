@@ -5,22 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch
 import typer
 from rich.markup import escape
 
-from harness import mnist
-from harness.assignments import coursework
-from harness.checkpoint import together
 from harness.cli.console import console, fail, listing, note, print_json, progress
-from harness.run.settings import CHECKPOINT_LIMIT
-from harness.sandbox.outside import Limits, WeightsWorkers, probe
-from harness.tasks import TASKS, task
-from harness.types import GradingError
-from reference import MODELS, architecture
+from reference import MODELS
 from reference.options import Number, Values, described
+
+if TYPE_CHECKING:
+    from harness import mnist
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 
@@ -37,6 +32,9 @@ def inspect(
 
     Example: [bold]gradebench inspect best.pt[/]
     """
+    from harness.sandbox.outside import Limits, WeightsWorkers, probe
+    from harness.types import GradingError
+
     content = _content(file)
     try:
         with WeightsWorkers(probe()) as warm, warm.worker(Limits()) as worker:
@@ -65,6 +63,9 @@ def _short(value: object) -> str:
 
 def _content(file: Path) -> bytes:
     """The bytes of a checkpoint, be it one file or several that belong together (TensorFlow's, by their prefix)."""
+    from harness.checkpoint import together
+    from harness.run.settings import CHECKPOINT_LIMIT
+
     beside = [path.name for path in file.parent.iterdir() if path.is_file()] if file.parent.is_dir() else []
     parts = [file.parent / name for name in together.companions(file.name, beside)] or [file]
     if not all(part.is_file() for part in parts):
@@ -82,6 +83,8 @@ def _content(file: Path) -> bytes:
 
 def tasks(as_json: JsonOption = False) -> None:
     """List the tasks. Example: [bold]gradebench tasks[/]"""
+    from harness.tasks import TASKS, task
+
     if as_json:
         found = {name: task(name) for name in TASKS}
         print_json({n: {"summary": t.summary, "primary": t.primary, "protocol": t.protocol} for n, t in found.items()})
@@ -91,7 +94,9 @@ def tasks(as_json: JsonOption = False) -> None:
 
 def models(as_json: JsonOption = False) -> None:
     """List the architectures that can be submitted as weights. Example: [bold]gradebench models[/]"""
-    found = {name: architecture(name) for name in MODELS}
+    from reference.listing import description
+
+    found = {name: description(name) for name in MODELS}
     if as_json:
         print_json(
             {
@@ -113,6 +118,8 @@ def _values(values: Values) -> object:
 
 def assignments(as_json: JsonOption = False) -> None:
     """List the assignments and their parts. Example: [bold]gradebench assignments[/]"""
+    from harness.assignments import coursework
+
     known = {name: found.assignment for name, found in coursework.shipped().items()}
     if as_json:
         print_json({name: assignment.model_dump(by_alias=True) for name, assignment in known.items()})
@@ -127,6 +134,11 @@ def assignments(as_json: JsonOption = False) -> None:
 
 def doctor(as_json: JsonOption = False) -> None:
     """Try what this machine has: isolation, data, threads, optional parts. Example: [bold]gradebench doctor[/]"""
+    import torch
+
+    from harness import mnist
+    from harness.sandbox.outside import probe
+
     isolation = probe()
     sources = mnist.status()
     parts = {name: find_spec(name) is not None for name in OPTIONAL}
@@ -155,6 +167,9 @@ def doctor(as_json: JsonOption = False) -> None:
 @data.command("status")
 def data_status() -> None:
     """Show every source of digits, and which one is used now. Example: [bold]gradebench data status[/]"""
+    from harness import mnist
+    from harness.types import GradingError
+
     _show_sources(mnist.status())
     try:
         console.print(f"used now: {escape(mnist.load().source)}", highlight=False, soft_wrap=True)
@@ -165,6 +180,9 @@ def data_status() -> None:
 @data.command("fetch")
 def data_fetch() -> None:
     """Download MNIST into the cache and verify it. Example: [bold]gradebench data fetch[/]"""
+    from harness import mnist
+    from harness.types import GradingError
+
     try:
         with progress("MNIST") as bar:
             folder = mnist.fetch(lambda file, done, total: bar(done, total, file))

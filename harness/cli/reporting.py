@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from harness import records
 from harness.cli.console import console, fail, note, progress
-from harness.records import Loaded
-from harness.types import Record
-from reports import exports, site
+from reports import exports
+
+if TYPE_CHECKING:
+    from harness.records import Loaded
+    from harness.types import Record
 
 
 def report(
@@ -27,6 +28,8 @@ def report(
 
     Example: [bold]gradebench report results --site site --export csv[/]
     """
+    from harness import records
+
     if unknown := [name for name in export or [] if name not in exports.EXPORTS]:
         raise fail(f"--export {unknown[0]}: no such format; there are {', '.join(exports.EXPORTS)}")
     if not results.is_dir():
@@ -49,5 +52,7 @@ def told(loaded: Loaded) -> list[Record]:
 
 def render(known: list[Record], results: Path, folder: Path) -> Path:
     """Write the pages with a progress bar; the path of the index."""
+    from reports import site
+
     with progress("pages") as bar:
         return site.render(known, results, folder, lambda done, total: bar(done, total, ""))

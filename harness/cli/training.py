@@ -8,34 +8,22 @@ import tempfile
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
-import torch
 import typer
 from rich.markup import escape
-from safetensors.torch import save_file
 
-from classifiers import card, weights_file
-from classifiers.calibrate import calibrate
-from classifiers.evaluate import evaluate as evaluate_judge
-from classifiers.judge import Judge
-from classifiers.train import COMMITTEE, Training, logits_of, split
-from classifiers.weights_file import Facts, MemberFacts, WeightsError
-from harness import assignments, mnist
+from harness import assignments
 from harness.cli.console import console, fail, listing, note, print_json, print_reasons, progress
 from harness.cli.grading import DataOption, JsonOption, SeedOption, prepared, trained_on
-from harness.evidence.mode_collapse import feature_spread
-from harness.rubric import AssignmentError
-from harness.run import reference_assignment, references
-from harness.run import run as run_module
-from harness.run.prepare import Request
-from harness.summary import exit_code_unmarked, summary
-from harness.tasks import TASKS
-from harness.types import GradingError, Record
-from reference import architecture, trainings
-from reference.train import CheckpointError, Epoch, fit
-from reports import models_table
+
+# All else is imported where it is used, so that the help of a command is printed at once.
+if TYPE_CHECKING:
+    import torch
+
+    from classifiers.judge import Judge
+    from harness.types import Record
+    from reference.train import Epoch
 
 reference = typer.Typer(help="Train and evaluate the reference models.", no_args_is_help=True)
 judge = typer.Typer(help="Train and evaluate judges.", no_args_is_help=True)
@@ -56,6 +44,11 @@ def train_reference(
 
     Example: [bold]gradebench reference train cvae --out trained[/]
     """
+    import torch
+    from safetensors.torch import save_file
+
+    from reference import architecture, trainings
+
     recipes = trainings()
     if unknown := [name for name in model if name not in recipes]:
         raise fail(f"no recipe for {unknown[0]!r}; there are {', '.join(recipes)}")
@@ -99,6 +92,15 @@ def evaluate_reference(
 
     Example: [bold]gradebench reference evaluate --json[/]
     """
+    from classifiers import card
+    from harness.rubric import AssignmentError
+    from harness.run import reference_assignment, references
+    from harness.run import run as run_module
+    from harness.run.prepare import Request
+    from harness.summary import exit_code_unmarked, summary
+    from harness.tasks import TASKS
+    from reports import models_table
+
     if write is not None and not write.is_file():
         raise fail(f"--write {write}: no such file")
     if also is not None and not any(also.glob("*.safetensors")):
@@ -157,6 +159,13 @@ def train_judge(
     Example: [bold]gradebench judge train --out my-judge[/], then
     [bold]gradebench grade PATH --judge my-judge/judge.safetensors[/]
     """
+    from classifiers import card, weights_file
+    from classifiers.calibrate import calibrate
+    from classifiers.judge import Judge
+    from classifiers.train import COMMITTEE, Training, logits_of, split
+    from classifiers.weights_file import Facts, MemberFacts
+    from harness.evidence.mode_collapse import feature_spread
+
     recipes = {recipe.name: recipe for recipe in COMMITTEE}
     if unknown := [n for n in network or () if n not in recipes]:
         raise fail(f"no member {unknown[0]!r}; there are {', '.join(recipes)}")
@@ -222,6 +231,15 @@ def evaluate_command(
 
     Example: [bold]gradebench judge evaluate --json[/]
     """
+    import numpy as np
+
+    from classifiers import card
+    from classifiers.evaluate import evaluate as evaluate_judge
+    from classifiers.judge import Judge
+    from classifiers.weights_file import WeightsError
+    from harness import mnist
+    from harness.types import GradingError
+
     try:
         digits = mnist.load(data)
         referee = Judge.read(judge_file) if judge_file else Judge.shipped()
@@ -229,7 +247,7 @@ def evaluate_command(
         raise fail(error.failure.message) from error
     except WeightsError as error:
         raise fail(str(error)) from error
-    trained_on(referee)
+    trained_on(referee.facts)
     if write is not None and not (write.is_file() and card.takes_figures(write)):
         raise fail(f"--write {write}: no such file, or without the marks {card.BEGIN} and {card.END}")
     # A judge that was not trained on them is measured on all of these digits.
@@ -261,6 +279,8 @@ def evaluate_command(
 
 def _agreement(referee: Judge, n: int) -> dict[str, Any]:
     """Compare the judge's labels of n samples of the reference models with the whole committee's."""
+    from harness.run import references
+
     equal = asked = 0
     samplers = references.samplers()
     share = max(n // len(samplers), 1)
@@ -275,6 +295,11 @@ def _agreement(referee: Judge, n: int) -> dict[str, Any]:
 
 
 def _training_data(directory: Path | None) -> tuple[torch.Tensor, torch.Tensor, str]:
+    import torch
+
+    from harness import mnist
+    from harness.types import GradingError
+
     try:
         digits = mnist.load(directory)
     except GradingError as error:
@@ -286,6 +311,8 @@ def _training_data(directory: Path | None) -> tuple[torch.Tensor, torch.Tensor, 
 
 def _fit(training: Any, images: torch.Tensor, labels: torch.Tensor, checkpoint: Path, name: str) -> None:
     """Train with a progress bar and a line an epoch; Ctrl-C keeps the last whole epoch."""
+    from reference.train import CheckpointError, fit
+
     with progress(name) as bar:
         said = ""
 

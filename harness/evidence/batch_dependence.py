@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from harness.types import Array, Evidence, Mask
 
@@ -82,5 +81,7 @@ def among_companions(
 
 def _systematic(changes: NDArray[np.float64]) -> bool:
     """True where the mean of (n,) changes is of account and not put down to chance, by Student's t."""
+    from scipy.special import stdtrit
+
     shift, error = abs(float(changes.mean())), float(changes.std(ddof=1)) / np.sqrt(len(changes))
     return bool(shift > LEAST_CHANGE and shift > stdtrit(len(changes) - 1, 1 - CHANCE / 2) * error)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -63,6 +62,8 @@ def _resampled_means(
 def _ends(
     values: NDArray[np.float64], mean: np.float64, drawn: NDArray[np.float64], level: float
 ) -> NDArray[np.float64]:
+    from scipy.special import ndtr, ndtri
+
     deviations = values - mean
     squares = float((deviations**2).sum())
     if values.min() == values.max() or squares == 0:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 
 def number_of(values: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -25,6 +24,8 @@ def values_of(numbers: NDArray[np.int64], k: int) -> NDArray[np.int64]:
 
 def normalised(log_posterior: NDArray[np.float64]) -> NDArray[np.float64]:
     """Logarithms (N, 2ᵏ) that are known up to a constant for each row, brought to a sum of 1."""
+    from scipy.special import logsumexp
+
     rows: NDArray[np.float64] = log_posterior - logsumexp(log_posterior, axis=1, keepdims=True)
     return rows
 

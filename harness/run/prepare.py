@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from classifiers.judge import Judge
-from classifiers.weights_file import WeightsError
+from classifiers.deferred import DeferredJudge
+from classifiers.facts import SHIPPED, WeightsError
 from harness import mnist
 from harness.assignments import coursework
 from harness.assignments.coursework import Coursework
 from harness.rubric import AssignmentError
-from harness.run.settings import Beside, Run
+from harness.run.settings import Beside, RequestError, Run
 from harness.sandbox.outside import probe
 from harness.tasks.base import Cases, Context
 from harness.types import GradingError
 
-
-class RequestError(Exception):
-    """A run can't be prepared as asked; the message says what is wrong."""
+__all__ = ["Request", "RequestError", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -44,17 +43,20 @@ class Request:
 
 
 def prepare(request: Request) -> Run:
-    """Load all that a run needs. Raises RequestError with a sentence where something is wrong."""
+    """Find all that a run needs. Raises RequestError with a sentence where something is wrong.
+
+    Digits and networks are read when the first entry needs them (`Run.ready`): where all is known, none does.
+    """
     private = request.judge is not None
     try:
         chosen = coursework.find(request.assignment)
         chosen.check()
         if unknown := [name for name in request.tasks if name not in chosen.tasks]:
             raise RequestError(f"--task {unknown[0]}: no such task; there are {', '.join(chosen.tasks)}")
-        digits = mnist.load(request.data)
+        digits = mnist.locate(request.data)
         official = _own_cases(chosen, request.data or Path(os.environ.get(mnist.VARIABLE) or mnist.cache()))
-        public = Judge.shipped()
-        referee = Judge.read(request.judge) if request.judge is not None else public
+        public = DeferredJudge(SHIPPED)
+        referee = DeferredJudge(request.judge) if request.judge is not None else public
     except (AssignmentError, WeightsError) as error:
         raise RequestError(str(error)) from error
     except GradingError as error:
@@ -76,7 +78,24 @@ def prepare(request: Request) -> Run:
         beside=request.beside,
         keep_answers=request.keep_answers,
         moved=request.moved,
+        ready=_reader(digits, [public, referee]),
     )
+
+
+def _reader(digits: mnist.Digits, judges: Sequence[DeferredJudge]) -> Callable[[], None]:
+    """A function that reads digits and judges at its first call, whichever thread it comes from."""
+    lock = threading.Lock()
+
+    def ready() -> None:
+        with lock:
+            try:
+                _ = digits.train, [judge.judge for judge in judges]
+            except WeightsError as error:
+                raise RequestError(str(error)) from error
+            except GradingError as error:
+                raise RequestError(error.failure.message) from error
+
+    return ready
 
 
 def _own_cases(chosen: Coursework, folder: Path) -> dict[str, Cases]:

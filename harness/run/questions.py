@@ -6,7 +6,7 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ class Questions:
         self._run = run
         self._lock = threading.Lock()
         self._held: OrderedDict[str, Sequence[Question]] = OrderedDict()
-        self._trials: dict[str, tuple[Trial, str]] = {}
+        self._trials: dict[str, Trial] = {}
         self._file = run.results / _REMEMBERED
         self._digests = _remembered(self._file)
 
@@ -38,6 +38,7 @@ class Questions:
         with self._lock:
             key = self._key(task, entry)
             if key not in self._held:
+                self._run.ready()
                 self._held[key] = task.questions(self._run.context, entry)
                 while len(self._held) > _HELD:
                     self._held.popitem(last=False)
@@ -46,22 +47,30 @@ class Questions:
 
     def digest(self, task: Task, entry: Entry) -> str:
         """Return the SHA-256 over all that a model is asked, and over what must come back."""
-        key = self._key(task, entry)
+        return self._digest(self._key(task, entry), lambda: self.of(task, entry))
+
+    def trial(self, task: Task, entry: Entry) -> Trial:
+        """Return the trial by which options are chosen for an entry."""
+        with self._lock:
+            key = self._key(task, entry)
+            if key not in self._trials:
+                self._run.ready()
+                trial: Trial = task.trial(self._run.context, entry)  # type: ignore[attr-defined]
+                self._trials[key] = trial
+            return self._trials[key]
+
+    def trial_digest(self, task: Task, entry: Entry) -> str:
+        """Return the SHA-256 over the questions of a trial."""
+        return self._digest(f"trial {self._key(task, entry)}", lambda: self.trial(task, entry).questions)
+
+    def _digest(self, key: str, made: Callable[[], Sequence[Question]]) -> str:
+        """The digest of questions, remembered by their key."""
         if key not in self._digests:
-            found = digest_of(self.of(task, entry))
+            found = digest_of(made())
             with self._lock:
                 self._digests[key] = found
                 write_atomically(self._file, json.dumps(self._digests, indent=1, sort_keys=True).encode())
         return self._digests[key]
-
-    def trial(self, task: Task, entry: Entry) -> tuple[Trial, str]:
-        """Return the trial by which options are chosen for an entry, and the digest of its questions."""
-        with self._lock:
-            key = self._key(task, entry)
-            if key not in self._trials:
-                trial: Trial = task.trial(self._run.context, entry)  # type: ignore[attr-defined]
-                self._trials[key] = (trial, digest_of(trial.questions))
-            return self._trials[key]
 
     def _key(self, task: Task, entry: Entry) -> str:
         """A digest of all that decides the questions, sources of the task included."""

@@ -6,15 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-import reference
 from harness.types import Entry, Kind, Role, Submission
-from reference import shipped
-from reference.architecture import Architecture
-from reference.seeding import generator_for
-from reference.shipped import WEIGHTS, facts
+from reference.listing import Description, description
+from reference.weights_files import WEIGHTS, facts
 
 
 def submissions(folder: Path = WEIGHTS) -> list[Submission]:
@@ -26,16 +22,16 @@ def submissions(folder: Path = WEIGHTS) -> list[Submission]:
     for path in sorted(folder.glob("*.safetensors")):
         said = facts(path.stem, folder)
         model = said["model"]
-        architecture = reference.architecture(model)
+        described = description(model)
         for name, options in {path.stem: said["options"], **said.get("variants", {})}.items():
-            title = said.get("title", architecture.title)
+            title = said.get("title", described.title)
             if name != path.stem:
                 title += f", {', '.join(f'{key} = {value}' for key, value in options.items())}"
             # The names of weights that were saved on the way say when.
             epochs = said["epochs"] if name == f"{model}-{said['epochs']}" else None
             entries = [
                 Entry(task, Kind.WEIGHTS, part, model, path.name, options=dict(options), epochs=epochs)
-                for task, part in _parts(name, architecture).items()
+                for task, part in _parts(name, described).items()
             ]
             found.append(Submission(name, f"Reference {title}", folder, tuple(entries), role=Role.REFERENCE))
     return found
@@ -46,16 +42,23 @@ def samplers() -> Mapping[str, Callable[[int, int], NDArray[np.float32]]]:
 
     Images are (n, 1, 28, 28), their labels cycle 0 … 9.
     """
+    from reference import shipped
+
     names = [path.stem for path in sorted(WEIGHTS.glob("*.safetensors"))]
     return {name: _sampler(name) for name in names if hasattr(shipped.module(name), "sample")}
 
 
-def _parts(name: str, architecture: Architecture) -> dict[str, str]:
+def _parts(name: str, model: Description) -> dict[str, str]:
     """The names of the entries of shipped weights, by the tasks that they answer, their own first."""
-    return {architecture.task: name} | {task: f"{name}-{task}" for task in architecture.also}
+    return {model.task: name} | {task: f"{name}-{task}" for task in model.also}
 
 
 def _sampler(model: str) -> Callable[[int, int], NDArray[np.float32]]:
+    import torch
+
+    from reference import shipped
+    from reference.seeding import generator_for
+
     sample = shipped.sampler(model)
 
     def draw(n: int, seed: int) -> NDArray[np.float32]:

@@ -21,7 +21,7 @@ from harness.run.mark import Marked, mark
 from harness.run.plan import Plan, Planned, plans
 from harness.run.questions import Questions
 from harness.run.score import asked_of, marked_of, record_of
-from harness.run.settings import Run
+from harness.run.settings import RequestError, Run
 from harness.run.trial import Choice, choice_of, choose, combinations, is_doubtful
 from harness.run.trial import ask as try_options
 from harness.sandbox.outside import WeightsWorkers
@@ -93,6 +93,7 @@ def again(known: Record, planned: Planned, run: Run, questions: Questions) -> Re
         answers = kept.load_answers(run.results, known)
         if answers is None:
             return None
+        run.ready()
         asked = replace(asked, answers=answers)
         marked = mark(run.coursework.task(planned.entry.task), run.context, planned.entry, answers)
     return record_of(planned, run, asked, marked, digests, stage_keys, known, choice)
@@ -103,18 +104,17 @@ def _chosen_again(
 ) -> tuple[Choice, str] | None:
     """The choice of options and its key, as things are now; None where the model has to be asked for it."""
     task = run.coursework.task(planned.entry.task)
-    trial, digest = questions.trial(task, planned.entry)
     choices = [one.options for one in choice.tried]
-    key = keys.of_trying(planned, run, digest, choices, known.digests)
+    key = keys.of_trying(planned, run, questions.trial_digest(task, planned.entry), choices, known.digests)
     if key == known.keys.get("try"):
-        return replace(choice, doubtful=is_doubtful(trial, choice.tried)), key
+        return replace(choice, doubtful=is_doubtful(task, choice.tried)), key
     answers = kept.load_trial(run.results, known)
     if answers is None or len(answers) != len(choices):
         return None
-    now = choose(trial, choices, answers)
+    now = choose(questions.trial(task, planned.entry), choices, answers)
     if dict(now.options) != dict(known.options):
         return None
-    return replace(now, answers=None, file=known.trial_answers), key
+    return replace(now, answers=None, file=known.trial_answers, doubtful=is_doubtful(task, now.tried)), key
 
 
 def remembered(record: Record, run: Run) -> Planned | None:
@@ -149,6 +149,8 @@ class _Entries:
         """The entry's record, and whether an earlier run left it; whatever goes wrong is in the record."""
         try:
             return self._graded(planned)
+        except RequestError:  # data or judge can't be used, for this entry or any other
+            raise
         except Exception as error:  # one entry's trouble is never another's
             failed = Asked(None, harness_failure(error), self._run.isolation.level)
             try:
@@ -217,25 +219,27 @@ class _Entries:
         choices = combinations(planned, run)
         if len(choices) < 2 or "checkpoint" not in digests:
             return planned, None, {}
+        task = run.coursework.task(entry.task)
         try:
-            trial, digest = self._questions.trial(run.coursework.task(entry.task), entry)
+            digest = self._questions.trial_digest(task, entry)
         except GradingError as error:
             return replace(planned, failure=error.failure), None, {}
         key = keys.of_trying(planned, run, digest, choices, digests)
         choice = choice_of(former) if former is not None and former.keys.get("try") == key and not run.fresh else None
-        if choice is not None:
-            choice = replace(choice, doubtful=is_doubtful(trial, choice.tried))
-        else:
+        if choice is None:
             try:
                 content = hand_in.content_of(planned.submission, entry)
             except GradingError as error:
                 return replace(planned, failure=error.failure), None, {}
+            trial = self._questions.trial(task, entry)
             choice = choose(trial, choices, try_options(planned, run, trial, choices, self._workers, content))
+        choice = replace(choice, doubtful=is_doubtful(task, choice.tried))
         return replace(planned, entry=replace(entry, options=choice.options)), choice, {"try": key}
 
     def _ask(self, planned: Planned, key: str, content: bytes) -> Asked:
         if planned.failure is not None:
             return Asked(None, planned.failure, self._run.isolation.level)
+        self._run.ready()
         if key not in self._asked:
             task = self._run.coursework.task(planned.entry.task)
             questions = () if planned.entry.kind is Kind.OUTPUTS else self._questions.of(task, planned.entry)

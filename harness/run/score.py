@@ -156,7 +156,7 @@ def _described(
 
 
 def _model_title(model: str | None, run: Run) -> str:
-    return run.coursework.architecture(model).title if model is not None and model in run.coursework.models else ""
+    return run.coursework.description(model).title if model is not None and model in run.coursework.models else ""
 
 
 def _epochs(role: Role, entry: Entry, part: rubric.Part) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,13 @@ KEPT_BYTES = 8 << 20
 """Answers of an entry up to this size are kept without being asked for."""
 
 Beside = Literal["none", "baselines", "all"]
+
+
+class RequestError(Exception):
+    """A run can't be prepared, or go on, as asked; the message says what is wrong."""
+
+
+def _nothing() -> None: ...
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,11 @@ class Run:
     """Take records of equal names as those of these hand-ins, although their folder is another one."""
     keep_answers: bool = False
     """Keep answers of any size, so that they can be marked again without a model."""
+    ready: Callable[[], None] = _nothing
+    """Reads data and judges, which `prepare` only finds; called before anything is asked or marked.
+
+    Raises RequestError where they can't be used, which ends the run: it is the fault of no entry.
+    """
 
     @property
     def assignment(self) -> Assignment:

@@ -16,7 +16,7 @@ from harness.numbers import plain_number
 from harness.run.plan import Planned
 from harness.run.settings import Run
 from harness.sandbox.outside import WeightsWorkers
-from harness.tasks.base import Trial
+from harness.tasks.base import Task, Trial
 from harness.text import shown
 from harness.types import Answer, Evidence, GradingError, Kind, Metric, Record, Role, Tried
 
@@ -61,7 +61,7 @@ def combinations(planned: Planned, run: Run) -> list[Options]:
         return [stated]
     if entry.model is None or not hasattr(run.coursework.task(entry.task), "trial"):
         return [stated]
-    silent = _silent(run.coursework.architecture(entry.model).options, stated)
+    silent = _silent(run.coursework.description(entry.model).options, stated)
     found = [stated | dict(zip(silent, values, strict=True)) for values in product(*silent.values())]
     return list(found[:MOST])
 
@@ -103,14 +103,15 @@ def choose(trial: Trial, choices: Sequence[Options], answers: Sequence[Sequence[
         for index, (options, m) in enumerate(zip(choices, metrics, strict=True))
     )
     note = _note(tried, choices[best], example, sign)
-    return Choice(choices[best], tried, note, answers, doubtful=is_doubtful(trial, tried))
+    return Choice(choices[best], tried, note, answers)
 
 
-def is_doubtful(trial: Trial, tried: Sequence[Tried]) -> bool:
+def is_doubtful(task: Task, tried: Sequence[Tried]) -> bool:
     """Tell whether options mattered and no choice of them comes near enough to the mark for flags to count."""
     best = next((one.value for one in tried if one.chosen), None)
     mattered = len({one.value for one in tried}) > 1
-    return mattered and trial.trusted_from is not None and best is not None and best < trial.trusted_from
+    trusted_from: float | None = getattr(task, "trusted_from", None)
+    return mattered and trusted_from is not None and best is not None and best < trusted_from
 
 
 def sheltered(evidence: Sequence[Evidence], choice: Choice | None) -> tuple[Evidence, ...]:

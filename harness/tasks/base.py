@@ -7,16 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from harness.evidence.mode_collapse import feature_spread
 from harness.metrics.diversity import diversity
 from harness.mnist import Digits
 from harness.types import Answer, ArraySpec, Entry, Evidence, Gate, Marks, Metric, Question
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Judge(Protocol):
@@ -74,6 +76,8 @@ class Context:
 
     def generator(self, *parts: object) -> torch.Generator:
         """A CPU generator for `parts` (task, purpose …): the same seed and parts give the same draws everywhere."""
+        import torch
+
         digest = hashlib.sha256("/".join(map(str, (self.seed, *parts))).encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
@@ -116,9 +120,6 @@ class Trial:
     questions: Sequence[Question]
     rate: Callable[[Sequence[Answer]], Metric]
     """Measures the answers; the best value by the metric's own direction is taken."""
-    trusted_from: float | None = None
-    """Value that the best choice has to reach for flags to count. Below it, the model may have an option, or be of a
-    kind, that the trial doesn't know. None where flags count with any value."""
 
 
 class Task(Protocol):
@@ -127,7 +128,8 @@ class Task(Protocol):
     Architectures say themselves which tasks their weights answer (`reference.architecture`). A task whose coursework
     has published test cases may also have `own_cases(folder) -> Cases | None`, which reads them from the data folder. A
     task that may be answered by weights may have `trial(context, entry) -> Trial`; without it, options that a manifest
-    does not state take their defaults.
+    does not state take their defaults. Beside it may stand `trusted_from`, the value that the best choice has to reach
+    for flags to count: below it, the model may have an option, or be of a kind, that the trial doesn't know.
     """
 
     name: str

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from harness.evidence import judge_fooling, mode_collapse
@@ -46,6 +45,7 @@ class ConditionalGeneration:
     protocol = 2
     primary = "accuracy"
     gates: tuple[str, ...] = ("diversity", "mode-collapse", "judge-fooling", "batch-dependence")
+    trusted_from = TRUSTED_FROM
     outputs: Mapping[str, ArraySpec] | None = MappingProxyType(
         {
             "imgs": ArraySpec((SAMPLES, 1, 28, 28)),
@@ -56,6 +56,8 @@ class ConditionalGeneration:
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
         """10,000 samples in batches of 500, and the first 200 of them again in batches of 40."""
+        import torch
+
         generator = context.generator(self.name, "noise")
         noise = torch.randn(SAMPLES, LATENT, generator=generator).numpy()
         one_hot = np.eye(CLASSES, dtype=np.float32)[_cycling_labels(SAMPLES)]
@@ -71,6 +73,8 @@ class ConditionalGeneration:
 
     def trial(self, context: Context, entry: Entry) -> Trial:
         """500 samples; the share that the judge reads as asked."""
+        import torch
+
         noise = torch.randn(TRIED, LATENT, generator=context.generator(self.name, "trial")).numpy()
         labels = _cycling_labels(TRIED)
         one_hot = np.eye(CLASSES, dtype=np.float32)[labels]
@@ -82,7 +86,7 @@ class ConditionalGeneration:
             judged = context.judge.examine(answers[0]["images"].clip(0, 1))[0].argmax(1)
             return accuracy_metric.accuracy(labels, judged)
 
-        return Trial([asked], rate, trusted_from=TRUSTED_FROM)
+        return Trial([asked], rate)
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Accuracy with Wilson's interval, per class; confusion; diversity against gate and real digits."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from harness.evidence.batch_dependence import among_companions
@@ -27,6 +27,9 @@ from harness.metrics.squared_error import histogram, squared_error
 from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Trial, gates
 from harness.tasks.inpainting.corruption import Corrupted
 from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Images, Kind, Marks, Metric, Question
+
+if TYPE_CHECKING:
+    import torch
 
 UNIT = "squared gray value"
 SHOWN = 5

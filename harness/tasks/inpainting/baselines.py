@@ -12,7 +12,6 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 
 from harness.tasks.base import Baseline, Context
@@ -106,6 +105,8 @@ def _from_known_pixels(context: Context) -> Fill:
 
 
 def _bottom_from_top(context: Context) -> Fill:
+    from sklearn.linear_model import Ridge
+
     training = _training(context).reshape(-1, 784)
     fitted = Ridge(alpha=PENALTY, solver="cholesky").fit(training[:, :392], training[:, 392:])
 
@@ -134,6 +135,8 @@ def between_rows(images: Images) -> Images:
 
 
 def _rows_from_all_pixels(context: Context) -> Fill:
+    from sklearn.linear_model import Ridge
+
     case = noisy_rows(_training(context)[:FITTED], context.generator("row-inpainting", "ridge"))
     targets = case.originals[:, 0, ::2].reshape(-1, 392)
     fitted = Ridge(alpha=PENALTY, solver="cholesky").fit(case.shown.reshape(-1, 784), targets)

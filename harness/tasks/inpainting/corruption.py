@@ -6,12 +6,15 @@ Draws come from a CPU generator and are the same on every machine. Images are fl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from harness.types import Images, Mask
+
+if TYPE_CHECKING:
+    import torch
 
 PATCH = 6
 """Side of a patch."""
@@ -41,6 +44,8 @@ class Corrupted:
 
 def gray_patches(originals: Images, generator: torch.Generator) -> Corrupted:
     """Gray patches at rows 11 + j … 16 + j, columns 11 + k … 16 + k; j and k uniform on −4 … 4."""
+    import torch
+
     shifts = torch.randint(-SHIFT, SHIFT + 1, (len(originals), 2), generator=generator).numpy()
     within = CORNER + shifts[:, :, None] + np.arange(PATCH)  # (N, 2, 6): rows, columns
     mask = np.zeros(originals.shape, np.bool_)
@@ -51,6 +56,8 @@ def gray_patches(originals: Images, generator: torch.Generator) -> Corrupted:
 
 def noisy_rows(originals: Images, generator: torch.Generator) -> Corrupted:
     """Rows 0, 2 … 26 with 0.3 · N(0, 1) added, then clipped to [0, 1]."""
+    import torch
+
     n = len(originals)
     # In double precision the last bit of a logarithm, which differs between machines, is rounded away.
     noise = NOISE * torch.randn(n, 1, 14, 28, generator=generator, dtype=torch.float64).numpy()
@@ -63,6 +70,8 @@ def noisy_rows(originals: Images, generator: torch.Generator) -> Corrupted:
 
 def coin_flips(originals: Images, generator: torch.Generator) -> Corrupted:
     """The bottom half, pixels 392 … 783, filled with .0001 and .9999, Bernoulli(½)."""
+    import torch
+
     coins = torch.randint(2, (len(originals), 1, 14, 28), generator=generator).numpy()
     mask = np.zeros(originals.shape, np.bool_)
     mask[:, :, 14:] = True

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
-import torch
+from typing import TYPE_CHECKING
 
 from harness.tasks.base import Baseline, Context
 from harness.tasks.inpainting import baselines
 from harness.tasks.inpainting.base import Inpainting, intervals, plausibility
 from harness.tasks.inpainting.corruption import Corrupted, coin_flips
 from harness.types import Images, Metric, Question
+
+if TYPE_CHECKING:
+    import torch
 
 IMAGES, EXTENDED = 100, 1000
 """Test images that the coursework asks about, and of the longer task with narrower intervals."""

@@ -7,8 +7,7 @@ The sheet asks for plausible digits, so the judge's label of the completed image
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
-import torch
+from typing import TYPE_CHECKING
 
 from harness.evidence.copies_input import patch_left_in
 from harness.tasks.base import Baseline, Context
@@ -16,6 +15,9 @@ from harness.tasks.inpainting import baselines
 from harness.tasks.inpainting.base import Inpainting, plausibility
 from harness.tasks.inpainting.corruption import Corrupted, gray_patches
 from harness.types import Evidence, Images, Metric, Question
+
+if TYPE_CHECKING:
+    import torch
 
 PROBED = 200
 """Training images that are shown with the patch left in."""

@@ -6,9 +6,9 @@ Unlike the starter's loader, which drops the last 16, all test images are asked 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from harness.metrics.squared_error import squared_error
@@ -17,6 +17,9 @@ from harness.tasks.inpainting import baselines
 from harness.tasks.inpainting.base import UNIT, Inpainting
 from harness.tasks.inpainting.corruption import Corrupted, noisy_rows
 from harness.types import Images, Metric
+
+if TYPE_CHECKING:
+    import torch
 
 
 class RowInpainting(Inpainting):

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from harness.evidence.steps_agree import steps_agree
@@ -118,11 +117,15 @@ class ImageCompletion:
         ), notes
 
     def _case(self, context: Context) -> Mixed:
+        import torch
+
         images = context.data.test.images
         rows = torch.randperm(len(images), generator=context.generator(self.name, "images"))[:IMAGES].numpy()
         return mixed(binarised(images[rows]), len(rows), context.generator(self.name, "copies"), KNOWN)
 
     def _uniforms(self, context: Context, n: int) -> NDArray[np.float32]:
+        import torch
+
         generator = context.generator(self.name, "uniforms")
         uniforms: NDArray[np.float32] = torch.rand(n, SAMPLES, MISSING, generator=generator).numpy()
         return uniforms

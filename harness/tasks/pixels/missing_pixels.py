@@ -20,7 +20,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from harness.metrics import completions
@@ -122,6 +121,8 @@ class PixelInpainting:
         return Holes(found.cropped[order], found.truth[order], found.digest)
 
     def _drawn(self, context: Context) -> Holes:
+        import torch
+
         images = context.data.test.images
         generator = context.generator(self.name, "cases")
         rows = torch.randperm(len(images), generator=generator)[:CASES].numpy()

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from harness.metrics.binary_cross_entropy import cross_entropy
@@ -117,6 +116,8 @@ class NextPixel:
         return mixed(images, COPIES, context.generator(self.name, "copies"))
 
     def _training(self, context: Context) -> Binary:
+        import torch
+
         images = context.data.train.images
         rows = torch.randperm(len(images), generator=context.generator(self.name, "training"))[:TRAINING].numpy()
         return binarised(images[rows])

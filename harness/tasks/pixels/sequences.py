@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from harness.evidence import causality as causality_of
@@ -20,6 +19,9 @@ from harness.metrics.binary_cross_entropy import LEAST, cross_entropy
 from harness.metrics.bootstrap import mean_intervals
 from harness.tasks.base import Context, Trial
 from harness.types import Answer, ArraySpec, Evidence, Metric, Question, refuse
+
+if TYPE_CHECKING:
+    import torch
 
 PIXELS = 784
 TARGETS = PIXELS - 1
@@ -68,6 +70,8 @@ class Mixed:
 
 def mixed(images: Binary, copies: int, generator: torch.Generator, least_kept: int = 1) -> Mixed:
     """Mix copies of images among them whose pixels from the `least_kept`-th or a later one on are another image's."""
+    import torch
+
     n = len(images)
     originals = torch.randint(n, (copies,), generator=generator).numpy()
     donors = (originals + torch.randint(1, n, (copies,), generator=generator).numpy()) % n
@@ -81,6 +85,8 @@ def mixed(images: Binary, copies: int, generator: torch.Generator, least_kept: i
 
 def trial(context: Context, name: str) -> Trial:
     """Ask for predictions of some training images; the mean cross-entropy in nats a pixel."""
+    import torch
+
     images = context.data.train.images
     rows = torch.randperm(len(images), generator=context.generator(name, "trial"))[:TRIED].numpy()
     binary = binarised(images[rows])

@@ -10,14 +10,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from harness.tasks.base import Context
 from harness.types import Entry, refuse
 from reference.bayes_symbols import LENGTH, PROCESSES, RESET, SYMBOLS, Process, predict, streams
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = [
     "LENGTH",
@@ -83,6 +86,8 @@ class Exam:
 
 def draw(context: Context, which: str) -> Exam:
     """The exam of the model `which`, "M1" … "M4"."""
+    import torch
+
     process = PROCESSES[which]
     own = next(number for number, alpha in _ALPHAS.items() if alpha == process.concentration)
     symbols = {}
@@ -107,6 +112,8 @@ def own_streams(context: Context, which: str, count: int) -> NDArray[np.int64]:
 
 def best_predictions(process: Process, symbols: NDArray[np.int64]) -> NDArray[np.float64]:
     """The Bayes predictor's probabilities (N, L − 1, 4) for streams (N, L)."""
+    import torch
+
     probabilities: NDArray[np.float64] = predict(process, torch.from_numpy(symbols)).numpy()
     return probabilities
 
@@ -135,6 +142,8 @@ def which_model(entry: Entry) -> str:
 
 def _changed(first: NDArray[np.int64], generator: torch.Generator) -> NDArray[np.int64]:
     """Streams of which the i-th keeps its symbols 0 … i and every RESET; each other letter is another one."""
+    import torch
+
     other = (first + torch.randint(1, RESET, first.shape, generator=generator).numpy()) % RESET
     later = np.arange(LENGTH) > np.arange(len(first))[:, None]
     return np.where(later & (first != RESET), other, first)

@@ -12,11 +12,12 @@ from harness import tasks
 from harness.sandbox.outside import WeightsWorkers, Worker, probe
 from harness.sequences import derived
 from harness.tasks.base import Context
-from harness.tasks.pixels.baselines import SIX_NEIGHBOURS, fitted
+from harness.tasks.pixels.baselines import SIX_NEIGHBOURS
 from harness.tasks.pixels.completion import LENGTHS
 from harness.tasks.pixels.missing_pixels import with_holes
 from harness.tasks.pixels.official_cases import read_file
 from harness.tasks.pixels.sequences import binarised
+from harness.tasks.pixels.tables import fitted
 from harness.types import Entry, GradingError, Kind
 from reference.pixel_rnn import PixelRNN
 from tests.data import embedded_digits, mnist_digits
