@@ -15,7 +15,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
@@ -262,13 +262,19 @@ def _coarse() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 
 def _enlarged(image: NDArray[np.float64], side: int = 20, lobes: int = 3) -> NDArray[np.float64]:
     """Resamples a square image to `side` x `side` by Lanczos (Duchon 1979); weights at the border sum to one."""
-    width = image.shape[0]
-    centres = (np.arange(side) + 0.5) * width / side - 0.5
-    distance = centres[:, None] - np.arange(width)[None, :]  # (side, width)
-    weights = np.sinc(distance) * np.sinc(distance / lobes) * (np.abs(distance) < lobes)
-    weights /= weights.sum(axis=1, keepdims=True)
+    weights = _lanczos(image.shape[0], side, lobes)
     result: NDArray[np.float64] = weights @ image @ weights.T
     return result
+
+
+@lru_cache
+def _lanczos(width: int, side: int, lobes: int) -> NDArray[np.float64]:
+    """The weights (side, width) of the old pixels in each new one."""
+    centres = (np.arange(side) + 0.5) * width / side - 0.5
+    distance = centres[:, None] - np.arange(width)[None, :]  # (side, width)
+    weights: NDArray[np.float64] = np.sinc(distance) * np.sinc(distance / lobes) * (np.abs(distance) < lobes)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights
 
 
 def _stretched(image: NDArray[np.float64], paper: float = 0.1, ink: float = 0.9) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -71,7 +71,7 @@ def _parents(name: str) -> list[str]:
 def _imported(path: Path, name: str) -> tuple[str, ...]:
     """Modules of ours that a source file imports, at its top or inside a function."""
     found: dict[str, None] = {}
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in _statements(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             found |= {alias.name: None for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:
@@ -80,6 +80,14 @@ def _imported(path: Path, name: str) -> tuple[str, ...]:
             found |= {f"{node.module}.{alias.name}": None for alias in node.names}
     ours = [each for each in found if each.split(".")[0] in OURS]
     return tuple(each for each in ours if each != name and _source(each) is not None)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements below a node, which imports are; expressions, most of a syntax tree, are passed over."""
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for child in getattr(node, field, ()):
+            yield child
+            yield from _statements(child)
 
 
 @cache
