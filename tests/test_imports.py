@@ -72,6 +72,7 @@ RULES: dict[str, set[str]] = {
         "harness.cli",
         "harness.run",
         "harness.numbers",
+        "harness.registry",
         "harness.summary",
         "harness.totals",
         "harness.sandbox.outside",

@@ -110,9 +110,6 @@ def results_table(records: list[Record]) -> Table:
 
 def print_reasons(records: list[Record]) -> None:
     """Say below the table why entries have no score, or not all points, and which flags are raised."""
-    from harness.totals import reason
-    from harness.types import Status
-
     for submission, parts in _not_handed_in(records).items():
         where = f"[bold]{escape(submission)}[/]"
         console.print(f"{where}  not handed in: {escape(', '.join(parts))}.", highlight=False, soft_wrap=True)
@@ -123,6 +120,9 @@ def print_reasons(records: list[Record]) -> None:
 
 def _reasons(records: list[Record]) -> dict[tuple[str, str], list[str]]:
     """The parts of each submission by what is to be said of them; nothing of those that were not handed in."""
+    from harness.totals import reason
+    from harness.types import Status
+
     found: dict[tuple[str, str], list[str]] = {}
     for record in records:
         if record.status is Status.NOT_HANDED_IN:

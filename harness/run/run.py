@@ -22,7 +22,7 @@ from harness.run.plan import Plan, Planned, plans
 from harness.run.questions import Questions
 from harness.run.score import asked_of, marked_of, record_of
 from harness.run.settings import RequestError, Run
-from harness.run.trial import Choice, choice_of, choose, combinations, is_doubtful
+from harness.run.trial import Choice, choice_of, choose, combinations, is_doubtful, shared
 from harness.run.trial import ask as try_options
 from harness.sandbox.outside import WeightsWorkers
 from harness.types import Entry, GradingError, Kind, Record, Role, Status, Submission
@@ -105,13 +105,14 @@ def _chosen_again(
     """The choice of options and its key, as things are now; None where the model has to be asked for it."""
     task = run.coursework.task(planned.entry.task)
     choices = [one.options for one in choice.tried]
-    key = keys.of_trying(planned, run, questions.trial_digest(task, planned.entry), choices, known.digests)
+    entry = replace(planned.entry, options=shared(choices))
+    key = keys.of_trying(planned, run, questions.trial_digest(task, entry), choices, known.digests)
     if key == known.keys.get("try"):
         return replace(choice, doubtful=is_doubtful(task, choice.tried)), key
     answers = kept.load_trial(run.results, known)
     if answers is None or len(answers) != len(choices):
         return None
-    now = choose(questions.trial(task, planned.entry), choices, answers)
+    now = choose(questions.trial(task, entry), choices, answers)
     if dict(now.options) != dict(known.options):
         return None
     return replace(now, answers=None, file=known.trial_answers, doubtful=is_doubtful(task, now.tried)), key

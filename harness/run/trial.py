@@ -123,6 +123,11 @@ def sheltered(evidence: Sequence[Evidence], choice: Choice | None) -> tuple[Evid
     )
 
 
+def shared(choices: Sequence[Options]) -> Options:
+    """Return the options in which all choices agree: those that the manifest states, which a trial is planned with."""
+    return {name: value for name, value in choices[0].items() if all(one.get(name) == value for one in choices)}
+
+
 def choice_of(record: Record) -> Choice | None:
     """Return the choice that a record keeps; None where nothing was tried."""
     if not record.tried:

@@ -93,6 +93,31 @@ def test_the_error_for_a_wrong_hash_names_the_file(tmp_path: Path, contents: dic
     assert caught.value.failure.fault == "harness" and caught.value.failure.kind == "damaged-file"
 
 
+def test_digits_that_are_located_are_verified_when_they_are_used(tmp_path: Path, contents: dict[str, bytes]) -> None:
+    directory = put(tmp_path / "d", contents)
+    expected = mnist.load(directory)
+    located = mnist.locate(directory)
+    assert (located.name, located.digest, located.source) == (expected.name, expected.digest, expected.source)
+    np.testing.assert_array_equal(located.train.images, expected.train.images)
+    assert located.test is located.test
+    (directory / f"{NAMES[0]}.gz").write_bytes(b"damaged")
+    assert mnist.locate(directory).digest == expected.digest
+    for part in ("train", "test"):
+        with pytest.raises(DataError, match=f"{NAMES[0]}.gz is damaged"):
+            getattr(mnist.locate(directory), part)
+    (directory / f"{NAMES[0]}.gz").unlink()
+    with pytest.raises(DataError, match=f"has no file {NAMES[0]}"):
+        mnist.locate(directory)
+
+
+def test_embedded_digits_are_scikit_learns() -> None:
+    from sklearn.datasets import load_digits
+
+    images, labels = mnist._coarse()
+    np.testing.assert_array_equal(images, load_digits().images)
+    np.testing.assert_array_equal(labels, load_digits().target)
+
+
 def test_the_error_for_a_truncated_gzip_names_the_file(tmp_path: Path, contents: dict[str, bytes]) -> None:
     directory = put(tmp_path / "d", contents)
     path = directory / "train-labels-idx1-ubyte.gz"

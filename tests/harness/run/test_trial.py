@@ -14,7 +14,7 @@ from harness.run import ask, kept
 from harness.run import run as grading
 from harness.run.remark import remark
 from harness.run.settings import Run
-from harness.run.trial import choose, combinations
+from harness.run.trial import choose, combinations, shared
 from harness.sandbox.outside import WeightsWorkers
 from harness.tasks import TASKS, task
 from harness.tasks.base import Context, Trial
@@ -201,3 +201,8 @@ def test_far_from_the_mark_only_stated_options_let_a_flag_count(
     (found,) = [one for one in record.evidence if one.name == "mode-collapse"]
     assert found.state == state
     assert ("chosen by trial" in found.message) == (state == "unusual")
+
+
+def test_options_that_all_choices_share_are_those_that_were_stated() -> None:
+    assert shared([{"a": "1", "b": "x"}, {"a": "1", "b": "y"}, {"a": "1", "b": "x"}]) == {"a": "1"}
+    assert shared([{"a": "1"}]) == {"a": "1"}
