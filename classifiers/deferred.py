@@ -47,10 +47,10 @@ class DeferredJudge:
         """Threshold of doubt, which less than one in a hundred real digits exceeds."""
         return self.facts.doubt
 
-    def examine(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Compute probabilities (N, 10) and features (N, F) of images (N, 1, 28, 28)."""
-        return self.judge.examine(images)
+    def decide(self, images: Images) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the most probable digits (N,) and features (N, F) of images (N, 1, 28, 28)."""
+        return self.judge.decide(images)
 
-    def doubt(self, images: Images) -> NDArray[np.float32]:
-        """Compute the doubt of each image, (N,) in [0, 1]."""
-        return self.judge.doubt(images)
+    def doubt(self, images: Images, labels: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Compute the doubt of each image, (N,) in [0, 1], in the judge's labels (N,)."""
+        return self.judge.doubt(images, labels)

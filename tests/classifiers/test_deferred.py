@@ -20,7 +20,7 @@ def test_it_says_what_the_judge_says():
     deferred, judge = DeferredJudge(SHIPPED), Judge.shipped()
     assert (deferred.digest, deferred.facts, deferred.most_doubt) == (judge.digest, judge.facts, judge.most_doubt)
     np.testing.assert_array_equal(deferred.real_spread, judge.real_spread)
-    for found, expected in zip(deferred.examine(images), judge.examine(images), strict=True):
+    for found, expected in zip(deferred.decide(images), judge.decide(images), strict=True):
         np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(deferred.doubt(images), judge.doubt(images))
 
