@@ -85,7 +85,7 @@ class Session(Closing):
 
         The ranges `low` and `high` of the answers are not checked. What was tolerated is added to `notes`.
         """
-        inputs = {name: np.ascontiguousarray(array) for name, array in question.inputs.items()}
+        inputs = {name: np.asarray(array, order="C") for name, array in question.inputs.items()}
         batches = batches_of(inputs, question.batch)
         seconds = self.limits.wall_seconds if deadline is None else deadline
         whole = {name: np.empty(spec.shape, spec.dtype) for name, spec in question.answers.items()}
