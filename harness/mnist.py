@@ -34,6 +34,8 @@ FILES = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 """SHA-256 of each file's uncompressed bytes."""
+MNIST = hashlib.sha256("\n".join(FILES.values()).encode()).hexdigest()
+"""Digest of MNIST (`Digits.digest`)."""
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -281,7 +283,7 @@ def _read(directory: Path, source: str) -> Digits:
         )
         for part in ("train", "t10k")
     )
-    return Digits("mnist", train, test, hashlib.sha256("\n".join(FILES.values()).encode()).hexdigest(), source)
+    return Digits("mnist", train, test, MNIST, source)
 
 
 def _idx(content: bytes, dimensions: int) -> NDArray[np.uint8]:

@@ -76,6 +76,7 @@ def prepare(request: Request) -> Run:
         beside=request.beside,
         keep_answers=request.keep_answers,
         moved=request.moved,
+        cache=mnist.cache().parent / "references",
     )
 
 
