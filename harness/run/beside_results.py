@@ -78,8 +78,17 @@ def keep(planned: Planned, run: Run, asking: str, record: Record) -> None:
         return
     for path in _cached(planned, run, asking):
         with contextlib.suppress(OSError):
-            write_atomically(path, packed(Result(record, _files(run.results, record))))
+            write_atomically(path, packed(result_of(run.results, record)))
             _bound(path.parent)
+
+
+def result_of(results: Path, record: Record) -> Result:
+    """Return a record of a results folder with the pictures and arrays beside it."""
+    named = [record.arrays, *(figure.file for figure in record.figures)]
+    return Result(
+        record,
+        {Path(name).name.removeprefix(f"{record.part}."): (results / name).read_bytes() for name in named if name},
+    )
 
 
 def packed(result: Result) -> bytes:
@@ -130,12 +139,6 @@ def _restored(result: Result, planned: Planned, run: Run) -> Record:
     figures = [replace(figure, file=names.get(f"{figure.name}.png", "")) for figure in own.figures]
     former = replace(own, figures=tuple(figures), arrays=names.get("arrays.npz", ""))
     return record_of(planned, run, asked_of(former), marked_of(former), dict(own.digests), own.keys, former)
-
-
-def _files(results: Path, record: Record) -> dict[str, bytes]:
-    """The pictures and arrays that belong to a record, by what their names end in."""
-    named = [record.arrays, *(figure.file for figure in record.figures)]
-    return {Path(name).name.removeprefix(f"{record.part}."): (results / name).read_bytes() for name in named if name}
 
 
 def _cached(planned: Planned, run: Run, asking: str) -> list[Path]:
