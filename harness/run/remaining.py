@@ -23,7 +23,8 @@ class Remaining:
     """The time that is left of a run.
 
     An entry is taken to need the median of the time that others of its kind needed; where none has been seen yet, of
-    its task; where none of its task either, nothing is known of it, and the estimate is a lower bound.
+    those of its task that are students', reference models' or baselines', as it is; where none of these either, nothing
+    is known of it, and the estimate is a lower bound.
     """
 
     def __init__(self, plans: Sequence[Plan], jobs: int) -> None:
@@ -36,7 +37,7 @@ class Remaining:
         self._waiting.pop(id(planned), None)
         if seconds is not None:
             self._took[kind_of(planned)].append(seconds)
-            self._took[planned.entry.task,].append(seconds)
+            self._took[_wider(planned)].append(seconds)
 
     def left(self, running: Iterable[tuple[Planned, float]]) -> tuple[float, bool]:
         """Estimate the seconds that are left, and tell whether there may be more: True for a lower bound.
@@ -48,8 +49,12 @@ class Remaining:
         needs = []
         unknown = False
         for planned in self._waiting.values():
-            seen = self._took.get(kind_of(planned)) or self._took.get((planned.entry.task,))
+            seen = self._took.get(kind_of(planned)) or self._took.get(_wider(planned))
             had = elapsed.get(id(planned), 0.0)
             unknown |= not seen
             needs.append(max(median(seen) - had if seen else 0.0, had / 4))
         return max([sum(needs) / self._jobs, *needs]) if needs else 0.0, unknown
+
+
+def _wider(planned: Planned) -> Kind:
+    return planned.submission.role.value, planned.entry.task
