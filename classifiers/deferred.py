@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from classifiers.facts import content_of, facts_of
 
 if TYPE_CHECKING:
-    from classifiers.judge import Images, Judge
+    from classifiers.batches import Images
+    from classifiers.judge import Judge
 
 
 class DeferredJudge:

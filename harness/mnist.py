@@ -36,6 +36,8 @@ FILES = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 """SHA-256 of each file's uncompressed bytes."""
+MNIST = hashlib.sha256("\n".join(FILES.values()).encode()).hexdigest()
+"""Digest of MNIST (`Digits.digest`)."""
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -320,8 +322,7 @@ def _located(directory: Path, source: str) -> Digits:
     """MNIST in a directory; DataError for the first file that is missing."""
     for name in FILES:
         _present(directory, name)
-    digest = hashlib.sha256("\n".join(FILES.values()).encode()).hexdigest()
-    return Digits("mnist", digest, source, partial(_read, directory))
+    return Digits("mnist", MNIST, source, partial(_read, directory))
 
 
 def _read(directory: Path) -> tuple[Split, Split]:

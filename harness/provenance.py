@@ -33,13 +33,28 @@ def sources_digest(modules: Iterable[str], files: Iterable[Path] = ()) -> str:
     return _digest(tuple(sorted(sources(modules, files).items())))
 
 
-def sources(modules: Iterable[str], files: Iterable[Path] = ()) -> dict[str, Path]:
-    """Return the source file of each module that can be reached, by its name; given files go by their own names."""
+def code_digest(modules: Iterable[str], files: Iterable[Path] = (), without: tuple[str, ...] = ()) -> str:
+    """Calculate the SHA-256 over the code of sources: comments, docstrings and layout don't count.
+
+    Modules below a package in `without` count only where they are given themselves.
+    """
+    reached = sources(modules, files, without)
+    digest = hashlib.sha256()
+    for name, path in sorted(reached.items()):
+        digest.update(f"{name}\0{_code(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def sources(modules: Iterable[str], files: Iterable[Path] = (), without: tuple[str, ...] = ()) -> dict[str, Path]:
+    """Return the source file of each module that can be reached, by its name; given files go by their own names.
+
+    Imports of modules in `without`, or below them, are not followed.
+    """
     reached: dict[str, Path] = {}
     waiting = sorted(modules)
     for path in files:
         reached[path.name] = path
-        waiting += _imported(path, "")
+        waiting += [each for each in _imported(path, "") if not _below(each, without)]
     while waiting:
         name = waiting.pop()
         if name in reached:
@@ -48,8 +63,8 @@ def sources(modules: Iterable[str], files: Iterable[Path] = ()) -> dict[str, Pat
         if source is None:
             raise ModuleNotFoundError(f"No module named {name!r} among gradebench's sources.", name=name)
         reached[name] = source
-        waiting += [parent for parent in _parents(name) if parent not in reached]
-        waiting += [found for found in _imported(source, name) if found not in reached]
+        found = [*_parents(name), *_imported(source, name)]
+        waiting += [each for each in found if each not in reached and not _below(each, without)]
     return reached
 
 
@@ -59,6 +74,26 @@ def _digest(reached: tuple[tuple[str, Path], ...]) -> str:
     for name, path in reached:
         digest.update(f"{name}\0{_file_digest(path)}\n".encode())
     return digest.hexdigest()
+
+
+def _below(name: str, packages: tuple[str, ...]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+@cache
+def _code(path: Path) -> str:
+    """The syntax tree of a source file, without docstrings, as text."""
+    tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            # A string that stands alone is a docstring, of a module, class or function, or of the field above it.
+            body[:] = [each for each in body if not _is_string(each)] or [ast.Pass()]
+    return ast.dump(tree)
+
+
+def _is_string(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _parents(name: str) -> list[str]:

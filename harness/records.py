@@ -76,14 +76,26 @@ def load(path: Path) -> Record:
         if not path.is_file():
             raise RecordError(f"{path}: not a regular file")
         content = path.read_bytes()
-        record = _adapter().validate_json(content)
     except OSError as error:
         raise RecordError(f"{path}: can't be read: {error.strerror}") from error
+    return parse(content, path)
+
+
+def parse(content: bytes, path: Path) -> Record:
+    """Return the record that the bytes of a file hold. Raises RecordError, which names the file, as `load` does."""
+    try:
+        record = _adapter().validate_json(content)
     except ValidationError as error:
         raise RecordError(_unreadable(path, content, error)) from error
     if record.schema != SCHEMA:
         raise RecordError(_other_version(path, record.schema))
     return record
+
+
+def text_of(record: Record, indent: int | None = 1) -> str:
+    """Return a record as JSON. Raises ValueError for NaN or infinity."""
+    plain = _writable(_adapter().dump_python(record), record.part)
+    return json.dumps(plain, indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def load_all(results: Path) -> Loaded:

@@ -14,6 +14,7 @@ models = ["cvae"]                 # architectures that may be handed in as weigh
 metric = "accuracy"               # what steps and pass mark refer to, if not the task's primary metric
 choice = "vae-or-gan"             # parts with the same word are alternatives: the best of them counts in full …
 bonus = 5                         # … and each other adds this, times the share of its points that it earned
+deadline = 600                    # seconds for the answer to each question, in place of those that the task allows
 epochs = 5                        # after how many epochs of training the model is saved, for the learning curve
 [[part]]
 id = "cvae-1"                     # may be left out, is worth nothing and ranks nowhere:
@@ -58,6 +59,8 @@ class Part(BaseModel):
     """Metric that `pass_mark` and `steps` refer to; the task's primary one if absent."""
     choice: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?$")] = ""
     bonus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    deadline: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Seconds in which a handed-in model has to answer each question; what the task allows if absent."""
     epochs: Annotated[int, Field(ge=0)] | None = None
     """After how many epochs of training the model of this part is saved."""
     earlier_of: str = ""

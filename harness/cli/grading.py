@@ -18,12 +18,15 @@ from rich.markup import escape
 
 from harness import assignments
 from harness.cli.console import console, fail, note, print_json, print_reasons, progress, results_table
+from harness.cli.live import shown
 from harness.cli.reporting import render, told
+from harness.cli.running import grade_class
 
 # All else is imported where it is used, so that the help of a command is printed at once.
 if TYPE_CHECKING:
     from classifiers.facts import Facts
     from harness.intake.forms import Form
+    from harness.run.plan import Plan
     from harness.run.prepare import Request
     from harness.run.settings import Beside, Run
     from harness.types import Record, Submission
@@ -68,7 +71,9 @@ def demo(
         )
         for former in records.load_all(site_folder / "records").records:
             records.remove(site_folder / "records", former)
-        run, graded, beside, seconds = _grade([classroom], wanted)
+        run, graded, beside, seconds = _grade(
+            [classroom], wanted, on_interrupt="Interrupted. Nothing of the demonstration is kept."
+        )
     index = render(graded + beside, site_folder / "records", site_folder)
     _conclude(run, graded, seconds, as_json, index)
     # The class holds broken submissions on purpose: that they are refused is the demonstration's success.
@@ -112,7 +117,10 @@ def grade(
     trust_code: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Grade submissions; what is graded already is not graded again.
+    """Grade submissions; what is graded already is not graded again. Ctrl-C loses only what is under way.
+
+    Baselines and reference models are graded after the class, once on a machine; pages are there before. A model has 5
+    minutes for the answer to each question, or what its task allows, or its part's [bold]deadline[/] in the assignment.
 
     Exit code 0: all passed. 1: something is below its pass mark. 2: usage. 3: something could not be graded.
 
@@ -146,11 +154,27 @@ def grade(
     if manifest is not None and (len(paths) != 1 or not paths[0].is_dir() or not manifest.is_file()):
         raise fail(f"--manifest {manifest}: is a file for one folder")
     form: Form = "one" if one else "class" if class_ else "auto"
-    run, graded, _, seconds = _grade(paths, wanted, form, [site_folder] if site_folder is not None else [], manifest)
-    _conclude(run, graded, seconds, as_json, None)
-    if site_folder is not None:
-        index = render(told(records.load_all(results)), results, site_folder)
-        console.print(f"pages: {escape(str(index))}", highlight=False, soft_wrap=True)
+
+    def after_class(run: Run, graded: list[Record], seconds: float) -> None:
+        _conclude(run, graded, seconds, as_json, None)
+
+    def pages() -> None:
+        if site_folder is not None:
+            index = render(told(records.load_all(results)), results, site_folder)
+            console.print(f"pages: {escape(str(index))}", highlight=False, soft_wrap=True)
+
+    def before_asking() -> None:
+        pages()
+        console.print(
+            "The class is graded. Baselines and reference models follow, once on this machine; Ctrl-C leaves them for "
+            "another time.",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    beside_paths = [site_folder] if site_folder is not None else []
+    _, graded, _, _ = _grade(paths, wanted, form, beside_paths, manifest, after_class, before_asking)
+    pages()
     raise typer.Exit(exit_code(graded))
 
 
@@ -175,7 +199,9 @@ def check(
         raise fail(f"{path}: no such file or folder")
     with tempfile.TemporaryDirectory(prefix="gradebench-check-") as folder:
         wanted = Request(assignment, Path(folder), data, seed, judge, trust_code=trust_code)
-        run, graded, _, seconds = _grade([path], wanted, "one")
+        run, graded, _, seconds = _grade(
+            [path], wanted, "one", on_interrupt="Interrupted. Nothing of a check is kept: check again."
+        )
     if junit_file is not None:
         from reports.exports import junit
 
@@ -247,6 +273,7 @@ def mark(
     """
     from harness import records
     from harness.run import run as run_module
+    from harness.run.plan import plans
     from harness.run.prepare import Request
     from harness.run.remark import remark
     from harness.summary import EXIT_NOT_GRADABLE, exit_code
@@ -279,7 +306,9 @@ def mark(
             only = tuple({record.submission for record in found.to_ask})
             with collected(ask, run) as submissions:
                 again = replace(run, only=frozenset(only))
-                graded = _with_bar(submissions, again, run_module.count(submissions, again))
+                planned = plans(submissions, again)
+                with shown("grading", planned, again.activity, again.jobs) as on_record:
+                    graded = run_module.grade(submissions, again, on_record, planned=planned)
                 marked += [r for r in graded if r.role is Role.STUDENT]
             to_ask = [record for record in to_ask if record not in found.to_ask]
     if run is None:
@@ -359,11 +388,17 @@ def _grade(
     form: Form = "auto",
     beside: Sequence[Path] = (),
     manifest: Path | None = None,
+    after_class: Callable[[Run, list[Record], float], None] | None = None,
+    before_asking: Callable[[], None] | None = None,
+    on_interrupt: str = "",
 ) -> tuple[Run, list[Record], list[Record], float]:
-    """The run, the records of the submissions, those of baselines and reference models, and the seconds it took."""
+    """The run, the records of the submissions, those of baselines and reference models, and the seconds it took.
+
+    `after_class` is called with the class's records, and `before_asking` before the first baseline or reference model
+    is asked that is not known from another run. `on_interrupt` is said after Ctrl-C, where records are not kept.
+    """
     from classifiers.deferred import DeferredJudge
-    from harness.run import run as run_module
-    from harness.types import Role
+    from harness.run.plan import plans
 
     started = time.monotonic()
     run = prepared(request)
@@ -376,53 +411,40 @@ def _grade(
     with collected(paths, run, form, beside, manifest) as submissions:
         if unknown := sorted(run.only - {s.id for s in submissions}):
             raise fail(f"--only {unknown[0]}: no such submission; there are {', '.join(s.id for s in submissions)}")
-        total = run_module.count(submissions, run)
-        if total == 0:
+        planned = plans(submissions, run)
+        if not planned:
             named = ", ".join(shlex.quote(str(path)) for path in paths)
             raise fail(f"{named}: nothing to grade for the assignment {run.assignment.name}")
         if run.keep_answers:
-            _tell_size(submissions, run)
-        graded = _with_bar(submissions, run, total)
-    own = [record for record in graded if record.role is Role.STUDENT]
-    others = [record for record in graded if record.role is not Role.STUDENT]
-    return run, own, others, time.monotonic() - started
+            _tell_size(planned, run)
+        graded, found = grade_class(
+            planned,
+            run,
+            after_class=lambda graded: after_class(run, graded, time.monotonic() - started) if after_class else None,
+            before_asking=before_asking,
+            on_interrupt=on_interrupt,
+        )
+    return run, graded, found, time.monotonic() - started
 
 
-def _with_bar(submissions: Sequence[Submission], run: Run, total: int) -> list[Record]:
-    """Grade with a progress bar; `total` records are to come."""
-    from harness.run import run as run_module
-
-    with progress("grading") as bar:
-        done = 0
-        bar(0, total, "")
-
-        def on_record(record: Record, known: bool) -> None:
-            nonlocal done
-            done += 1
-            bar(done, total, f"{record.submission} · {record.part}{' (known)' if known else ''}")
-
-        return run_module.grade(submissions, run, on_record)
-
-
-def _tell_size(submissions: Sequence[Submission], run: Run) -> None:
+def _tell_size(planned: Sequence[Plan], run: Run) -> None:
     """Say how much room the answers will take at most."""
     from harness.run import kept
-    from harness.run.plan import plans
     from harness.run.questions import Questions
     from harness.types import Kind
 
     questions, sizes, total, entries = Questions(run), dict[str, int](), 0, 0
-    for plan in plans(submissions, run):
-        for planned in plan:
-            if planned.failure is not None:
+    for plan in planned:
+        for each in plan:
+            if each.failure is not None:
                 continue
-            task = run.coursework.task(planned.entry.task)
-            if planned.entry.kind is Kind.OUTPUTS:
+            task = run.coursework.task(each.entry.task)
+            if each.entry.kind is Kind.OUTPUTS:
                 size = sum(spec.nbytes for spec in (task.outputs or {}).values())
             else:
-                key = f"{task.name}/{planned.entry.part}"
+                key = f"{task.name}/{each.entry.part}"
                 if key not in sizes:
-                    sizes[key] = kept.asked_bytes(questions.of(task, planned.entry))
+                    sizes[key] = kept.asked_bytes(questions.of(task, each.entry))
                 size = sizes[key]
             total, entries = total + size, entries + 1
     console.print(

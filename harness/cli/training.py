@@ -15,14 +15,15 @@ from rich.markup import escape
 
 from harness import assignments
 from harness.cli.console import console, fail, listing, note, print_json, print_reasons, progress
-from harness.cli.grading import DataOption, JsonOption, SeedOption, prepared, trained_on
+from harness.cli.grading import DataOption, JobsOption, JsonOption, SeedOption, prepared, trained_on
+from harness.cli.interrupt import stoppable
+from harness.cli.live import shown
 
 # All else is imported where it is used, so that the help of a command is printed at once.
 if TYPE_CHECKING:
     import torch
 
     from classifiers.judge import Judge
-    from harness.types import Record
     from reference.train import Epoch
 
 reference = typer.Typer(help="Train and evaluate the reference models.", no_args_is_help=True)
@@ -94,6 +95,7 @@ def evaluate_reference(
     """
     from classifiers import card
     from harness.rubric import AssignmentError
+    from harness.run import plan as planning
     from harness.run import reference_assignment, references
     from harness.run import run as run_module
     from harness.run.prepare import Request
@@ -107,7 +109,8 @@ def evaluate_reference(
         raise fail(f"--also {also}: no *.safetensors there; gradebench reference train writes them")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gradebench-reference-") as folder:
-        run = prepared(Request(assignments.DEFAULT, Path(folder), data, seed))
+        # Fresh, for they are measured here, and kept for classes.
+        run = prepared(Request(assignments.DEFAULT, Path(folder), data, seed, fresh=True))
         entries = references.submissions()
         if also is not None:
             shipped = {submission.id for submission in entries}
@@ -116,15 +119,12 @@ def evaluate_reference(
             run = replace(run, coursework=reference_assignment.of_models(entries))
         except AssignmentError as error:
             raise fail(str(error)) from error
-        with progress("reference models") as bar:
-            done, total = 0, run_module.count(entries, run)
-
-            def on_record(record: Record, known: bool) -> None:
-                nonlocal done
-                done += 1
-                bar(done, total, record.part)
-
-            graded = run_module.grade(entries, run, on_record)
+        planned = planning.plans(entries, run)
+        with (
+            stoppable(lambda: "Interrupted. Nothing is kept of an evaluation.", run.activity.stop),
+            shown("reference models", planned, run.activity, run.jobs) as on_record,
+        ):
+            graded = run_module.grade(entries, run, on_record, planned=planned)
     # In the summary a model goes by its own name.
     graded = [replace(record, submission=record.part) for record in graded]
     columns = ("model", "task", "score", "95 % interval", "answered in")
@@ -136,6 +136,55 @@ def evaluate_reference(
     if as_json:
         print_json(summary(graded, run.assignment, run.context.data, run.isolation.level, time.monotonic() - started))
     raise typer.Exit(exit_code_unmarked(graded))
+
+
+@reference.command("records")
+def reference_records(
+    check: Annotated[bool, typer.Option("--check", help="Only say which are stale; exit code 1 if any is.")] = False,
+    data: DataOption = None,
+    jobs: JobsOption = 2,
+) -> None:
+    """Renew the shipped results of baselines and reference models, where they are stale. Needs MNIST.
+
+    They spare every class on MNIST with seed 0 and the shipped judge the time to compute them. An interrupted renewal
+    goes on where it was.
+
+    Example: [bold]gradebench reference records[/]
+    """
+    from harness.assignments.coursework import shipped as shipped_courseworks
+    from harness.run import shipping
+    from harness.run.beside_results import SHIPPED
+    from harness.run.prepare import Request
+    from harness.summary import exit_code_unmarked
+
+    with tempfile.TemporaryDirectory(prefix="gradebench-records-") as folder:
+        runs = [
+            prepared(Request(name, Path(folder) / name, data, 0, jobs=jobs, beside="all"))
+            for name in shipped_courseworks()
+        ]
+        if runs[0].context.data.name != "mnist":
+            raise fail("the shipped results are of MNIST, which was not found (gradebench data status)")
+        stale = [(run, shipping.stale(run)) for run in runs]
+        of = [each for _, planned in stale for whole in planned for each in whole]
+        others = shipping.superfluous(runs)
+        for each in of:
+            console.print(f"stale: {each.submission.id} · {each.entry.task} · {each.entry.part}", highlight=False)
+        for path in others:
+            console.print(f"superfluous: {escape(str(path))}", highlight=False, soft_wrap=True)
+        if check:
+            raise typer.Exit(1 if of or others else 0)
+        for path in others:
+            path.unlink()
+        failed = []
+        for run, planned in stale:
+            with (
+                stoppable(lambda: "Interrupted. The same command goes on.", run.activity.stop),
+                shown(run.assignment.name, planned, run.activity, jobs) as on_record,
+            ):
+                failed += shipping.renew(planned, run, on_record)
+    print_reasons(failed)
+    console.print(f"{len(of) - len(failed)} renewed in {escape(str(SHIPPED))}", highlight=False, soft_wrap=True)
+    raise typer.Exit(exit_code_unmarked(failed))
 
 
 @judge.command("train")

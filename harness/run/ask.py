@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.run.deadlines import deadline_of, explained, limits_for
 from harness.run.plan import Planned
 from harness.run.settings import Run
 from harness.sandbox.outside import Session, WeightsWorkers, Worker
@@ -64,32 +65,43 @@ def _answers(
     if entry.kind is Kind.OUTPUTS:
         wanted = task.outputs or {}
         with warm.worker(run.limits) as worker:
+            worker.pulse = run.activity.pulse
             answer = worker.read_outputs(content, name, wanted)
             _refuse_out_of_bounds(answer, wanted, name)
             return [answer], list(worker.notes), worker.isolation_stamp
     if entry.kind is Kind.WEIGHTS:
-        with warm.worker(run.limits) as worker:
+        with warm.worker(limits_for(run.limits, questions, planned, run)) as worker:
+            worker.pulse = run.activity.pulse
             worker.open_weights(entry.model or "", entry.options, content, name)
-            answers, missed = _asked(worker, questions, run)
+            answers, missed = _asked(worker, questions, planned, run)
             return answers, [*worker.notes, *missed], worker.isolation_stamp
-    with Worker(run.isolation, limits=run.code_limits, trust_code=run.trust_code) as worker:
+    limits = limits_for(run.code_limits, questions, planned, run)
+    with Worker(run.isolation, limits=limits, trust_code=run.trust_code) as worker:
+        worker.pulse = run.activity.pulse
         worker.open_code(planned.submission.root, entry.code or "", entry.file)
-        answers, missed = _asked(worker, questions, run)
+        answers, missed = _asked(worker, questions, planned, run)
         return answers, [*worker.notes, *missed], worker.isolation_stamp
 
 
-def _asked(worker: Session, questions: Sequence[Question], run: Run) -> tuple[list[Answer], list[str]]:
+def _asked(
+    worker: Session, questions: Sequence[Question], planned: Planned, run: Run
+) -> tuple[list[Answer], list[str]]:
     """The answers to all questions, empty where an optional one was not answered, and notes on these."""
     answers: list[Answer] = []
     notes = []
-    for question in questions:
+    run.activity.at("asking")
+    for number, question in enumerate(questions):
+        deadline = deadline_of(question, planned, run)
         try:
-            answers.append(worker.ask(question, question.deadline or run.limits.wall_seconds))
+            answers.append(worker.ask(question, deadline, run.activity.asking(number, questions, deadline)))
         except GradingError as error:
-            if not question.optional or error.failure.fault == "harness":
-                raise
+            failure = error.failure
+            if failure.kind == "timeout":
+                failure = explained(failure, question, planned, run)
+            if not question.optional or failure.fault == "harness":
+                raise GradingError(failure) from error
             answers.append({})
-            notes.append(f"An optional question was not answered: {error.failure.message}")
+            notes.append(f"An optional question was not answered: {failure.message}")
     return answers, notes
 
 

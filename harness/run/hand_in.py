@@ -2,10 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from harness import intake
 from harness.checkpoint import together
+from harness.run.plan import Planned
 from harness.run.settings import CHECKPOINT_LIMIT
-from harness.types import Entry, Kind, Submission, refuse
+from harness.types import Entry, GradingError, Kind, Submission, refuse
+
+
+@dataclass
+class HandIn:
+    """What is planned of an entry, and its file, which is read at most once."""
+
+    planned: Planned
+    digests: dict[str, str]
+    """Digests of what decides the entry's results; that of the file is of the bytes that were read, once it was."""
+    content: bytes | None = None
+    """None until the file is read."""
+
+    @classmethod
+    def of(cls, planned: Planned) -> HandIn:
+        """Return an entry with its file's digest as intake found it; where that isn't known, the file is read."""
+        found = cls(planned, digests_of(planned.submission, planned.entry) if planned.failure is None else {})
+        if not found.digests:
+            found.read()
+        return found
+
+    def read(self) -> bool:
+        """Read the entry's file; where it can't be read, the plan says so. False where there was nothing to read."""
+        if self.content is not None or self.planned.failure is not None or self.planned.entry.file is None:
+            return False
+        try:
+            self.content = content_of(self.planned.submission, self.planned.entry)
+        except GradingError as error:
+            self.planned, self.digests = replace(self.planned, failure=error.failure), {}
+        else:
+            self.digests |= named_digest(self.planned.entry, intake.digest(self.content))
+        return True
 
 
 def content_of(submission: Submission, entry: Entry) -> bytes:

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from harness import intake, provenance
+from harness.run import beside_keys
+from harness.run.deadlines import stated
 from harness.run.plan import Planned
 from harness.run.questions import Questions, sources_of
 from harness.run.settings import Run
-from harness.types import Kind
+from harness.types import Kind, Role
 
 _INSIDE = ("harness.sandbox.inside.entry",)
 
@@ -26,10 +28,14 @@ _INSIDE = ("harness.sandbox.inside.entry",)
 def of_asking(planned: Planned, run: Run, questions: Questions, digests: dict[str, str]) -> str:
     """Return the key of asking an entry; what it finds out on the way is added to `digests`.
 
-    `digests` may hold "checkpoint" or "outputs", the SHA-256 of the entry's file, already.
+    `digests` may hold "checkpoint" or "outputs", the SHA-256 of the entry's file, already. Keys of baselines and
+    reference models hold on any machine (`beside_keys`).
     """
     if planned.failure is not None:
         return _digest({"failure": [planned.failure.stage, planned.failure.kind, planned.failure.message]})
+    if planned.submission.role is not Role.STUDENT:
+        model = () if planned.entry.model is None else (_module_of(planned.entry.model),)
+        return _digest(beside_keys.decides_asking(planned, run, model, digests))
     entry, task = planned.entry, run.coursework.task(planned.entry.task)
     decides: dict[str, Any] = {"kind": entry.kind.value}
     if entry.kind is Kind.OUTPUTS:
@@ -37,15 +43,12 @@ def of_asking(planned: Planned, run: Run, questions: Questions, digests: dict[st
         decides["outputs"] = specs
     else:
         digests["questions"] = questions.digest(task, entry)
-    if planned.baseline is not None:
-        # A baseline answers in the parent, from the training data, by code that belongs to its task.
-        decides |= {"baseline": planned.submission.id, "data": run.context.data.digest, "seed": run.context.seed}
-        digests["sandbox sources"] = sources_of(run, task)
-    else:
-        digests["sandbox sources"] = _inside_digest(planned, run)
-        decides |= {"file": entry.file, "isolation": run.isolation.level, "trusted": run.trust_code}
+    digests["sandbox sources"] = _inside_digest(planned, run)
+    decides |= {"file": entry.file, "isolation": run.isolation.level, "trusted": run.trust_code}
     if entry.kind is Kind.WEIGHTS:
         decides |= {"model": entry.model, "options": dict(entry.options)}
+    if (deadline := stated(planned)) is not None:
+        decides["deadline"] = deadline
     if entry.kind is Kind.CODE:
         digests["code"] = intake.tree_digest(planned.submission)
         decides["code"] = entry.code
@@ -63,8 +66,10 @@ def of_trying(
     `questions` is the digest of the trial's questions; `digests` holds "checkpoint".
     """
     task = run.coursework.task(planned.entry.task)
+    deadline = stated(planned)
     return _digest(
-        {
+        ({} if deadline is None else {"deadline": deadline})
+        | {
             "model": [planned.entry.model, digests.get("checkpoint"), [dict(options) for options in choices]],
             "questions": questions,
             "sources": [_inside_digest(planned, run), sources_of(run, task)],
@@ -97,7 +102,9 @@ def of_marking(planned: Planned, run: Run, digests: dict[str, str]) -> str:
     """
     entry, context = planned.entry, run.context
     task = run.coursework.task(entry.task)
-    digests |= {"data": context.data.digest, "judge": context.judge.digest, "marking sources": sources_of(run, task)}
+    student = planned.submission.role is Role.STUDENT
+    sources = sources_of(run, task) if student else beside_keys.marking_sources(run, task)
+    digests |= {"data": context.data.digest, "judge": context.judge.digest, "marking sources": sources}
     if context.second is not None:
         digests["public judge"] = context.second.digest
     if task.name in context.official:
@@ -109,9 +116,14 @@ def of_marking(planned: Planned, run: Run, digests: dict[str, str]) -> str:
             "entry": [entry.kind.value, entry.part, entry.model, dict(entry.options)],
             "seed": context.seed,
             "digests": {name: digests[name] for name in own if name in digests},
-            "versions": dict(provenance.versions()) | {"gradebench": ""},
+            "versions": dict(provenance.versions()) | {"gradebench": ""} if student else beside_keys.versions(),
         }
     )
+
+
+def of_beside(planned: Planned, run: Run, asking: str) -> str:
+    """Return the key by which the result of a baseline or reference model is found before its answers are known."""
+    return _digest([asking, of_marking(planned, run, {})])
 
 
 def of_scoring(planned: Planned, run: Run, asking: str, marking: str, compared: Any) -> str:

@@ -46,6 +46,11 @@ def plans(submissions: Sequence[Submission], run: Run) -> list[Plan]:
     return own + _beside(beside, run)
 
 
+def beside(run: Run) -> list[Plan]:
+    """Plan the baselines and reference models of all parts, as for a class that answers every one of them."""
+    return _beside([part for part in run.assignment.part if not part.earlier_of], run)
+
+
 def _of_submission(submission: Submission, run: Run) -> Plan:
     """Plan each part of the assignment at most once, and each required part.
 

@@ -79,6 +79,7 @@ def prepare(request: Request) -> Run:
         keep_answers=request.keep_answers,
         moved=request.moved,
         ready=_reader(digits, [public, referee]),
+        cache=mnist.cache().parent / "references",
     )
 
 

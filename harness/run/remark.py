@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from harness.run.former import remembered
 from harness.run.questions import Questions
-from harness.run.run import again, remembered
+from harness.run.run import again
 from harness.run.settings import Run
 from harness.types import Record, Role
 

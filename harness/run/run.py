@@ -12,11 +12,13 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from harness import intake, records
-from harness.run import hand_in, kept, keys, way
+from harness import records
+from harness.run import beside_results, kept, keys, way
 from harness.run.ask import Asked, ask, harness_failure
 from harness.run.compare import compare, identity
-from harness.run.executors import in_threads
+from harness.run.executors import in_threads, weights_workers
+from harness.run.former import forget_former_models, forget_other_parts, former_record, is_verdict, remembered
+from harness.run.hand_in import HandIn
 from harness.run.mark import Marked, mark
 from harness.run.plan import Plan, Planned, plans
 from harness.run.questions import Questions
@@ -25,7 +27,7 @@ from harness.run.settings import RequestError, Run
 from harness.run.trial import Choice, choice_of, choose, combinations, is_doubtful, shared
 from harness.run.trial import ask as try_options
 from harness.sandbox.outside import WeightsWorkers
-from harness.types import Entry, GradingError, Kind, Record, Role, Status, Submission
+from harness.types import GradingError, Kind, Record, Role, Submission
 
 OnRecord = Callable[[Record, bool], None]
 """Called with each record as it is ready, and whether it was taken over unchanged from an earlier run."""
@@ -42,33 +44,79 @@ def grade(
     run: Run,
     on_record: OnRecord | None = None,
     warm: Sequence[WeightsWorkers] = (),
+    planned: Sequence[Plan] | None = None,
 ) -> list[Record]:
     """Grade all entries; the records, ordered by role, submission and part.
 
-    Each of the `jobs` threads takes one of `warm`, the sandboxed processes of an earlier run, or starts its own.
+    Parameters
+    ----------
+    warm : sandboxed processes of an earlier run, one for each of the `jobs` threads; further ones are started
+    planned : what is planned (`harness.run.plan.plans`), or a part of it, in place of all that `submissions` give
     """
     lock = threading.Lock()
     questions = Questions(run)
-    planned = plans(submissions, run)
+    every = planned is None
+    planned = plans(submissions, run) if planned is None else planned
 
     def one(plan: Plan, workers: WeightsWorkers) -> list[Record]:
         graded = []
         entries = _Entries(run, questions, workers)
         for each in plan:
-            record, known = entries.graded(each)
-            graded.append(record)
-            if on_record is not None:
-                with lock:
-                    on_record(record, known)
+            run.activity.begin(each)
+            try:
+                record, known = entries.graded(each)
+                graded.append(record)
+                if on_record is not None:
+                    with lock:
+                        on_record(record, known)
+            finally:
+                run.activity.end()
         if not run.tasks and plan[0].submission.role is Role.STUDENT:
-            _forget_other_parts(plan[0].submission, graded, run)
+            forget_other_parts(plan[0].submission, graded, run)
         return graded
 
     done = [record for graded in in_threads(one, planned, run, warm) for record in graded]
+    if every and run.beside == "all":
+        forget_former_models(planned, run)
+    return sorted(_compared(done, run, questions), key=_order)
+
+
+def grade_beside(
+    planned: Sequence[Plan],
+    run: Run,
+    on_record: OnRecord | None = None,
+    warm: Sequence[WeightsWorkers] = (),
+    before_asking: Callable[[], None] | None = None,
+) -> list[Record]:
+    """Grade baselines and reference models, as `grade` does; what is known of them is taken over first.
+
+    `before_asking` is called where some are not known, before the first of these is asked, which may take long.
+    """
+    found: list[Record] = []
+    left: list[list[Planned]] = []
+    with weights_workers(run) as never_started:
+        entries = _Entries(run, Questions(run), never_started)
+        for plan in planned:
+            left.append([])
+            for each in plan:
+                record = entries.recalled(each)
+                if record is None:
+                    left[-1].append(each)
+                    continue
+                found.append(record)
+                if on_record is not None:
+                    on_record(record, True)
+    if to_ask := [plan for plan in left if plan]:
+        if before_asking is not None:
+            before_asking()
+        found += grade((), run, on_record, warm, to_ask)
     if run.beside == "all":
-        _forget_former_models(planned, run)
-    roles = list(Role)
-    return sorted(_compared(done, run, questions), key=lambda r: (roles.index(r.role), r.submission, r.part))
+        forget_former_models(planned, run)
+    return sorted(found, key=_order)
+
+
+def _order(record: Record) -> tuple[int, str, str]:
+    return list(Role).index(record.role), record.submission, record.part
 
 
 def again(known: Record, planned: Planned, run: Run, questions: Questions) -> Record | None:
@@ -118,26 +166,6 @@ def _chosen_again(
     return replace(now, answers=None, file=known.trial_answers, doubtful=is_doubtful(task, now.tried)), key
 
 
-def remembered(record: Record, run: Run) -> Planned | None:
-    """Plan a record again from what it says itself, without the hand-in; None where its part is no longer asked."""
-    part = next((part for part in run.assignment.part if part.id == record.part), None)
-    if part is None or part.task != record.task or record.role is Role.BASELINE:
-        return None
-    entry = Entry(
-        record.task,
-        Kind(record.kind),
-        record.entry or record.part,
-        record.model,
-        None,
-        None,
-        record.options,
-        record.epochs,
-    )
-    submission = Submission(record.submission, record.name, run.results, (entry,), role=record.role, place=record.place)
-    notes, opened = record.stage_notes.get("intake", ()), record.stage_notes.get("open", ())
-    return Planned(submission, entry, part, notes=tuple(notes), opened=next(iter(opened), ""))
-
-
 class _Entries:
     """Grades the entries of one submission; what equal entries have in common is done once."""
 
@@ -149,7 +177,10 @@ class _Entries:
     def graded(self, planned: Planned) -> tuple[Record, bool]:
         """The entry's record, and whether an earlier run left it; whatever goes wrong is in the record."""
         try:
-            return self._graded(planned)
+            found = self._graded(planned)
+            if found is None:
+                raise AssertionError
+            return found
         except RequestError:  # data or judge can't be used, for this entry or any other
             raise
         except Exception as error:  # one entry's trouble is never another's
@@ -159,83 +190,101 @@ class _Entries:
             except Exception:  # a full disk, say: the verdict is still told, and the next run tries again
                 return record_of(planned, self._run, failed, Marked(None, None), {}, _NO_KEYS, save=False), False
 
-    def _graded(self, planned: Planned) -> tuple[Record, bool]:
-        run = self._run
-        former = _former(planned, run)
-        content: bytes | None = None
-        digests = hand_in.digests_of(planned.submission, planned.entry) if planned.failure is None else {}
-        if planned.failure is None and planned.entry.file is not None and not digests:
-            planned, content, digests = self._opened(planned)
-        planned, content, opening = self._way(planned, former, digests, content)
-        planned, choice, stage_keys = self._decided(planned, former, digests)
+    def recalled(self, planned: Planned) -> Record | None:
+        """The record of a baseline or reference model that is known; None where it has to be asked."""
+        try:
+            found = self._graded(planned, may_ask=False)
+        except Exception:
+            return None
+        return None if found is None else found[0]
+
+    def _graded(self, planned: Planned, may_ask: bool = True) -> tuple[Record, bool] | None:
+        run, beside = self._run, planned.submission.role is not Role.STUDENT
+        former = former_record(planned, run)
+        handed_in = HandIn.of(planned)
+        opening = self._way(handed_in, former, may_ask)
+        if opening is None:
+            return None
+        choice, stage_keys = self._decided(handed_in, former)
         stage_keys |= opening
-        asking = keys.of_asking(planned, run, self._questions, digests)
-        if former is not None and former.keys.get("ask") == asking and not run.fresh and _is_verdict(former):
-            record = again(former, planned, run, self._questions)
+        asking = keys.of_asking(handed_in.planned, run, self._questions, handed_in.digests)
+        valid = former is not None and former.keys.get("ask") == asking and not run.fresh and is_verdict(former)
+        # To mark again takes seconds, so it counts as asking.
+        if former is not None and valid and (may_ask or self._is_marked(handed_in.planned, former)):
+            record = again(former, handed_in.planned, run, self._questions)
             if record is not None:
                 return record, record is former
-        if planned.failure is None and planned.entry.file is not None and content is None:
-            planned, content, digests = self._opened(planned)
-            asking = keys.of_asking(planned, run, self._questions, digests)
-        asked = self._ask(planned, asking, content or b"")
+        if beside and not run.fresh and handed_in.planned.failure is None:
+            record = beside_results.recalled(handed_in.planned, run, asking)
+            if record is not None:
+                if former is not None:
+                    records.remove_files(run.results, former, record)
+                return record, True
+        if not may_ask:
+            return None
+        if handed_in.read():
+            asking = keys.of_asking(handed_in.planned, run, self._questions, handed_in.digests)
+        planned, digests = handed_in.planned, handed_in.digests
+        asked = self._ask(planned, asking, handed_in.content or b"")
         if asked.digest:
             digests["answers"] = asked.digest
+        if beside and planned.failure is None:
+            digests["questions"] = self._questions.digest(run.coursework.task(planned.entry.task), planned.entry)
         marking = keys.of_marking(planned, run, digests) if asked.digest else ""
         marked = self._mark(planned, marking, asked)
         stage_keys |= {"ask": asking, "mark": marking}
         record = record_of(planned, run, asked, marked, digests, stage_keys, None, choice)
         if former is not None:
             records.remove_files(run.results, former, record)
+        if beside:
+            beside_results.keep(planned, run, asking, record)
         return record, False
 
-    def _opened(self, planned: Planned) -> tuple[Planned, bytes, dict[str, str]]:
-        """The entry, its file's content and digest; the entry with its failure where the file can't be read."""
-        try:
-            content = hand_in.content_of(planned.submission, planned.entry)
-        except GradingError as error:
-            return replace(planned, failure=error.failure), b"", {}
-        return planned, content, hand_in.named_digest(planned.entry, intake.digest(content))
+    def _is_marked(self, planned: Planned, former: Record) -> bool:
+        return keys.of_marking(planned, self._run, dict(former.digests)) == former.keys.get("mark")
 
-    def _way(
-        self, planned: Planned, former: Record | None, digests: dict[str, str], content: bytes | None
-    ) -> tuple[Planned, bytes | None, dict[str, str]]:
-        """The entry as it is opened, its file's content if it was read, and the key of the decision."""
-        if not way.is_open(planned):
-            return planned, content, {}
-        key = keys.of_opening(planned, self._run, digests)
+    def _way(self, handed_in: HandIn, former: Record | None, may_ask: bool) -> dict[str, str] | None:
+        """The key of the decision how the entry is opened; the plan gets it. None where it would have to be asked."""
+        if not way.is_open(handed_in.planned):
+            return {}
+        key = keys.of_opening(handed_in.planned, self._run, handed_in.digests)
         if former is not None and former.keys.get("open") == key and not self._run.fresh:
-            return way.again(planned, former), content, {"open": key}
-        if content is None:
-            planned, content, found = self._opened(planned)
-            digests |= found
-        if planned.failure is not None:
-            return planned, content, {}
-        return way.decide(planned, self._run, self._workers, content), content, {"open": key}
+            handed_in.planned = way.again(handed_in.planned, former)
+            return {"open": key}
+        if not may_ask:
+            return None
+        handed_in.read()
+        if handed_in.planned.failure is not None:
+            return {}
+        key = keys.of_opening(handed_in.planned, self._run, handed_in.digests)
+        handed_in.planned = way.decide(handed_in.planned, self._run, self._workers, handed_in.content or b"")
+        return {"open": key}
 
-    def _decided(
-        self, planned: Planned, former: Record | None, digests: dict[str, str]
-    ) -> tuple[Planned, Choice | None, dict[str, str]]:
-        """The entry with the options that it is graded with, how they were chosen, and the key of choosing."""
-        run, entry = self._run, planned.entry
-        choices = combinations(planned, run)
-        if len(choices) < 2 or "checkpoint" not in digests:
-            return planned, None, {}
+    def _decided(self, handed_in: HandIn, former: Record | None) -> tuple[Choice | None, dict[str, str]]:
+        """How the options that the entry is graded with were chosen, and the key of choosing; the plan gets them."""
+        run, entry = self._run, handed_in.planned.entry
+        choices = combinations(handed_in.planned, run)
+        if len(choices) < 2 or "checkpoint" not in handed_in.digests:
+            return None, {}
         task = run.coursework.task(entry.task)
         try:
             digest = self._questions.trial_digest(task, entry)
         except GradingError as error:
-            return replace(planned, failure=error.failure), None, {}
-        key = keys.of_trying(planned, run, digest, choices, digests)
+            handed_in.planned = replace(handed_in.planned, failure=error.failure)
+            return None, {}
+        key = keys.of_trying(handed_in.planned, run, digest, choices, handed_in.digests)
         choice = choice_of(former) if former is not None and former.keys.get("try") == key and not run.fresh else None
         if choice is None:
-            try:
-                content = hand_in.content_of(planned.submission, entry)
-            except GradingError as error:
-                return replace(planned, failure=error.failure), None, {}
+            handed_in.read()
+            if handed_in.content is None:
+                return None, {}
+            key = keys.of_trying(handed_in.planned, run, digest, choices, handed_in.digests)
             trial = self._questions.trial(task, entry)
-            choice = choose(trial, choices, try_options(planned, run, trial, choices, self._workers, content))
+            answers = try_options(handed_in.planned, run, trial, choices, self._workers, handed_in.content)
+            choice = choose(trial, choices, answers)
         choice = replace(choice, doubtful=is_doubtful(task, choice.tried))
-        return replace(planned, entry=replace(entry, options=choice.options)), choice, {"try": key}
+        handed_in.planned = replace(handed_in.planned, entry=replace(entry, options=choice.options))
+        return choice, {"try": key}
 
     def _ask(self, planned: Planned, key: str, content: bytes) -> Asked:
         if planned.failure is not None:
@@ -256,24 +305,9 @@ class _Entries:
             return Marked(None, None)
         if key not in self._marked:
             entry = planned.entry
+            self._run.activity.at("marking")
             self._marked = {key: mark(self._run.coursework.task(entry.task), self._run.context, entry, asked.answers)}
         return self._marked[key]
-
-
-def _former(planned: Planned, run: Run) -> Record | None:
-    """The record that an earlier run left, if it can be read."""
-    path = records.path_of(run.results, planned.submission.role, planned.submission.id, planned.part.id)
-    try:
-        return records.load(path) if path.exists() else None
-    except records.RecordError:
-        return None
-
-
-def _is_verdict(record: Record) -> bool:
-    """Tell a record whose answers or failure count from one of an entry on which the harness itself failed."""
-    return record.status is not Status.NOT_GRADABLE or (
-        record.failure is not None and record.failure.stage == "scoring"
-    )
 
 
 def _compared(done: Sequence[Record], run: Run, questions: Questions) -> list[Record]:
@@ -289,27 +323,3 @@ def _compared(done: Sequence[Record], run: Run, questions: Questions) -> list[Re
         planned = remembered(changed, run)
         result.append((again(changed, planned, run, questions) if planned is not None else None) or changed)
     return result
-
-
-def _forget_other_parts(submission: Submission, graded: Sequence[Record], run: Run) -> None:
-    """Delete what earlier runs recorded for parts that the submission no longer hands in."""
-    kept_parts = {record.part for record in graded}
-    for path in records.folder_of(run.results, submission.role, submission.id).glob("*.json"):
-        if path.stem in kept_parts:
-            continue
-        try:
-            old = records.load(path)
-        except records.RecordError:
-            continue
-        if old.assignment == run.assignment.name and old.submission == submission.id:
-            records.remove(run.results, old)
-
-
-def _forget_former_models(planned: Sequence[Plan], run: Run) -> None:
-    """Delete records of baselines and reference models that no longer exist, for the parts of this run."""
-    wanted = {(p.submission.role, p.submission.id, p.part.id) for plan in planned for p in plan}
-    parts = {part for role, _, part in wanted if role is not Role.STUDENT}
-    for record in records.load_all(run.results).records:
-        gone = record.role is not Role.STUDENT and identity(record) not in wanted
-        if gone and record.part in parts and record.assignment == run.assignment.name:
-            records.remove(run.results, record)

@@ -134,7 +134,7 @@ def _described(
         versions=provenance.versions() if former is None else former.versions,
         device="cpu",
         isolation=asked.isolation,
-        timings={"answers": asked.seconds, "marking": marked.seconds} if asked.digest else {},
+        timings=_timings(asked, marked) if asked.digest else {},
         place=submission.place,
         entry=entry.part if entry.part != part.id else "",
         options=dict(entry.options),
@@ -153,6 +153,11 @@ def _described(
         order=[each.id for each in run.assignment.part].index(part.id),
         graded_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _timings(asked: Asked, marked: Marked) -> dict[str, float]:
+    """Seconds by stage; those that were measured on another machine have been left out of what is shipped."""
+    return {stage: each for stage, each in (("answers", asked.seconds), ("marking", marked.seconds)) if each}
 
 
 def _model_title(model: str | None, run: Run) -> str:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from harness.assignments.coursework import Coursework
 from harness.rubric import Assignment
+from harness.run.activity import Activity
 from harness.sandbox.outside import CODE_LIMITS, Isolation, Limits
 from harness.tasks.base import Context
 
@@ -49,6 +50,10 @@ class Run:
     """Task names; all if empty."""
     beside: Beside = "none"
     """Baselines and reference models that are graded beside the class; "all" means both."""
+    cache: Path | None = None
+    """Folder that keeps results of baselines and reference models for other runs; None to keep none there."""
+    activity: Activity = field(default_factory=Activity, compare=False, repr=False)
+    """Gets told what runs, and stops the run where it is told to; nothing of what it stops is recorded."""
     moved: bool = False
     """Take records of equal names as those of these hand-ins, although their folder is another one."""
     keep_answers: bool = False

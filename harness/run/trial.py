@@ -13,6 +13,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from harness.numbers import plain_number
+from harness.run.deadlines import deadline_of
 from harness.run.plan import Planned
 from harness.run.settings import Run
 from harness.sandbox.outside import WeightsWorkers
@@ -73,11 +74,13 @@ def ask(
     entry = planned.entry
     name = shown(entry.file or entry.part)
     found: list[Sequence[Answer] | None] = []
+    run.activity.at("trying options")
     for options in choices:
         try:
             with warm.worker(run.limits) as worker:
+                worker.pulse = run.activity.pulse
                 worker.open_weights(entry.model or "", options, content, name)
-                asked = [worker.ask(q, q.deadline or run.limits.wall_seconds) for q in trial.questions]
+                asked = [worker.ask(q, deadline_of(q, planned, run)) for q in trial.questions]
             found.append(asked)
         except GradingError as error:
             if error.failure.fault == "harness":

@@ -46,13 +46,14 @@ class WireError(Exception):
 class Channel:
     """The parent's end of the pipes: never blocks beyond a deadline, and drains the worker's log while it waits.
 
-    `watch` is called about twenty times a second while waiting; it may raise `WireError`. The channel owns the three
-    descriptors, which it closes.
+    `watch` and `pulse` are called about twenty times a second while waiting; they may raise, `watch` a `WireError`. The
+    channel owns the three descriptors, which it closes.
     """
 
     def __init__(self, send: int, receive: int, log: int, watch: Callable[[], None] | None = None) -> None:
         self._send, self._receive, self._log = send, receive, log
         self._watch = watch
+        self.pulse: Callable[[], None] | None = None
         self._watch_again_at = 0.0
         self._kept = bytearray()
         self.log_bytes = 0
@@ -148,14 +149,17 @@ class Channel:
             now = time.monotonic()
             if now >= deadline:
                 raise WireError("timeout", "the deadline passed")
-            if self._watch is not None and now >= self._watch_again_at:
+            watched = self._watch is not None or self.pulse is not None
+            if watched and now >= self._watch_again_at:
                 self._watch_again_at = now + _WATCH_SECONDS
-                self._watch()
+                for call in (self._watch, self.pulse):
+                    if call is not None:
+                        call()
             poller = select.poll()
             poller.register(descriptor, event)
             if self._log_open:
                 poller.register(self._log, select.POLLIN)
-            longest = deadline - now if self._watch is None else min(deadline - now, _WATCH_SECONDS)
+            longest = min(deadline - now, _WATCH_SECONDS) if watched else deadline - now
             ready = dict(poller.poll(max(1, int(longest * 1000))))
             if self._log in ready:
                 self._take_log()

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from classifiers.judge import Judge
 from harness.sandbox.outside import Isolation, WeightsWorkers, probe
 from harness.sandbox.outside.isolation import check_level
+from harness.tasks.base import Context
+from tests.data import embedded_digits
 
 sys.path.append(str(Path(__file__).parent / "sandbox"))  # for the registry "fake_architectures:MODELS"
 
@@ -36,3 +39,9 @@ def warm(full: Isolation) -> Iterator[WeightsWorkers]:
     """A fork server with the fake architectures."""
     with WeightsWorkers(full, registries=(REGISTRY,)) as workers:
         yield workers
+
+
+@pytest.fixture(scope="session")
+def embedded_context() -> Context:
+    """Digits that need no download, the shipped judge, and seed 0."""
+    return Context(embedded_digits(), Judge.shipped(), seed=0)

@@ -94,6 +94,7 @@ class OpenedModel:
         self._object: Any = None
         self._is_code = False
         self._name = ""
+        self._asked: tuple[str, Any] = ("", None)
 
     def open_weights(self, header: Mapping[str, Any], data: bytes) -> list[str]:
         """Builds the architecture that `header` names, and loads the checkpoint `data` into it; notes for the student.
@@ -147,10 +148,33 @@ class OpenedModel:
         return tolerated.taken()[:_NOTES_LIMIT]
 
     def ask(self, header: Mapping[str, Any], inputs: Mapping[str, Array]) -> tuple[list[str], list[Array]]:
-        """Calls the model's method on the inputs, batch by batch; notes, and the answers in the order asked for."""
+        """Calls the model's method on one batch; notes, and the answers in the order asked for.
+
+        A batch that is `continued` goes on with a question: random states and whatever the method has built stay as
+        the batch before left them.
+        """
+        name = header["method"]
+        if not header["continued"]:
+            self._asked = name, self._method(name)
+            _seed()
+        asked, method = self._asked
+        if asked != name or method is None:
+            raise refuse("worker", "nothing-opened", f"No question to {name} is under way.")
+        notes: list[str] = []
+        # Not inference mode: Langevin dynamics needs gradients, which a model may switch on again under no_grad.
+        with torch.set_grad_enabled(self._is_code):
+            wanted = {key: ArraySpec(tuple(shape), dtype) for key, dtype, shape in header["answers"]}
+            parts = answers.by_name(method(*map(torch.from_numpy, inputs.values())), wanted, name, notes)
+            results = [
+                answers.to_array(parts[key], spec.shape, spec.dtype, f"{name}: {key}", notes)
+                for key, spec in wanted.items()
+            ]
+        return [*notes, *tolerated.taken()][:_NOTES_LIMIT], results
+
+    def _method(self, name: str) -> Any:
+        """The model's own or derived method; GradingError where there is none."""
         if self._object is None:
             raise refuse("worker", "nothing-opened", "A question was asked before a model was opened.")
-        name = header["method"]
         method = derived.method(self._object, name)
         if method is None:
             raise refuse(
@@ -159,33 +183,7 @@ class OpenedModel:
                 f"{self._name}: the model that it gives, a {answers.class_name(self._object)}, has no method {name!r}"
                 f"{derived.wanted(name)}.",
             )
-        wanted = {key: ArraySpec(tuple(shape), dtype) for key, dtype, shape in header["answers"]}
-        notes: list[str] = []
-        results = {key: np.empty(spec.shape, spec.dtype) for key, spec in wanted.items()}
-        _seed()
-        # Not inference mode: Langevin dynamics needs gradients, which a model may switch on again under no_grad.
-        with torch.set_grad_enabled(self._is_code):
-            for start, stop in _batches(inputs, header["batch"]):
-                arguments = [torch.from_numpy(_rows(array, start, stop).copy()) for array in inputs.values()]
-                parts = answers.by_name(method(*arguments), wanted, name, notes)
-                for key, spec in wanted.items():
-                    whole = stop is None or not spec.shape
-                    shape = spec.shape if whole else (stop - start, *spec.shape[1:])
-                    array = answers.to_array(parts[key], shape, spec.dtype, f"{name}: {key}", notes)
-                    results[key][... if whole else slice(start, stop)] = array
-        return [*notes, *tolerated.taken()][:_NOTES_LIMIT], list(results.values())
-
-
-def _batches(inputs: Mapping[str, Array], batch: int | None) -> list[tuple[int, Any]]:
-    """The rows of each call, (first, one after the last); (0, None) for a single call with everything."""
-    rows = [len(array) for array in inputs.values() if array.ndim]
-    if batch is None or not rows:
-        return [(0, None)]
-    return [(start, min(start + batch, rows[0])) for start in range(0, rows[0], batch)]
-
-
-def _rows(array: Array, start: int, stop: int | None) -> Array:
-    return array[start:stop] if array.ndim else array
+        return method
 
 
 def _seed() -> None:

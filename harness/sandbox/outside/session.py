@@ -8,15 +8,18 @@ from __future__ import annotations
 import json
 import time
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from harness.sandbox.outside.batches import batches_of, of_batch
 from harness.sandbox.outside.closing import Closing
-from harness.sandbox.outside.limits import GIB, Limits
+from harness.sandbox.outside.descriptions import description_of
+from harness.sandbox.outside.endings import ending_of, log_text
+from harness.sandbox.outside.limits import Limits
 from harness.sandbox.outside.process import Exit
-from harness.sandbox.wire import LOG_LIMIT, TAG_ERROR, TEXT_LIMIT, Channel, WireError
+from harness.sandbox.wire import TAG_ERROR, TEXT_LIMIT, Channel, WireError
 from harness.text import plain_text
 from harness.types import Answer, Array, ArraySpec, Failure, GradingError, Question, broken, refuse
 
@@ -42,16 +45,19 @@ class Session(Closing):
         """The isolation that a record states: a level, or NOT ISOLATED."""
         self.notes: list[str] = []
         """Sentences for the student about what was tolerated so far."""
+        self.pulse: Callable[[], None] | None = None
+        """Called about twenty times a second while the worker is waited for; what it raises ends the wait."""
         self._channel: Channel | None = None
         self._over: Failure | None = None
         self._log = ""
+        self._place = ""
 
     @property
     def log(self) -> str:
         """The end of what the worker printed on stdout and stderr, at most 64 KiB, with control characters escaped."""
         if self._channel is not None:
             self._channel.drain()
-            self._log = _log_text(self._channel)
+            self._log = log_text(self._channel)
         return self._log
 
     def open_weights(
@@ -65,21 +71,46 @@ class Session(Closing):
         header = {"op": "open_weights", "model": model, "options": dict(options), "name": name, "alone": weights_alone}
         return self._open(header, checkpoint, f"Opening {name}")
 
-    def ask(self, question: Question, deadline: float | None = None) -> Answer:
+    def ask(
+        self,
+        question: Question,
+        deadline: float | None = None,
+        on_batch: Callable[[int, int], None] | None = None,
+    ) -> Answer:
         """Asks the model a question; the arrays of `question.answers`, every floating-point value in them finite.
 
-        `deadline` is in seconds from now; None for `limits.wall_seconds`. The ranges `low` and `high` of the answers
-        are not checked. What was tolerated is added to `notes`.
+        The batches of a question are sent one by one, so the model sees no batch before it has answered those before.
+
+        Parameters
+        ----------
+        deadline : seconds from now for all batches together; None for `limits.wall_seconds`
+        on_batch : called before the first batch and after each, with the batches that are answered and their number
+
+        The ranges `low` and `high` of the answers are not checked. What was tolerated is added to `notes`.
         """
-        inputs = {name: np.ascontiguousarray(array) for name, array in question.inputs.items()}
-        header = {
-            "op": "ask",
-            "method": question.method,
-            "batch": question.batch,
-            "answers": _wire_specs(question.answers),
-        }
-        what = f"The method {question.method}"
-        return self._arrays(header, inputs, b"", question.answers, what, deadline)
+        inputs = {name: np.asarray(array, order="C") for name, array in question.inputs.items()}
+        batches = batches_of(inputs, question.batch)
+        seconds = self.limits.wall_seconds if deadline is None else deadline
+        whole = {name: np.empty(spec.shape, spec.dtype) for name, spec in question.answers.items()}
+        until: float | None = None
+        for number, rows in enumerate(batches):
+            if on_batch is not None:
+                on_batch(number, len(batches))
+            specs = {name: of_batch(spec, rows) for name, spec in question.answers.items()}
+            header = {"op": "ask", "method": question.method, "continued": number > 0, "answers": _wire_specs(specs)}
+            if until is None:
+                self._ready(header)
+                until = time.monotonic() + seconds
+            self._place = f" at batch {number + 1} of {len(batches)}" if len(batches) > 1 else ""
+            sent = {name: array[rows] if array.ndim else array for name, array in inputs.items()}
+            what = f"The method {question.method}"
+            found = self._arrays(header, sent, b"", specs, what, seconds, until, rows.start or 0)
+            for name, array in found.items():
+                whole[name][rows if array.ndim else ...] = array
+        if on_batch is not None:
+            on_batch(len(batches), len(batches))
+        self._place = ""
+        return whole
 
     def read_outputs(self, data: bytes, name: str, wanted: Mapping[str, ArraySpec]) -> Answer:
         """Reads the `wanted` arrays of an answers-only file (.pt, .npz, .safetensors), given as its bytes.
@@ -87,20 +118,17 @@ class Session(Closing):
         Nothing of it is executed; dtype and shape must be as specified, and every floating-point value finite.
         """
         header = {"op": "read_outputs", "name": name, "answers": _wire_specs(wanted)}
-        return self._arrays(header, {}, data, wanted, f"Reading {name}", None)
+        return self._arrays(header, {}, data, wanted, f"Reading {name}")
 
     def describe(self, data: bytes, name: str) -> dict[str, Any]:
         """Describes a checkpoint as `harness.checkpoint.describe` does: JSON values, with all text escaped."""
         text, _ = self._call(
-            {"op": "describe", "name": name}, {}, data, None, f"Reading {name}", None, _DESCRIPTION_LIMIT
+            {"op": "describe", "name": name}, {}, data, None, f"Reading {name}", text_limit=_DESCRIPTION_LIMIT
         )
         try:
-            value = _escaped(json.loads(text, parse_constant=_no_constant))
-        except (ValueError, RecursionError) as error:
-            raise self._protocol("The description of the checkpoint is not JSON") from error
-        if not isinstance(value, dict):
-            raise self._protocol("The description of the checkpoint is not a JSON object")
-        return value
+            return description_of(text)
+        except ValueError as error:
+            raise self._protocol(f"The description of the checkpoint {error}") from error
 
     def close(self) -> None:
         """Kills the worker and everything that it started. May be called twice."""
@@ -126,7 +154,7 @@ class Session(Closing):
     # The exchange.
 
     def _open(self, header: Mapping[str, Any], data: bytes, what: str) -> list[str]:
-        text, _ = self._call(header, {}, data, None, what, None)
+        text, _ = self._call(header, {}, data, None, what)
         return self._take_notes(text)
 
     def _arrays(
@@ -136,15 +164,17 @@ class Session(Closing):
         data: bytes,
         wanted: Mapping[str, ArraySpec],
         what: str,
-        seconds: float | None,
+        seconds: float | None = None,
+        until: float | None = None,
+        first_row: int = 0,
     ) -> Answer:
-        text, arrays = self._call(header, inputs, data, wanted, what, seconds)
+        text, arrays = self._call(header, inputs, data, wanted, what, seconds, until)
         self._take_notes(text)
         for name, array in arrays.items():
-            self._check(name, array)
+            self._check(name, array, first_row)
         return arrays
 
-    def _check(self, name: str, array: Array) -> None:
+    def _check(self, name: str, array: Array, first_row: int) -> None:
         """Refuses values that are not finite, and bytes that are no truth values."""
         if array.dtype.kind == "b" and bool((array.view(np.uint8) > 1).any()):
             raise self._protocol(f"The answer {name} holds truth values that are neither true nor false")
@@ -152,10 +182,11 @@ class Session(Closing):
             wrong = ~np.isfinite(array)
             count = int(np.count_nonzero(wrong))
             if count:
-                first = tuple(int(index) for index in np.unravel_index(int(np.argmax(wrong)), array.shape))
+                first = [int(index) for index in np.unravel_index(int(np.argmax(wrong)), array.shape)]
+                first[:1] = [first_row + row for row in first[:1]]
                 message = (
-                    f"{name} holds {count:,} values that are NaN or infinite, the first at index {first}; "
-                    "every value must be finite."
+                    f"{name} holds {count:,} values that are NaN or infinite{self._place}, the first at index "
+                    f"{tuple(first)}; every value must be finite."
                 )
                 raise refuse("answers", "not-finite", message)
 
@@ -166,15 +197,17 @@ class Session(Closing):
         data: bytes,
         wanted: Mapping[str, ArraySpec] | None,
         what: str,
-        seconds: float | None,
+        seconds: float | None = None,
+        until: float | None = None,
         text_limit: int = TEXT_LIMIT,
     ) -> tuple[bytes, dict[str, Array]]:
-        """Sends one request and receives its reply. `what` begins the sentences about what went wrong."""
-        if self._over is not None:
-            raise GradingError(self._over)
-        channel = self._channel = self._channel or self._begin(header)
+        """Sends one request and receives its reply. `what` begins the sentences about what went wrong.
+
+        The deadline is `seconds` from now, or the time `until` of `time.monotonic()` where an earlier request began it.
+        """
+        channel = self._ready(header)
         seconds = self.limits.wall_seconds if seconds is None else seconds
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds if until is None else until
         listed = [[name, array.dtype.name, list(array.shape)] for name, array in inputs.items()]
         try:
             if channel.pending():
@@ -187,9 +220,18 @@ class Session(Closing):
             raise self._reported(text)
         return text, arrays
 
+    def _ready(self, header: Mapping[str, Any]) -> Channel:
+        """The channel to the worker, which is started where it is not running yet."""
+        if self._over is not None:
+            raise GradingError(self._over)
+        channel = self._channel = self._channel or self._begin(header)
+        channel.pulse = self.pulse
+        return channel
+
     def _begin(self, header: Mapping[str, Any]) -> Channel:
         """Starts the worker and waits for its greeting, sent before it has seen anything of a submission."""
         channel = self._channel = self._start(header)
+        channel.pulse = self.pulse
         try:
             channel.receive(None, time.monotonic() + _START_SECONDS)
         except WireError as error:
@@ -197,7 +239,7 @@ class Session(Closing):
             channel.drain()
             how = f"signal {ended.signal}" if ended.signal is not None else f"exit code {ended.code}"
             message = f"The worker did not start: {error} ({how})."
-            failure = broken("worker", "start", message, _log_text(channel)[-4000:])
+            failure = broken("worker", "start", message, log_text(channel)[-4000:])
             self._over = failure.failure
             self._close_channel()
             raise failure from None
@@ -208,11 +250,11 @@ class Session(Closing):
         ended = self._end(_GRACE_SECONDS if error.kind == "closed" else 0.0)
         kind, message = "protocol", f"{what}: {error}; the worker was stopped."
         if error.kind == "timeout":
-            kind, message = "timeout", f"{what} took longer than {seconds:g} s and was stopped."
+            kind, message = "timeout", f"{what} took longer than {seconds:g} s and was stopped{self._place}."
         elif error.kind == "threads":
             kind, message = "threads", f"{what} started more than {self.limits.threads} threads and was stopped."
         elif error.kind == "closed":
-            kind, message = _ending(ended, what, self.limits)
+            kind, message = ending_of(ended, what, self.limits)
         return self._finish(kind, message)
 
     def _protocol(self, message: str) -> GradingError:
@@ -232,7 +274,7 @@ class Session(Closing):
         """Closes the channel, and keeps the end of the log."""
         if self._channel is not None:
             self._channel.drain()
-            self._log = _log_text(self._channel)
+            self._log = log_text(self._channel)
             self._channel.close()
             self._channel = None
 
@@ -266,42 +308,3 @@ class Session(Closing):
 
 def _wire_specs(specs: Mapping[str, ArraySpec]) -> list[list[Any]]:
     return [[name, np.dtype(spec.dtype).name, list(spec.shape)] for name, spec in specs.items()]
-
-
-def _ending(ended: Exit, what: str, limits: Limits) -> tuple[str, str]:
-    """The kind of failure and the sentence for a worker that ended by itself."""
-    memory = f"{limits.memory / GIB:.3g} GiB"
-    if ended.signal in (9, 24):
-        if ended.signal == 24:
-            return "timeout", f"{what} used more than {limits.cpu_seconds} s of processor time and was stopped."
-        return "memory", f"{what}: the process was killed, most likely for using too much memory; {memory} are allowed."
-    if ended.signal is not None:
-        name = {4: "illegal instruction", 6: "abort", 7: "bus error", 8: "arithmetic error", 11: "segmentation fault"}
-        found = name.get(ended.signal, "signal")
-        return "crashed", f"{what}: the process crashed ({found}, signal {ended.signal})."
-    if ended.code is not None:
-        return "crashed", f"{what}: the process ended by itself with exit code {ended.code} instead of answering."
-    return "protocol", f"{what}: the process closed its connection to the harness instead of answering."
-
-
-def _log_text(channel: Channel) -> str:
-    kept = channel.log
-    text = plain_text(kept.decode("utf-8", "replace"), 4 * LOG_LIMIT)
-    left_out = channel.log_bytes - len(kept)
-    if left_out > 0:
-        text = f"[the first {left_out:,} bytes were dropped]\n{text}"
-    return text[-LOG_LIMIT:]
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _escaped(value: Any) -> Any:
-    if isinstance(value, str):
-        return plain_text(value, 2000)
-    if isinstance(value, list):
-        return [_escaped(item) for item in value]
-    if isinstance(value, dict):
-        return {plain_text(key, 500): _escaped(item) for key, item in value.items()}
-    return value

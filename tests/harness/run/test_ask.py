@@ -34,7 +34,7 @@ class Stops:
     def open_code(self, *_):
         pass
 
-    def ask(self, question, deadline):
+    def ask(self, question, deadline, *_):
         self.deadlines.append(deadline)
         if question.method == "slow":
             raise refuse("worker", "timeout", "The method slow took longer than 1 s and was stopped.")
