@@ -24,6 +24,8 @@ from harness.intake.forms import Form
 from harness.run import kept
 from harness.run import run as run_module
 from harness.run.adopt import adopt as adopt_folder
+from harness.run.executors import DEFAULT, EXECUTORS
+from harness.run.executors.interface import ExecutorError
 from harness.run.places import PlaceError, placed
 from harness.run.plan import plans
 from harness.run.prepare import Request, RequestError, prepare
@@ -114,6 +116,12 @@ def grade(
         typer.Option("--keep-answers", help="Keep answers of any size, to mark them again (gradebench mark)."),
     ] = False,
     trust_code: TrustOption = False,
+    executor: Annotated[
+        str, typer.Option("--executor", help="; ".join(f"{name}: {said}" for name, (_, said) in EXECUTORS.items()))
+    ] = DEFAULT,
+    scheduler: Annotated[
+        str, typer.Option("--scheduler", help="Address of a cluster's scheduler, tls://HOST:PORT.", show_default=False)
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Grade submissions; what is graded already is not graded again.
@@ -140,6 +148,8 @@ def grade(
         beside,
         keep_answers,
         moved,
+        executor,
+        scheduler,
     )
     if one and class_:
         raise fail("--one and --class: choose one of them")
@@ -356,7 +366,10 @@ def _grade(
             raise fail(f"{named}: nothing to grade for the assignment {run.assignment.name}")
         if run.keep_answers:
             _tell_size(submissions, run)
-        graded = _with_bar(submissions, run, total)
+        try:
+            graded = _with_bar(submissions, run, total)
+        except ExecutorError as error:
+            raise fail(str(error)) from error
     own = [record for record in graded if record.role is Role.STUDENT]
     others = [record for record in graded if record.role is not Role.STUDENT]
     return run, own, others, time.monotonic() - started

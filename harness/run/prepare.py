@@ -13,6 +13,7 @@ from harness import mnist
 from harness.assignments import coursework
 from harness.assignments.coursework import Coursework
 from harness.rubric import AssignmentError
+from harness.run import executors
 from harness.run.settings import Beside, Run
 from harness.sandbox.outside import probe
 from harness.tasks.base import Cases, Context
@@ -41,6 +42,8 @@ class Request:
     beside: Beside = "none"
     keep_answers: bool = False
     moved: bool = False
+    executor: str = executors.DEFAULT
+    scheduler: str = ""
 
 
 def prepare(request: Request) -> Run:
@@ -63,7 +66,7 @@ def prepare(request: Request) -> Run:
         request.results.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError(f"--results {request.results}: {error.strerror}") from error
-    return Run(
+    run = Run(
         Context(digits, referee, request.seed, public if private else None, official),
         chosen,
         request.results,
@@ -76,7 +79,12 @@ def prepare(request: Request) -> Run:
         beside=request.beside,
         keep_answers=request.keep_answers,
         moved=request.moved,
+        executor=request.executor,
+        scheduler=request.scheduler,
     )
+    if problem := executors.problem(run):
+        raise RequestError(problem)
+    return run
 
 
 def _own_cases(chosen: Coursework, folder: Path) -> dict[str, Cases]:

@@ -13,17 +13,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from harness import intake, records
-from harness.run import hand_in, kept, keys, way
-from harness.run.ask import Asked, ask, harness_failure
+from harness.run import executors, hand_in, kept, keys, way
+from harness.run.ask import Asked, harness_failure
 from harness.run.compare import compare, identity
-from harness.run.executors import in_threads
+from harness.run.executors.interface import Examiner
 from harness.run.mark import Marked, mark
 from harness.run.plan import Plan, Planned, plans
 from harness.run.questions import Questions
 from harness.run.score import asked_of, marked_of, record_of
 from harness.run.settings import Run
 from harness.run.trial import Choice, choice_of, choose, combinations, is_doubtful
-from harness.run.trial import ask as try_options
 from harness.sandbox.outside import WeightsWorkers
 from harness.types import Entry, GradingError, Kind, Record, Role, Status, Submission
 
@@ -45,15 +44,16 @@ def grade(
 ) -> list[Record]:
     """Grade all entries; the records, ordered by role, submission and part.
 
-    Each of the `jobs` threads takes one of `warm`, the sandboxed processes of an earlier run, or starts its own.
+    The run's executor asks and marks them; `warm` are the sandboxed processes of an earlier run, for one that takes
+    them. Raises ExecutorError where the executor can't be had.
     """
     lock = threading.Lock()
     questions = Questions(run)
     planned = plans(submissions, run)
 
-    def one(plan: Plan, workers: WeightsWorkers) -> list[Record]:
+    def one(plan: Plan, examiner: Examiner) -> list[Record]:
         graded = []
-        entries = _Entries(run, questions, workers)
+        entries = _Entries(run, questions, examiner)
         for each in plan:
             record, known = entries.graded(each)
             graded.append(record)
@@ -64,7 +64,9 @@ def grade(
             _forget_other_parts(plan[0].submission, graded, run)
         return graded
 
-    done = [record for graded in in_threads(one, planned, run, warm) for record in graded]
+    with executors.opened(run, questions, warm) as executor:
+        run = replace(run, isolation=executor.isolation)
+        done = [record for graded in executor.each(one, planned) for record in graded]
     if run.beside == "all":
         _forget_former_models(planned, run)
     roles = list(Role)
@@ -140,8 +142,8 @@ def remembered(record: Record, run: Run) -> Planned | None:
 class _Entries:
     """Grades the entries of one submission; what equal entries have in common is done once."""
 
-    def __init__(self, run: Run, questions: Questions, workers: WeightsWorkers) -> None:
-        self._run, self._questions, self._workers = run, questions, workers
+    def __init__(self, run: Run, questions: Questions, examiner: Examiner) -> None:
+        self._run, self._questions, self._examiner = run, questions, examiner
         self._asked: dict[str, Asked] = {}
         self._marked: dict[str, Marked] = {}
 
@@ -175,6 +177,8 @@ class _Entries:
             planned, content, digests = self._opened(planned)
             asking = keys.of_asking(planned, run, self._questions, digests)
         asked = self._ask(planned, asking, content or b"")
+        if asked.level not in ("", run.isolation.level):
+            asking = keys.of_asking(planned, run, self._questions, digests, asked.level)
         if asked.digest:
             digests["answers"] = asked.digest
         marking = keys.of_marking(planned, run, digests) if asked.digest else ""
@@ -207,7 +211,7 @@ class _Entries:
             digests |= found
         if planned.failure is not None:
             return planned, content, {}
-        return way.decide(planned, self._run, self._workers, content), content, {"open": key}
+        return self._examiner.opened(planned, content), content, {"open": key}
 
     def _decided(
         self, planned: Planned, former: Record | None, digests: dict[str, str]
@@ -230,28 +234,27 @@ class _Entries:
                 content = hand_in.content_of(planned.submission, entry)
             except GradingError as error:
                 return replace(planned, failure=error.failure), None, {}
-            choice = choose(trial, choices, try_options(planned, run, trial, choices, self._workers, content))
+            choice = choose(trial, choices, self._examiner.try_options(planned, trial, choices, content))
         return replace(planned, entry=replace(entry, options=choice.options)), choice, {"try": key}
 
     def _ask(self, planned: Planned, key: str, content: bytes) -> Asked:
         if planned.failure is not None:
             return Asked(None, planned.failure, self._run.isolation.level)
         if key not in self._asked:
-            task = self._run.coursework.task(planned.entry.task)
-            questions = () if planned.entry.kind is Kind.OUTPUTS else self._questions.of(task, planned.entry)
-            asked = ask(planned, self._run, task, questions, self._workers, content)
+            asked = self._examiner.ask(planned, content)
             if asked.answers is not None:
                 asked = replace(asked, digest=kept.answers_digest(asked.answers))
-            # Only reference models and baselines answer several parts alike; a student's answers are let go.
-            self._asked = {key: asked}
+            # Only reference models and baselines answer several parts alike; a student's answers are let go. Answers
+            # that stayed where they were marked are asked for again.
+            self._asked = {key: asked} if asked.answers is not None or not asked.digest else {}
+            return asked
         return self._asked[key]
 
     def _mark(self, planned: Planned, key: str, asked: Asked) -> Marked:
-        if asked.answers is None:
+        if not asked.digest:
             return Marked(None, None)
         if key not in self._marked:
-            entry = planned.entry
-            self._marked = {key: mark(self._run.coursework.task(entry.task), self._run.context, entry, asked.answers)}
+            self._marked = {key: self._examiner.mark(planned, asked)}
         return self._marked[key]
 
 

@@ -45,6 +45,10 @@ class Run:
     """Take records of equal names as those of these hand-ins, although their folder is another one."""
     keep_answers: bool = False
     """Keep answers of any size, so that they can be marked again without a model."""
+    executor: str = "threads"
+    """Name of what asks and marks the entries (`harness.run.executors.EXECUTORS`)."""
+    scheduler: str = ""
+    """Address of the scheduler, for an executor of several hosts."""
 
     @property
     def assignment(self) -> Assignment:
