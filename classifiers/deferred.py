@@ -25,7 +25,7 @@ class DeferredJudge:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.file = path
         self._content = content_of(path)
         self.facts = facts_of(self._content, path)
         self.digest = hashlib.sha256(self._content).hexdigest()
@@ -36,7 +36,7 @@ class DeferredJudge:
         from classifiers import weights_file
         from classifiers.judge import Judge
 
-        return Judge(*weights_file.loaded(self._content, self._path))
+        return Judge(*weights_file.loaded(self._content, self.file))
 
     @property
     def real_spread(self) -> NDArray[np.float64] | None:

@@ -46,11 +46,15 @@ class Judge:
         self.networks = list(networks)
         self.facts = facts
         self.digest = digest
+        self.file: Path | None = None
+        """The file that it was read from; another host gets a copy of it."""
 
     @classmethod
     def read(cls, path: Path) -> Judge:
         """Read a judge from its file; raises WeightsError if it can't be read."""
-        return cls(*weights_file.load(path))
+        judge = cls(*weights_file.load(path))
+        judge.file = path
+        return judge
 
     @classmethod
     def shipped(cls) -> Judge:

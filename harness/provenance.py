@@ -6,6 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import platform
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import metadata
@@ -14,6 +15,8 @@ from pathlib import Path
 PACKAGES = ("gradebench", "torch", "numpy", "scipy", "scikit-learn", "safetensors")
 OURS = ("harness", "reference", "classifiers")
 """Packages whose modules are followed; third-party packages count by their versions."""
+_parsing = threading.Lock()
+"""Python 3.11's parser fails at random with a SystemError where two threads use it (python/cpython#106905)."""
 
 
 @cache
@@ -106,7 +109,9 @@ def _parents(name: str) -> list[str]:
 def _imported(path: Path, name: str) -> tuple[str, ...]:
     """Modules of ours that a source file imports, at its top or inside a function."""
     found: dict[str, None] = {}
-    for node in _statements(ast.parse(path.read_bytes())):
+    with _parsing:
+        tree = ast.parse(path.read_bytes())
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name: None for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:

@@ -65,6 +65,7 @@ RULES: dict[str, set[str]] = {
     | {"harness.run", "harness.text", "harness.files", "harness.numbers", "harness.starters"}
     | {"harness.sandbox.outside", "harness.checkpoint.together"}
     | {"reference", "classifiers"},
+    "harness/run/executors/__init__.py": {"harness.registry", "harness.run", "harness.sandbox.outside"},
     "harness/cli": TASKS
     | PARENT
     | {

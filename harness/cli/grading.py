@@ -21,6 +21,7 @@ from harness.cli.console import console, fail, note, print_json, print_reasons, 
 from harness.cli.live import shown
 from harness.cli.reporting import render, told
 from harness.cli.running import grade_class
+from harness.run.executors import DEFAULT, EXECUTORS
 
 # All else is imported where it is used, so that the help of a command is printed at once.
 if TYPE_CHECKING:
@@ -115,6 +116,12 @@ def grade(
         typer.Option("--keep-answers", help="Keep answers of any size, to mark them again (gradebench mark)."),
     ] = False,
     trust_code: TrustOption = False,
+    executor: Annotated[
+        str, typer.Option("--executor", help="; ".join(f"{name}: {said}" for name, (_, said) in EXECUTORS.items()))
+    ] = DEFAULT,
+    scheduler: Annotated[
+        str, typer.Option("--scheduler", help="Address of a cluster's scheduler, tls://HOST:PORT.", show_default=False)
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Grade submissions; what is graded already is not graded again. Ctrl-C loses only what is under way.
@@ -148,6 +155,8 @@ def grade(
         beside,
         keep_answers,
         moved,
+        executor,
+        scheduler,
     )
     if one and class_:
         raise fail("--one and --class: choose one of them")
@@ -398,6 +407,7 @@ def _grade(
     is asked that is not known from another run. `on_interrupt` is said after Ctrl-C, where records are not kept.
     """
     from classifiers.deferred import DeferredJudge
+    from harness.run.executors.interface import ExecutorError
     from harness.run.plan import plans
 
     started = time.monotonic()
@@ -417,13 +427,16 @@ def _grade(
             raise fail(f"{named}: nothing to grade for the assignment {run.assignment.name}")
         if run.keep_answers:
             _tell_size(planned, run)
-        graded, found = grade_class(
-            planned,
-            run,
-            after_class=lambda graded: after_class(run, graded, time.monotonic() - started) if after_class else None,
-            before_asking=before_asking,
-            on_interrupt=on_interrupt,
-        )
+        try:
+            graded, found = grade_class(
+                planned,
+                run,
+                after_class=lambda own: after_class(run, own, time.monotonic() - started) if after_class else None,
+                before_asking=before_asking,
+                on_interrupt=on_interrupt,
+            )
+        except ExecutorError as error:
+            raise fail(str(error)) from error
     return run, graded, found, time.monotonic() - started
 
 

@@ -29,6 +29,8 @@ class Asked:
     seconds: float = 0.0
     digest: str = ""
     """SHA-256 of the answers; empty where there are none."""
+    level: str = ""
+    """The level that the host of the sandbox offers, where that is another machine; empty for this one."""
 
 
 def ask(

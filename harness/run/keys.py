@@ -25,11 +25,14 @@ from harness.types import Kind, Role
 _INSIDE = ("harness.sandbox.inside.entry",)
 
 
-def of_asking(planned: Planned, run: Run, questions: Questions, digests: dict[str, str]) -> str:
+def of_asking(
+    planned: Planned, run: Run, questions: Questions, digests: dict[str, str], level: str | None = None
+) -> str:
     """Return the key of asking an entry; what it finds out on the way is added to `digests`.
 
-    `digests` may hold "checkpoint" or "outputs", the SHA-256 of the entry's file, already. Keys of baselines and
-    reference models hold on any machine (`beside_keys`).
+    `digests` may hold "checkpoint" or "outputs", the SHA-256 of the entry's file, already. `level` is the isolation
+    level of the host that asks, where it is not the run's. Keys of baselines and reference models hold on any machine
+    (`beside_keys`).
     """
     if planned.failure is not None:
         return _digest({"failure": [planned.failure.stage, planned.failure.kind, planned.failure.message]})
@@ -44,7 +47,7 @@ def of_asking(planned: Planned, run: Run, questions: Questions, digests: dict[st
     else:
         digests["questions"] = questions.digest(task, entry)
     digests["sandbox sources"] = _inside_digest(planned, run)
-    decides |= {"file": entry.file, "isolation": run.isolation.level, "trusted": run.trust_code}
+    decides |= {"file": entry.file, "isolation": level or run.isolation.level, "trusted": run.trust_code}
     if entry.kind is Kind.WEIGHTS:
         decides |= {"model": entry.model, "options": dict(entry.options)}
     if (deadline := stated(planned)) is not None:

@@ -22,7 +22,8 @@ class Marked:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     sketch: Array | None = None
-    """A few numbers by which answers to equal questions can be compared (`harness.run.kept.sketch`)."""
+    """A few numbers by which answers to equal questions can be compared (`harness.run.kept.sketch`), where the answers
+    are not at hand."""
 
 
 def mark(task: Task, context: Context, entry: Entry, answers: Sequence[Answer]) -> Marked:

@@ -14,6 +14,7 @@ from harness import mnist
 from harness.assignments import coursework
 from harness.assignments.coursework import Coursework
 from harness.rubric import AssignmentError
+from harness.run import executors
 from harness.run.settings import Beside, RequestError, Run
 from harness.sandbox.outside import probe
 from harness.tasks.base import Cases, Context
@@ -40,6 +41,8 @@ class Request:
     beside: Beside = "none"
     keep_answers: bool = False
     moved: bool = False
+    executor: str = executors.DEFAULT
+    scheduler: str = ""
 
 
 def prepare(request: Request) -> Run:
@@ -65,7 +68,7 @@ def prepare(request: Request) -> Run:
         request.results.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError(f"--results {request.results}: {error.strerror}") from error
-    return Run(
+    run = Run(
         Context(digits, referee, request.seed, public if private else None, official),
         chosen,
         request.results,
@@ -80,7 +83,12 @@ def prepare(request: Request) -> Run:
         moved=request.moved,
         ready=_reader(digits, [public, referee]),
         cache=mnist.cache().parent / "references",
+        executor=request.executor,
+        scheduler=request.scheduler,
     )
+    if problem := executors.problem(run):
+        raise RequestError(problem)
+    return run
 
 
 def _reader(digits: mnist.Digits, judges: Sequence[DeferredJudge]) -> Callable[[], None]:

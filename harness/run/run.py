@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from harness import records
-from harness.run import beside_results, kept, keys, way
-from harness.run.ask import Asked, ask, harness_failure
+from harness.run import beside_results, executors, kept, keys, way
+from harness.run.ask import Asked, harness_failure
 from harness.run.compare import compare, identity
-from harness.run.executors import in_threads, weights_workers
+from harness.run.executors.interface import Examiner
+from harness.run.executors.threads import Here, weights_workers
 from harness.run.former import forget_former_models, forget_other_parts, former_record, is_verdict, remembered
 from harness.run.hand_in import HandIn
 from harness.run.mark import Marked, mark
@@ -25,9 +26,8 @@ from harness.run.questions import Questions
 from harness.run.score import asked_of, marked_of, record_of
 from harness.run.settings import RequestError, Run
 from harness.run.trial import Choice, choice_of, choose, combinations, is_doubtful, shared
-from harness.run.trial import ask as try_options
 from harness.sandbox.outside import WeightsWorkers
-from harness.types import GradingError, Kind, Record, Role, Submission
+from harness.types import GradingError, Record, Role, Submission
 
 OnRecord = Callable[[Record, bool], None]
 """Called with each record as it is ready, and whether it was taken over unchanged from an earlier run."""
@@ -48,9 +48,11 @@ def grade(
 ) -> list[Record]:
     """Grade all entries; the records, ordered by role, submission and part.
 
+    The run's executor asks and marks them. Raises ExecutorError where the executor can't be had.
+
     Parameters
     ----------
-    warm : sandboxed processes of an earlier run, one for each of the `jobs` threads; further ones are started
+    warm : sandboxed processes of an earlier run, for an executor that takes them
     planned : what is planned (`harness.run.plan.plans`), or a part of it, in place of all that `submissions` give
     """
     lock = threading.Lock()
@@ -58,9 +60,9 @@ def grade(
     every = planned is None
     planned = plans(submissions, run) if planned is None else planned
 
-    def one(plan: Plan, workers: WeightsWorkers) -> list[Record]:
+    def one(plan: Plan, examiner: Examiner) -> list[Record]:
         graded = []
-        entries = _Entries(run, questions, workers)
+        entries = _Entries(run, questions, examiner)
         for each in plan:
             run.activity.begin(each)
             try:
@@ -75,7 +77,9 @@ def grade(
             forget_other_parts(plan[0].submission, graded, run)
         return graded
 
-    done = [record for graded in in_threads(one, planned, run, warm) for record in graded]
+    with executors.opened(run, questions, warm) as executor:
+        run = replace(run, isolation=executor.isolation)
+        done = [record for graded in executor.each(one, planned) for record in graded]
     if every and run.beside == "all":
         forget_former_models(planned, run)
     return sorted(_compared(done, run, questions), key=_order)
@@ -95,7 +99,8 @@ def grade_beside(
     found: list[Record] = []
     left: list[list[Planned]] = []
     with weights_workers(run) as never_started:
-        entries = _Entries(run, Questions(run), never_started)
+        questions = Questions(run)
+        entries = _Entries(run, questions, Here(run, questions, never_started))
         for plan in planned:
             left.append([])
             for each in plan:
@@ -169,8 +174,8 @@ def _chosen_again(
 class _Entries:
     """Grades the entries of one submission; what equal entries have in common is done once."""
 
-    def __init__(self, run: Run, questions: Questions, workers: WeightsWorkers) -> None:
-        self._run, self._questions, self._workers = run, questions, workers
+    def __init__(self, run: Run, questions: Questions, examiner: Examiner) -> None:
+        self._run, self._questions, self._examiner = run, questions, examiner
         self._asked: dict[str, Asked] = {}
         self._marked: dict[str, Marked] = {}
 
@@ -226,6 +231,8 @@ class _Entries:
             asking = keys.of_asking(handed_in.planned, run, self._questions, handed_in.digests)
         planned, digests = handed_in.planned, handed_in.digests
         asked = self._ask(planned, asking, handed_in.content or b"")
+        if asked.level not in ("", run.isolation.level):
+            asking = keys.of_asking(planned, run, self._questions, digests, asked.level)
         if asked.digest:
             digests["answers"] = asked.digest
         if beside and planned.failure is None:
@@ -257,7 +264,7 @@ class _Entries:
         if handed_in.planned.failure is not None:
             return {}
         key = keys.of_opening(handed_in.planned, self._run, handed_in.digests)
-        handed_in.planned = way.decide(handed_in.planned, self._run, self._workers, handed_in.content or b"")
+        handed_in.planned = self._examiner.opened(handed_in.planned, handed_in.content or b"")
         return {"open": key}
 
     def _decided(self, handed_in: HandIn, former: Record | None) -> tuple[Choice | None, dict[str, str]]:
@@ -280,7 +287,7 @@ class _Entries:
                 return None, {}
             key = keys.of_trying(handed_in.planned, run, digest, choices, handed_in.digests)
             trial = self._questions.trial(task, entry)
-            answers = try_options(handed_in.planned, run, trial, choices, self._workers, handed_in.content)
+            answers = self._examiner.try_options(handed_in.planned, trial, choices, handed_in.content)
             choice = choose(trial, choices, answers)
         choice = replace(choice, doubtful=is_doubtful(task, choice.tried))
         handed_in.planned = replace(handed_in.planned, entry=replace(entry, options=choice.options))
@@ -291,22 +298,21 @@ class _Entries:
             return Asked(None, planned.failure, self._run.isolation.level)
         self._run.ready()
         if key not in self._asked:
-            task = self._run.coursework.task(planned.entry.task)
-            questions = () if planned.entry.kind is Kind.OUTPUTS else self._questions.of(task, planned.entry)
-            asked = ask(planned, self._run, task, questions, self._workers, content)
+            asked = self._examiner.ask(planned, content)
             if asked.answers is not None:
                 asked = replace(asked, digest=kept.answers_digest(asked.answers))
-            # Only reference models and baselines answer several parts alike; a student's answers are let go.
-            self._asked = {key: asked}
+            # Only reference models and baselines answer several parts alike; a student's answers are let go. Answers
+            # that stayed where they were marked are asked for again.
+            self._asked = {key: asked} if asked.answers is not None or not asked.digest else {}
+            return asked
         return self._asked[key]
 
     def _mark(self, planned: Planned, key: str, asked: Asked) -> Marked:
-        if asked.answers is None:
+        if not asked.digest:
             return Marked(None, None)
         if key not in self._marked:
-            entry = planned.entry
             self._run.activity.at("marking")
-            self._marked = {key: mark(self._run.coursework.task(entry.task), self._run.context, entry, asked.answers)}
+            self._marked = {key: self._examiner.mark(planned, asked)}
         return self._marked[key]
 
 

@@ -170,10 +170,13 @@ def _epochs(role: Role, entry: Entry, part: rubric.Part) -> int | None:
 
 def _with_arrays(record: Record, run: Run, asked: Asked, marked: Marked) -> Record:
     """The record with the files of what was asked and marked just now."""
-    if asked.answers is None:
+    if asked.answers is None and not asked.digest:
         return record
     scores = marked.marks.scores if marked.marks is not None else None
-    arrays = kept.save_arrays(run.results, record, scores, kept.sketch(asked.answers))
+    sketch = marked.sketch if asked.answers is None else kept.sketch(asked.answers)
+    arrays = kept.save_arrays(run.results, record, scores, sketch)
+    if asked.answers is None:
+        return replace(record, arrays=arrays)
     answers = record.answers
     if not answers and (run.keep_answers or kept.answers_bytes(asked.answers) <= KEPT_BYTES):
         answers = kept.save_answers(run.results, record, asked.answers)

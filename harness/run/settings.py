@@ -63,6 +63,10 @@ class Run:
 
     Raises RequestError where they can't be used, which ends the run: it is the fault of no entry.
     """
+    executor: str = "threads"
+    """Name of what asks and marks the entries (`harness.run.executors.EXECUTORS`)."""
+    scheduler: str = ""
+    """Address of the scheduler, for an executor of several hosts."""
 
     @property
     def assignment(self) -> Assignment:

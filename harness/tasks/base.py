@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
@@ -60,6 +61,10 @@ class Cases(Protocol):
     @property
     def digest(self) -> str:
         """SHA-256 of the file."""
+
+    @property
+    def file(self) -> Path | None:
+        """The file; another host gets a copy of it, and reads it by the task's `own_cases`."""
 
 
 @dataclass(frozen=True)

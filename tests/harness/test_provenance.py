@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,12 @@ def test_imports_are_followed_but_for_what_is_left_out_unless_it_is_given() -> N
     assert every - without == {name for name in every if name == "harness.types" or name.startswith("harness.metrics")}
     given = set(provenance.sources((task, "harness.metrics.bootstrap"), (), ("harness.types", "harness.metrics")))
     assert given - without == {"harness.metrics.bootstrap"}
+
+
+def test_many_threads_may_ask_for_digests_at_a_time() -> None:
+    sources = sorted(Path(harness.__file__).parent.rglob("*.py"))
+    # Python 3.11's parser raises SystemError at random where two threads use it.
+    parse = provenance._imported.__wrapped__
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda path: parse(path, ""), sources * 3))
+    assert found == [provenance._imported(path, "") for path in sources] * 3

@@ -30,6 +30,8 @@ class Holes:
     """(N, 784), 0 and 1."""
     digest: str = ""
     """SHA-256 of the file they come from; empty where there is none."""
+    file: Path | None = None
+    """That file."""
 
 
 def read_file(path: Path, side: int) -> Holes:
@@ -56,7 +58,7 @@ def read_file(path: Path, side: int) -> Holes:
     cropped, truth = both.astype(np.float32)
     if problem := _problem(cropped, truth, side):
         raise broken("data", "official-file", f"{path}: {problem}")
-    return Holes(cropped, truth, hashlib.sha256(content).hexdigest())
+    return Holes(cropped, truth, hashlib.sha256(content).hexdigest(), path)
 
 
 def _problem(cropped: NDArray[np.float32], truth: NDArray[np.float32], side: int) -> str:
