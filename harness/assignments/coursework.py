@@ -99,6 +99,8 @@ class Coursework:
                 task = self.task(part.task)
             except AssignmentError as error:
                 raise AssignmentError(f"{where}: {error}") from error
+            if part.timing and not getattr(task, "time_reference", ""):
+                raise AssignmentError(f"{where}: models of {part.task} are not timed; take its timing out.")
             models = self.answering(task) if part.models else ()
             for kind, named, allowed in (("gate", part.gates, task.gates), ("model", part.models, models)):
                 if unknown := [name for name in named if name not in allowed]:

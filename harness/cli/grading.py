@@ -113,6 +113,10 @@ def grade(
         bool,
         typer.Option("--keep-answers", help="Keep answers of any size, to mark them again (gradebench mark)."),
     ] = False,
+    timing: Annotated[
+        bool,
+        typer.Option("--timing", help="Time the models, too, up to half a minute each, after the class is graded."),
+    ] = False,
     trust_code: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -140,6 +144,7 @@ def grade(
         beside,
         keep_answers,
         moved,
+        timing,
     )
     if one and class_:
         raise fail("--one and --class: choose one of them")
@@ -373,7 +378,10 @@ def _with_bar(submissions: Sequence[Submission], run: Run, total: int) -> list[R
             done += 1
             bar(done, total, f"{record.submission} · {record.part}{' (known)' if known else ''}")
 
-        return run_module.grade(submissions, run, on_record)
+        def on_timing(record: Record, timed: int, of: int) -> None:
+            bar(timed, of, f"timing {record.submission} · {record.part}")
+
+        return run_module.grade(submissions, run, on_record, on_timing=on_timing)
 
 
 def _tell_size(submissions: Sequence[Submission], run: Run) -> None:

@@ -41,6 +41,7 @@ class Request:
     beside: Beside = "none"
     keep_answers: bool = False
     moved: bool = False
+    timing: bool = False
 
 
 def prepare(request: Request) -> Run:
@@ -76,6 +77,7 @@ def prepare(request: Request) -> Run:
         beside=request.beside,
         keep_answers=request.keep_answers,
         moved=request.moved,
+        timing=request.timing,
     )
 
 

@@ -3,7 +3,7 @@
 Submissions are graded side by side. Nothing that an entry's record holds depends on which thread, in which order, or
 beside whom it was graded, but for what the compare stage says. A stage whose key (`harness.run.keys`) has not changed
 since the record was written is not run again, so an interrupted run loses only what was under way. Baselines and
-reference models are graded after the class, for the parts that it answers.
+reference models are graded after the class, for the parts that it answers; then models are timed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from harness.run.plan import Plan, Planned, plans
 from harness.run.questions import Questions
 from harness.run.score import asked_of, marked_of, record_of
 from harness.run.settings import Run
+from harness.run.timing import OnTiming, time_class
 from harness.run.trial import Choice, choice_of, choose, combinations, is_doubtful
 from harness.run.trial import ask as try_options
 from harness.sandbox.outside import WeightsWorkers
@@ -42,6 +43,7 @@ def grade(
     run: Run,
     on_record: OnRecord | None = None,
     warm: Sequence[WeightsWorkers] = (),
+    on_timing: OnTiming | None = None,
 ) -> list[Record]:
     """Grade all entries; the records, ordered by role, submission and part.
 
@@ -67,6 +69,7 @@ def grade(
     done = [record for graded in in_threads(one, planned, run, warm) for record in graded]
     if run.beside == "all":
         _forget_former_models(planned, run)
+    done = time_class(done, planned, run, questions, on_timing)
     roles = list(Role)
     return sorted(_compared(done, run, questions), key=lambda r: (roles.index(r.role), r.submission, r.part))
 

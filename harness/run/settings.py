@@ -41,6 +41,8 @@ class Run:
     """Task names; all if empty."""
     beside: Beside = "none"
     """Baselines and reference models that are graded beside the class; "all" means both."""
+    timing: bool = False
+    """Time the models of all parts whose task can be timed; a part with thresholds for time always is."""
     moved: bool = False
     """Take records of equal names as those of these hand-ins, although their folder is another one."""
     keep_answers: bool = False
