@@ -53,6 +53,8 @@ RULES: dict[str, set[str]] = {
     "harness/sandbox/inside": INSIDE | {"harness.sandbox.wire", "harness.sandbox.inside", "reference.options"},
     "harness/student_code": TYPES | {"harness.student_code", "harness.starters"},
     "harness/sequences": TYPES | {"harness.sequences"},
+    # tasks ← timing ← run ← cli. Operations are counted on what a worker would call.
+    "harness/timing": TASKS | {"harness.timing", "harness.sandbox.outside", "harness.sequences"},
     # tasks ← run ← cli
     "harness/rubric.py": TYPES | {"harness.numbers"},
     "harness/records.py": TYPES | {"harness.files"},
@@ -62,7 +64,7 @@ RULES: dict[str, set[str]] = {
     "harness/assignments": {"harness.rubric", "harness.tasks", "harness.assignments", "reference"},
     "harness/run": TASKS
     | PARENT
-    | {"harness.run", "harness.text", "harness.files", "harness.numbers", "harness.starters"}
+    | {"harness.run", "harness.text", "harness.files", "harness.numbers", "harness.starters", "harness.timing"}
     | {"harness.sandbox.outside", "harness.checkpoint.together"}
     | {"reference", "classifiers"},
     "harness/cli": TASKS

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from harness.timing.protocol import ABSOLUTE, AGREEING, OWN_NOISE, RELATIVE, WORSE_LEVEL
+from harness.timing.protocol import ABSOLUTE, AGREEING, MOST, OWN_NOISE, RELATIVE, WORSE_LEVEL
 from harness.types import Answer, Array, Question
 
 Scores = NDArray[np.float64]
@@ -28,9 +28,14 @@ def worse(timed: Scores, graded: Scores, better: Literal["higher", "lower"], lev
         return False
     sign = 1.0 if better == "lower" else -1.0
     difference = sign * float(timed.mean() - graded.mean())
-    if timed.std() == 0 and graded.std() == 0:
+    if np.ptp(timed) == 0 and np.ptp(graded) == 0:
         return difference > ABSOLUTE + RELATIVE * abs(float(graded.mean()))
-    found = stats.ttest_ind(sign * timed, sign * graded, equal_var=False, alternative="greater")
+    found = stats.ttest_ind_from_stats(
+        *(sign * timed.mean(), timed.std(ddof=1), len(timed)),
+        *(sign * graded.mean(), graded.std(ddof=1), len(graded)),
+        equal_var=False,
+        alternative="greater",
+    )
     return bool(found.pvalue < level)
 
 
@@ -90,12 +95,13 @@ def as_in_grading(
 def close_enough(timed: Answer, first: Answer, second: Answer) -> bool:
     """Tell whether timed rows lie as near to those given as in grading as two of these lie to each other.
 
-    All three have the same rows. A model that draws noise of its own does not answer twice alike, nor need it here.
+    All three have the same rows. A model that draws noise of its own does not answer twice alike, nor need it here: far
+    is what exceeds the distance of most rows in grading by a factor, and of the timed rows not many more may be far.
     """
     apart, own = _distances(timed, first), _distances(first, second)
     scale = np.mean([np.abs(_flat(array)).mean() for array in first.values()])
-    allowed = OWN_NOISE * float(own.max(initial=0.0)) + ABSOLUTE + RELATIVE * float(scale)
-    return float((apart <= allowed).mean()) >= AGREEING
+    far = OWN_NOISE * float(np.quantile(own, MOST)) + ABSOLUTE + RELATIVE * float(scale)
+    return float((apart > far).mean() - (own > far).mean()) <= 1 - AGREEING
 
 
 def rows_of(answers: Sequence[Answer], count: int) -> Mapping[str, Array]:

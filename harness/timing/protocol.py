@@ -30,7 +30,7 @@ SCORED_ROWS = 6000
 WIRE_CALLS = 15
 WIRE_SHARE = 0.5
 """Largest share of a call's time that its cost of transport may be."""
-IDLE_SHARE = 0.1
+IDLE_SHARE = 0.03
 """Largest processor time between calls, as a share of that within them."""
 IDLE_SECONDS = 0.02
 """Processor time between all calls of a process that is never held against it."""
@@ -45,8 +45,9 @@ RELATIVE, ABSOLUTE = 1e-3, 1e-4
 """How far a value may differ from the same one of another process."""
 AGREEING = 0.9
 """Share of rows that have to agree so: long iterations make a last bit large in some."""
-OWN_NOISE = 2.0
-"""How many times farther a timed answer may lie from one that is given as in grading than two of these lie apart."""
+OWN_NOISE, MOST = 2.0, 0.75
+"""A timed answer is far from one that is given as in grading where it lies farther than this many times the distance
+within which this share of the rows lie that are given so twice."""
 WORSE_LEVEL = 1e-4
 """Level of the test that timed answers are worse than graded ones; honest entries are hardly ever accused."""
 
