@@ -80,7 +80,8 @@ RULES: dict[str, set[str]] = {
     }
     | {"reference", "classifiers", "reports", "submissions.examples"},
     # Beside the harness.
-    "reports": TYPES | TEXT | {"harness.totals", "reports"},
+    # Which times differ is decided once, for pages and for tests.
+    "reports": TYPES | TEXT | {"harness.totals", "harness.timing.board", "reports"},
     "reference": {"reference"},
     "classifiers": {"classifiers", "reference.augment", "reference.precision", "reference.seeding", "reference.train"},
     "submissions/__init__.py": set(),

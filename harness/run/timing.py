@@ -93,6 +93,8 @@ class _Stage:
         run = self._run
         if planned is None or record.role is not Role.STUDENT or record.status is not Status.SCORED:
             return False
+        if planned.part.earlier_of:
+            return False
         task = run.coursework.task(record.task)
         if not (run.timing or planned.part.timing) or not isinstance(task, TimedTask) or not task.time_reference:
             return False
@@ -124,16 +126,12 @@ class _Stage:
         changed = replace(record, timing=found)
         entry = replace(planned.entry, options=record.options)
         stage_keys = {stage: key for stage, key in record.keys.items() if stage != "score"}
-        return record_of(
-            replace(planned, entry=entry),
-            self._run,
-            asked_of(changed),
-            marked_of(changed),
-            dict(record.digests),
-            stage_keys,
-            changed,
-            choice_of(changed),
-        )
+        planned = replace(planned, entry=entry)
+        asked, marked, digests = asked_of(changed), marked_of(changed), dict(record.digests)
+        try:
+            return record_of(planned, self._run, asked, marked, digests, stage_keys, changed, choice_of(changed))
+        except OSError:  # a full disk, say: the next run tries again
+            return changed
 
     def _timing(self, record: Record, planned: Planned, task: TimedTask) -> Timing:
         if planned.entry.kind is Kind.OUTPUTS:

@@ -19,7 +19,8 @@ Open = Callable[[], Session]
 """Starts a fresh worker and opens the model in it; the caller closes it."""
 
 DEADLINE = 60.0
-"""Seconds after which a call is stopped: any call that takes longer was not to be timed at all."""
+"""Seconds after which a call is stopped: any call that takes longer was not to be timed at all. The first call of a
+process has its question's own deadline, for it may prepare what later ones use."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,6 @@ class Process:
     """Processor time between them: of threads that work on when an answer is given."""
     memory: float | None
     """Peak memory in bytes."""
-    start_seconds: float
-    """Time until the model was open."""
 
 
 def run(
@@ -59,15 +58,13 @@ def run(
 
     Before each timed question the process has nothing to do for a random time. GradingError where it fails.
     """
-    started = time.perf_counter()
     with core.pinned(on):
         worker = model()
-    opened = time.perf_counter() - started
     with worker, core.away_from(on):
         process = worker.process_id()
         _keep_on(process, on)
-        for question in warm:
-            worker.ask(question, DEADLINE)
+        for number, question in enumerate(warm):
+            worker.ask(question, DEADLINE if number else question.deadline)
         calls = []
         working = idle = 0.0
         waited_from = _used(process)
@@ -82,7 +79,7 @@ def run(
         time.sleep(PAUSE)
         idle += _used(process) - waited_from
         memory = core.peak_memory(process) if process is not None else None
-    return Process(calls, working, idle, memory, opened)
+    return Process(calls, working, idle, memory)
 
 
 def timed(worker: Session, question: Question) -> tuple[float, Answer]:
@@ -112,6 +109,7 @@ class Pilot:
     """Calls that foresee how long others take; not part of the result."""
 
     start_seconds: float
+    """Seconds until the model is open and has answered once."""
     rows: int
     """Rows of a call that takes at most as long as allowed; 0 where a single row takes longer."""
     seconds: float
@@ -129,7 +127,8 @@ def pilot(model: Open, on: int, draw: Callable[[int], Question], batch: int, lon
         worker = model()
     with worker, core.away_from(on):
         _keep_on(worker.process_id(), on)
-        worker.ask(draw(1), DEADLINE)
+        first = draw(1)
+        worker.ask(first, first.deadline)
         opened = time.perf_counter() - started
         single, _ = timed(worker, draw(1))
         if single > longest:

@@ -114,7 +114,8 @@ def timed(subject: Subject, reference: Reference, machine: Machine) -> Timing:
     try:
         plan = _plan(subject, reference, machine, secret)
     except GradingError as error:
-        return verdict.failed(error.failure, "before it was timed")
+        # A model that is too slow for this clock is not at fault: it met its deadlines when it was graded.
+        return verdict.failed(error.failure, "before it was timed", harness=error.failure.kind == "timeout")
     if isinstance(plan, str):
         return Timing("not-measurable", plan, reference=reference.title, machine=machine.name)
     measured = Measured(plan)
@@ -160,6 +161,11 @@ def _plan(subject: Subject, reference: Reference, machine: Machine, secret: Secr
                 f"repeated often enough within {protocol.SECONDS:g} s, it takes {allowed:.2g} s at most."
             )
     rows = min(own.rows, theirs.rows)
+    if own.start_seconds > protocol.LONGEST_START:
+        return (
+            f"Until it has answered once, the model takes {own.start_seconds:.3g} s; with {protocol.ROUNDS} fresh "
+            f"processes to start, {protocol.LONGEST_START:g} s are allowed."
+        )
     starts = protocol.ROUNDS * (own.start_seconds + 2 * theirs.start_seconds)
     seconds = max(protocol.SECONDS - starts, protocol.SECONDS / 3)
     triple = _scaled(own, rows) + 2 * _scaled(theirs, rows)

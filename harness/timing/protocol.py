@@ -9,6 +9,8 @@ ROUNDS = 6
 """Rounds of three fresh processes: the entry's and two of the reference's, in each of their six orders once."""
 SECONDS = 30.0
 """Time of an entry, starts of processes included, as far as the first calls let it be foreseen."""
+LONGEST_START = 20.0
+"""Seconds until a model is open and has answered once, beyond which it is not timed."""
 LEAST_CALLS, MOST_CALLS = 3, 15
 """Timed calls of a process with the task's batch; fewer rows are asked at a time where there is no time for so many."""
 LEAST_SINGLES, MOST_SINGLES = 3, 10

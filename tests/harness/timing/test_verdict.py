@@ -51,7 +51,7 @@ def measured(factor=2.0, answer=lambda noise: 2 * noise, idle=0.0):
                 calls.Call(float(t), Echo(answer).ask(one.question))
                 for t, one in zip(times, found.questions[-1], strict=True)
             ]
-            found.processes[who].append(calls.Process(given, float(times.sum()), idle, 3e8, 0.1))
+            found.processes[who].append(calls.Process(given, float(times.sum()), idle, 3e8))
     return found
 
 
