@@ -18,6 +18,8 @@ from tests.harness.timing.frauds import FRAUDS, HONEST, hand_in, hand_in_weights
 SLOW_AS_THEY_ARE = {"patched-clock", "works-between-calls"}
 """Frauds that gain nothing, so that their time may stand."""
 
+pytestmark = pytest.mark.timeout(1800)
+
 
 @pytest.fixture(scope="module")
 def timed(full, tmp_path_factory) -> dict[str, Record]:

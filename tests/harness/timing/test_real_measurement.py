@@ -16,6 +16,8 @@ from tests.data import embedded_digits
 from tests.harness.run.grading import collect, grade, run_of
 from tests.harness.timing.frauds import HONEST, hand_in, hand_in_weights
 
+pytestmark = pytest.mark.timeout(1800)
+
 
 @pytest.fixture(scope="module")
 def timed(full, tmp_path_factory) -> dict[str, Timing]:
