@@ -16,6 +16,9 @@ choice = "vae-or-gan"             # parts with the same word are alternatives: t
 bonus = 5                         # … and each other adds this, times the share of its points that it earned
 deadline = 600                    # seconds for the answer to each question, in place of those that the task allows
 epochs = 5                        # after how many epochs of training the model is saved, for the learning curve
+[[part.timing]]                   # what the model's time is worth (docs/timing.md), at most one of these rows
+at_most = 2.0                     # times that of the task's reference model …
+points = 5                        # … gives points beside those above, to a model that reaches the pass mark
 [[part]]
 id = "cvae-1"                     # may be left out, is worth nothing and ranks nowhere:
 earlier_of = "cvae"               # the same model …
@@ -29,16 +32,27 @@ from __future__ import annotations
 
 import tomllib
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.numbers import plain_number
-from harness.types import Marks, Metric, Score, broken
+from harness.types import Marks, Metric, Score, Timing, broken
 
 
 class AssignmentError(Exception):
     """An assignment can't be used; the message names the file, the key, what was found and what is allowed."""
+
+
+class TimeStep(BaseModel):
+    """Points for a model's time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    at_most: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """Largest ratio to the time of the task's reference model."""
+    points: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """Points in all, beside those for the answers; of several steps, the one with the most points counts."""
 
 
 class Part(BaseModel):
@@ -66,6 +80,13 @@ class Part(BaseModel):
     earlier_of: str = ""
     """The part whose model this is at an earlier time, with fewer epochs; it may be left out."""
 
+    timing: list[TimeStep] = []
+
+    @property
+    def max_points(self) -> float:
+        """Points of full marks: for the answers and for their time."""
+        return self.points + max((step.points for step in self.timing), default=0.0)
+
     @model_validator(mode="after")
     def _default_steps(self) -> Part:
         if not self.steps:
@@ -78,6 +99,13 @@ class Part(BaseModel):
         pairs = list(pairwise(thresholds))
         if not (all(a < b for a, b in pairs) or all(a > b for a, b in pairs)):
             raise ValueError("the thresholds of steps must rise, or fall, as their shares of the points rise")
+        return self
+
+    @model_validator(mode="after")
+    def _ordered_times(self) -> Part:
+        steps = sorted(self.timing, key=lambda step: step.points)
+        if not all(a.at_most > b.at_most and a.points < b.points for a, b in pairwise(steps)):
+            raise ValueError("at_most of timing must fall as its points rise")
         return self
 
     @model_validator(mode="after")
@@ -121,7 +149,7 @@ class Assignment(BaseModel):
                 raise ValueError(
                     f"{part.id}: earlier_of must name another part of the task {part.task}; found {part.earlier_of!r}"
                 )
-            if part.points or part.epochs is None or later.epochs is None or part.epochs >= later.epochs:
+            if part.max_points or part.epochs is None or later.epochs is None or part.epochs >= later.epochs:
                 raise ValueError(f"{part.id}: an earlier part has no points, and fewer epochs than {later.id}")
         return self
 
@@ -131,7 +159,7 @@ class Assignment(BaseModel):
         best: dict[str, float] = {}
         for part in self.part:
             key = part.choice or f"part {part.id}"
-            best[key] = max(part.points, best.get(key, 0.0))
+            best[key] = max(part.max_points, best.get(key, 0.0))
         return sum(best.values())
 
     def part_for(self, part: str, task: str) -> Part | None:
@@ -159,8 +187,8 @@ def parse(text: bytes, name: str) -> Assignment:
         ) from error
 
 
-def score(part: Part, marks: Marks) -> Score:
-    """Give points for marks: the share of the best step reached, and none where a gate is shut.
+def score(part: Part, marks: Marks, timing: Timing | None = None) -> Score:
+    """Give points for marks: the share of the best step reached, and none where a gate is shut; and those for time.
 
     Raises GradingError where the assignment names a metric that the task does not have.
     """
@@ -176,8 +204,17 @@ def score(part: Part, marks: Marks) -> Score:
 
     def given(share: float, passed: bool, explanation: str) -> Score:
         drawn = part.pass_mark if name == marks.primary else None
-        points = round(part.points * share, 4)
-        return Score(points, part.points, passed, explanation, drawn, part.choice, part.bonus)
+        time = _for_time(part, passed, timing)
+        return Score(
+            round(part.points * share + time.points, 4),
+            part.max_points,
+            passed,
+            f"{explanation} {time.explanation}".strip(),
+            drawn,
+            part.choice,
+            part.bonus,
+            time.open,
+        )
 
     if metric.value is None:
         return given(0.0, False, f"{spoken} could not be measured.")
@@ -194,6 +231,54 @@ def score(part: Part, marks: Marks) -> Score:
         explanation += f" for {sign} {shown(reached[1])}" if reached[0] else ""
         explanation += f"; {above[0]:.0%} for {sign} {shown(above[1])}." if above else "."
     return given(reached[0], passed, explanation)
+
+
+class _Time(NamedTuple):
+    """Points for time: those given, those that stay open, and the sentence that says so."""
+
+    points: float = 0.0
+    open: float = 0.0
+    explanation: str = ""
+
+
+def _for_time(part: Part, passed: bool, timing: Timing | None) -> _Time:
+    """Give points for a model's time.
+
+    What could not be measured, or told from a threshold, stays open: a ratio that exceeds the threshold by less than
+    the reference model's time differed from itself in the same minutes.
+    """
+    if not part.timing:
+        return _Time()
+    most = part.max_points - part.points
+    if not passed:
+        return _Time(explanation="Points for time are given to models that reach the pass mark.")
+    if timing is None:
+        return _Time(open=most, explanation=f"{plain_number(most, short=True)} points for time: not measured yet.")
+    if timing.status == "void" or (timing.status == "not-measurable" and timing.fault == "submission"):
+        return _Time(explanation=f"No points for time. {timing.reason}")
+    ratio = timing.metrics.get("times_reference")
+    if ratio is None or ratio.value is None:
+        return _Time(open=most, explanation=f"Points for time are open. {timing.reason}")
+    steps = sorted(part.timing, key=lambda step: step.at_most)
+    said = f"Time {plain_number(ratio.value, short=True)} × that of {timing.reference}"
+    given = next((step for step in steps if ratio.value <= step.at_most), None)
+    points = given.points if given is not None else 0.0
+    reached = f"≤ {given.at_most:g}: {plain_number(points, short=True)} points" if given is not None else ""
+    if timing.status == "not-measurable" and given is not steps[0]:
+        return _Time(points, most - points, f"{said}. {timing.reason} More points for time are open.")
+    nearly = next((step for step in steps if ratio.value <= step.at_most * _noise(timing.control)), None)
+    if nearly is not None and nearly.points > points:
+        doubt = f"this machine can't tell it from {nearly.at_most:g}, so the points for that are open"
+        return _Time(points, nearly.points - points, f"{said}{', ' * bool(reached)}{reached}; {doubt}.")
+    return _Time(points, explanation=f"{said}, {reached or f'allowed is {steps[-1].at_most:g}: no points for time'}.")
+
+
+def _noise(control: Metric | None) -> float:
+    """The ratio, 1 or more, up to which the reference model's time differs from itself."""
+    if control is None:
+        return 1.0
+    ends = [end for end in (control.value, control.low, control.high) if end is not None and end > 0]
+    return max((max(end, 1 / end) for end in ends), default=1.0)
 
 
 def _reaches(metric: Metric, threshold: float) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from harness.mnist import Digits
 from harness.rubric import Assignment
 from harness.totals import earned, reason, total
-from harness.types import Metric, Record, Status
+from harness.types import Metric, Record, Status, Timing
 
 SCHEMA = 2
 
@@ -96,8 +96,28 @@ def _entry(record: Record, rank: int | None) -> dict[str, Any]:
             {"name": e.name, "flag": e.flag, "state": e.state, "value": e.value, "low": e.low, "high": e.high}
             for e in record.evidence
         ],
+        "timing": _timing(record.timing) if record.timing is not None else None,
+        "open_points": record.score.open_points if record.score is not None else 0.0,
         "gates": {name: gate.holds for name, gate in record.gates.items()},
         "notes": list(record.notes),
+    }
+
+
+def _timing(timing: Timing) -> dict[str, Any]:
+    return {
+        "status": timing.status,
+        "reason": timing.reason or None,
+        "reference": timing.reference or None,
+        "told_apart": timing.told_apart,
+        "metrics": {name: _metric(metric) for name, metric in timing.metrics.items()},
+        "reference_milliseconds": _metric(timing.reference_milliseconds) if timing.reference_milliseconds else None,
+        "control": _metric(timing.control) if timing.control else None,
+        "wire_milliseconds": timing.wire_milliseconds,
+        "processes": timing.processes,
+        "calls": timing.calls,
+        "rows": timing.questions,
+        "machine": timing.machine or None,
+        "seed_sha256": timing.seed or None,
     }
 
 

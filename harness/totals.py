@@ -18,7 +18,8 @@ class Total:
     full_marks: float
     """Points of the whole assignment at full marks; 0 where the records don't tell."""
     complete: bool
-    """False while a part is not gradable: the sum may still change by no act of the student's."""
+    """False while a part is not gradable or a model's time not measurable: the sum may still change by no act of the
+    student's."""
     records: tuple[Record, ...]
     """The records that count, one a part."""
 
@@ -76,7 +77,7 @@ def total(records: Sequence[Record]) -> Total:
     return Total(
         points=round(sum(counted(scores)), 4) if graded else None,
         full_marks=max(telling, key=lambda record: (record.graded_at, record.full_marks)).full_marks if telling else 0,
-        complete=bool(own) and len(graded) == len(own),
+        complete=bool(own) and len(graded) == len(own) and not any(score.open_points for score in scores),
         records=own,
     )
 

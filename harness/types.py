@@ -312,6 +312,8 @@ class Score:
     """Parts that share this word are alternatives: the best counts in full, each other by its `bonus`."""
     bonus: float = 0.0
     """Points that full marks add where another part of the choice counts."""
+    open_points: float = 0.0
+    """Points for the time of a model that could not be measured: neither given nor refused; the instructor decides."""
 
 
 def counted(scores: Sequence[Score]) -> list[float]:
@@ -336,6 +338,55 @@ def counted(scores: Sequence[Score]) -> list[float]:
         else 0.0
         for index, score in enumerate(scores)
     ]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The measured time of an entry's model beside a reference model's, and why it counts or does not.
+
+    Measured by the parent's clock, on one core (harness.timing; docs/timing.md). The score of the entry stands whatever
+    its timing says.
+    """
+
+    status: Literal["measured", "void", "not-measurable"]
+    """"void" where the answers that were timed do not count: they were worse than the graded ones, or not those that
+    the model gives untimed."""
+    reason: str
+    """One sentence for the student; empty where the time was measured."""
+    fault: Literal["submission", "harness"] = "harness"
+    """The side that the reason lies on, where the status is not "measured"."""
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    """milliseconds (a call with the task's batch), milliseconds_single (a call with one row), times_reference (the
+    ratio that entries are ranked by), throughput, parameters, floating_point_operations (of a call with the task's
+    batch), peak_memory. Those that are not known are left out; all may be empty where the status is not "measured"."""
+    reference: str = ""
+    """Title of the reference model that the entry was timed against."""
+    reference_milliseconds: Metric | None = None
+    """Time of the reference model for a call with the same batch."""
+    control: Metric | None = None
+    """Ratio of the reference model's time to its own in a second set of processes (A/A), 1 on a quiet machine."""
+    told_apart: bool = False
+    """True where entry and reference differ by more than chance and by more than the reference from itself."""
+    error: float | None = None
+    """Standard error of the natural logarithm of times_reference, with `processes` − 1 degrees of freedom."""
+    wire_milliseconds: float | None = None
+    """Time of a call of the same shapes to a model that does nothing; contained in `milliseconds`, not subtracted."""
+    processes: int = 0
+    """Fresh processes of the entry; the reference had twice as many."""
+    calls: int = 0
+    """Timed calls with the task's batch, over all processes of the entry."""
+    questions: int = 0
+    """Rows in one such call."""
+    machine: str = ""
+    """Name of the processor."""
+    seed: str = ""
+    """SHA-256 of the secret seed that the timed questions were drawn with."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """"protocol", the version of the timing protocol, and of "python", "torch" and "numpy"."""
+    key: str = ""
+    """SHA-256 of all that decides what was timed; an entry of an equal key is not timed again."""
+    measured_at: str = ""
+    """UTC, ISO 8601."""
 
 
 @dataclass(frozen=True)
@@ -408,6 +459,8 @@ class Record:
     """Place of the part in the assignment, from 0: pages show parts in the sheet's order."""
     graded_at: str = ""
     """UTC, ISO 8601; not part of what must repeat."""
+    timing: Timing | None = None
+    """None where the entry was not to be timed; not part of what must repeat."""
     schema: int = 2
 
     @property

@@ -53,6 +53,8 @@ RULES: dict[str, set[str]] = {
     "harness/sandbox/inside": INSIDE | {"harness.sandbox.wire", "harness.sandbox.inside", "reference.options"},
     "harness/student_code": TYPES | {"harness.student_code", "harness.starters"},
     "harness/sequences": TYPES | {"harness.sequences"},
+    # tasks ← timing ← run ← cli. Operations are counted on what a worker would call.
+    "harness/timing": TASKS | {"harness.timing", "harness.sandbox.outside", "harness.sequences"},
     # tasks ← run ← cli
     "harness/rubric.py": TYPES | {"harness.numbers"},
     "harness/records.py": TYPES | {"harness.files"},
@@ -62,7 +64,7 @@ RULES: dict[str, set[str]] = {
     "harness/assignments": {"harness.rubric", "harness.tasks", "harness.assignments", "reference"},
     "harness/run": TASKS
     | PARENT
-    | {"harness.run", "harness.text", "harness.files", "harness.numbers", "harness.starters"}
+    | {"harness.run", "harness.text", "harness.files", "harness.numbers", "harness.starters", "harness.timing"}
     | {"harness.sandbox.outside", "harness.checkpoint.together"}
     | {"reference", "classifiers"},
     "harness/run/executors/__init__.py": {"harness.registry", "harness.run", "harness.sandbox.outside"},
@@ -80,7 +82,8 @@ RULES: dict[str, set[str]] = {
     }
     | {"reference", "classifiers", "reports", "submissions.examples"},
     # Beside the harness.
-    "reports": TYPES | TEXT | {"harness.totals", "reports"},
+    # Which times differ is decided once, for pages and for tests.
+    "reports": TYPES | TEXT | {"harness.totals", "harness.timing.board", "reports"},
     "reference": {"reference"},
     "classifiers": {"classifiers", "reference.augment", "reference.precision", "reference.seeding", "reference.train"},
     "submissions/__init__.py": set(),

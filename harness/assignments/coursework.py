@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 ASSIGNMENT, ARCHITECTURES, TASKS = "assignment.toml", "architectures.py", "tasks.py"
 """Names of a coursework's files."""
+_WEIGHTS = Path(str(resources.files("reference") / "weights"))
 _T = TypeVar("_T")
 
 
@@ -108,6 +109,13 @@ class Coursework:
                 task = self.task(part.task)
             except AssignmentError as error:
                 raise AssignmentError(f"{where}: {error}") from error
+            reference_model = getattr(task, "time_reference", "")
+            if part.timing and not reference_model:
+                raise AssignmentError(f"{where}: models of {part.task} are not timed; take its timing out.")
+            if reference_model and not (_WEIGHTS / f"{reference_model}.safetensors").is_file():
+                raise AssignmentError(
+                    f"{where}: {part.task} is timed against {reference_model!r}, which is not shipped."
+                )
             models = self.answering(task) if part.models else ()
             for kind, named, allowed in (("gate", part.gates, task.gates), ("model", part.models, models)):
                 if unknown := [name for name in named if name not in allowed]:

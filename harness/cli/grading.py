@@ -115,6 +115,10 @@ def grade(
         bool,
         typer.Option("--keep-answers", help="Keep answers of any size, to mark them again (gradebench mark)."),
     ] = False,
+    timing: Annotated[
+        bool,
+        typer.Option("--timing", help="Time the models, too, up to half a minute each, after the class is graded."),
+    ] = False,
     trust_code: TrustOption = False,
     executor: Annotated[
         str, typer.Option("--executor", help="; ".join(f"{name}: {said}" for name, (_, said) in EXECUTORS.items()))
@@ -157,6 +161,7 @@ def grade(
         moved,
         executor,
         scheduler,
+        timing,
     )
     if one and class_:
         raise fail("--one and --class: choose one of them")

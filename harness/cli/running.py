@@ -7,6 +7,9 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
+
+from harness.cli.console import console
 from harness.cli.interrupt import stoppable
 from harness.cli.live import shown
 
@@ -40,9 +43,18 @@ def grade_class(
     how_to_go_on = partial(_how_to_go_on, planned, run) if not on_interrupt else lambda: on_interrupt
     with stoppable(how_to_go_on, run.activity.stop):
         with shown("grading", of_class, run.activity, run.jobs) as on_record:
-            graded = run_module.grade((), run, on_record, planned=of_class)
+            graded = run_module.grade((), run, on_record, planned=of_class, on_timing=_tell_timing)
         after_class(graded)
         return graded, _grade_beside(others, run, before_asking) if others else []
+
+
+def _tell_timing(record: Record, timed: int, of: int) -> None:
+    """Say which model is timed; nothing else runs meanwhile, so that a bar has nothing to show."""
+    console.print(
+        f"timing {timed + 1} of {of}: {escape(record.submission)} · {escape(record.part)}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _grade_beside(planned: Sequence[Plan], run: Run, before_asking: Callable[[], None] | None) -> list[Record]:

@@ -20,9 +20,11 @@ from harness.run.deadlines import stated
 from harness.run.plan import Planned
 from harness.run.questions import Questions, sources_of
 from harness.run.settings import Run
-from harness.types import Kind, Role
+from harness.timing import protocol
+from harness.types import Kind, Record, Role, Timing
 
 _INSIDE = ("harness.sandbox.inside.entry",)
+_TIMING = ("harness.timing.measure",)
 
 
 def of_asking(
@@ -129,8 +131,27 @@ def of_beside(planned: Planned, run: Run, asking: str) -> str:
     return _digest([asking, of_marking(planned, run, {})])
 
 
-def of_scoring(planned: Planned, run: Run, asking: str, marking: str, compared: Any) -> str:
-    """Return the key of the record itself: the marks, the rubric's part, titles and names, the class's comparison."""
+def of_timing(record: Record, run: Run, reference: Sequence[str], machine: str) -> str:
+    """Return the key of an entry's timing: the model as it was asked, its reference, the protocol, and the machine.
+
+    `reference` names the reference model: the digest of its weights, and its options.
+    """
+    return _digest(
+        {
+            "asked": record.keys["ask"],
+            "data": record.digests.get("data", ""),
+            "reference": list(reference),
+            "protocol": protocol.VERSION,
+            "sources": [provenance.sources_digest(_TIMING), sources_of(run, run.coursework.task(record.task))],
+            "machine": machine,
+        }
+    )
+
+
+def of_scoring(
+    planned: Planned, run: Run, asking: str, marking: str, compared: Any, timing: Timing | None = None
+) -> str:
+    """Return the key of the record itself: marks, the rubric's part, titles, the class's comparison, the timing."""
     submission, assignment = planned.submission, run.assignment
     return _digest(
         {
@@ -146,6 +167,8 @@ def of_scoring(planned: Planned, run: Run, asking: str, marking: str, compared: 
                 [*planned.notes, planned.opened],
             ],
             "compared": compared,
+            # A record without a timing keeps the key that it had before there were any.
+            **({} if timing is None else {"timing": [timing.key, timing.measured_at, timing.status]}),
         }
     )
 

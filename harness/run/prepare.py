@@ -43,6 +43,7 @@ class Request:
     moved: bool = False
     executor: str = executors.DEFAULT
     scheduler: str = ""
+    timing: bool = False
 
 
 def prepare(request: Request) -> Run:
@@ -85,6 +86,7 @@ def prepare(request: Request) -> Run:
         cache=mnist.cache().parent / "references",
         executor=request.executor,
         scheduler=request.scheduler,
+        timing=request.timing,
     )
     if problem := executors.problem(run):
         raise RequestError(problem)

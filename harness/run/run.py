@@ -3,7 +3,7 @@
 Submissions are graded side by side. Nothing that an entry's record holds depends on which thread, in which order, or
 beside whom it was graded, but for what the compare stage says. A stage whose key (`harness.run.keys`) has not changed
 since the record was written is not run again, so an interrupted run loses only what was under way. Baselines and
-reference models are graded after the class, for the parts that it answers.
+reference models are graded after the class, for the parts that it answers; then models are timed.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from harness.run.plan import Plan, Planned, plans
 from harness.run.questions import Questions
 from harness.run.score import asked_of, marked_of, record_of
 from harness.run.settings import RequestError, Run
+from harness.run.timing import OnTiming, time_class
 from harness.run.trial import Choice, choice_of, choose, combinations, is_doubtful, shared
 from harness.sandbox.outside import WeightsWorkers
 from harness.types import GradingError, Record, Role, Submission
@@ -45,6 +46,7 @@ def grade(
     on_record: OnRecord | None = None,
     warm: Sequence[WeightsWorkers] = (),
     planned: Sequence[Plan] | None = None,
+    on_timing: OnTiming | None = None,
 ) -> list[Record]:
     """Grade all entries; the records, ordered by role, submission and part.
 
@@ -80,6 +82,7 @@ def grade(
     with executors.opened(run, questions, warm) as executor:
         run = replace(run, isolation=executor.isolation)
         done = [record for graded in executor.each(one, planned) for record in graded]
+    done = time_class(done, planned, run, questions, on_timing)
     if every and run.beside == "all":
         forget_former_models(planned, run)
     return sorted(_compared(done, run, questions), key=_order)

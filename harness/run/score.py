@@ -42,14 +42,16 @@ def record_of(
         marked = replace(marked, marks=replace(marked.marks, evidence=sheltered(marked.marks.evidence, choice)))
     asking, marking = stage_keys["ask"], stage_keys["mark"]
     compared = former.compared if former is not None else ()
-    scoring = keys.of_scoring(planned, run, asking, marking, _EVIDENCE.dump_python(compared, mode="json"))
+    timing = former.timing if former is not None and former.keys.get("ask") == asking else None
+    said = _EVIDENCE.dump_python(compared, mode="json")
+    scoring = keys.of_scoring(planned, run, asking, marking, said, timing)
     if former is not None and former.keys == {**stage_keys, "score": scoring}:
         return former
     failure = asked.failure or marked.failure
     points: Score | None = None
     if failure is None and marked.marks is not None:
         try:
-            points = rubric.score(planned.part, marked.marks)
+            points = rubric.score(planned.part, marked.marks, timing)
         except GradingError as error:
             failure = error.failure
     record = _described(planned, run, asked, marked, failure, points, former, choice)
@@ -58,6 +60,7 @@ def record_of(
         keys={**stage_keys, "score": scoring},
         digests=digests | {"grader": keys.grader_digest(digests)},
         compared=compared,
+        timing=timing if failure is None else None,
     )
     if not save:
         return replace(record, figures=())

@@ -54,6 +54,8 @@ class Run:
     """Folder that keeps results of baselines and reference models for other runs; None to keep none there."""
     activity: Activity = field(default_factory=Activity, compare=False, repr=False)
     """Gets told what runs, and stops the run where it is told to; nothing of what it stops is recorded."""
+    timing: bool = False
+    """Time the models of all parts whose task can be timed; a part with thresholds for time always is."""
     moved: bool = False
     """Take records of equal names as those of these hand-ins, although their folder is another one."""
     keep_answers: bool = False

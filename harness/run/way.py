@@ -45,7 +45,9 @@ def decide(planned: Planned, run: Run, warm: WeightsWorkers, content: bytes) -> 
 
 
 def again(planned: Planned, former: Record) -> Planned:
-    """The entry as a former record says that it was asked."""
+    """The entry as a record of it says that it was asked; unchanged where there was nothing to decide."""
+    if not is_open(planned):
+        return planned
     note = next(iter(former.stage_notes.get("open", ())), "")
     return by_code(planned, note) if former.kind == Kind.CODE.value else by_weights(planned, note)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,6 +127,16 @@ class Trial:
     """Measures the answers; the best value by the metric's own direction is taken."""
 
 
+@dataclass(frozen=True)
+class TimedQuestion:
+    """A question whose answer is timed, and the task's own score of the answer, by which it may count."""
+
+    question: Question
+    """One call of the model: its rows are the inputs' first dimension, and it has no batch."""
+    rate: Callable[[Answer], NDArray[np.float64]]
+    """Scores the answer row by row, (rows,), as `Marks.scores` has it; GradingError where it can't be marked."""
+
+
 class Task(Protocol):
     """An exam: questions from a seed, marks for the answers.
 
@@ -134,7 +144,8 @@ class Task(Protocol):
     has published test cases may also have `own_cases(folder) -> Cases | None`, which reads them from the data folder. A
     task that may be answered by weights may have `trial(context, entry) -> Trial`; without it, options that a manifest
     does not state take their defaults. Beside it may stand `trusted_from`, the value that the best choice has to reach
-    for flags to count: below it, the model may have an option, or be of a kind, that the trial doesn't know.
+    for flags to count: below it, the model may have an option, or be of a kind, that the trial doesn't know. A task
+    whose models can be timed is a `TimedTask`, too.
     """
 
     name: str
@@ -159,3 +170,36 @@ class Task(Protocol):
         """Marks for the answers to `questions`, or to an answers-only file (one answer: `outputs`), and notes for
         the student. Raises GradingError where an answer can't be marked and the submission is at fault.
         """
+
+
+@runtime_checkable
+class TimedTask(Protocol):
+    """The part of a task by which its models are timed. Optional."""
+
+    time_reference: str
+    """Name of a shipped reference weight file (`reference/weights`) that answers the task: what entries are timed
+    against. Empty where they are not timed: no such model answers within a second in a fresh process, say."""
+    time_batch: int
+    """Rows in a call, the same as a graded question has in a batch."""
+
+    def timed(
+        self, context: Context, entry: Entry, generator: torch.Generator, sizes: Sequence[int]
+    ) -> Sequence[TimedQuestion]:
+        """Draw a fresh question of each number of rows, distributed as the graded ones.
+
+        `generator` has a secret seed. What is drawn in one call goes to one process, which should be asked nothing
+        twice.
+        """
+
+
+def fresh_rows(of: int, sizes: Sequence[int], generator: torch.Generator) -> list[NDArray[np.int64]]:
+    """Draw row numbers below `of` for questions of some sizes; none comes twice before all have come.
+
+    >>> first, second = fresh_rows(10, [4, 6], torch.Generator().manual_seed(0))
+    >>> len(first), sorted({*first, *second}) == list(range(10))
+    (4, True)
+    """
+    total = sum(sizes)
+    drawn = [torch.randperm(of, generator=generator) for _ in range(-(-total // of))]
+    rows = torch.cat(drawn)[:total].numpy() if drawn else np.empty(0, np.int64)
+    return np.split(rows, np.cumsum(sizes)[:-1]) if len(sizes) else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,14 @@ from harness.evidence.batch_dependence import in_smaller_batch
 from harness.metrics import accuracy as accuracy_metric
 from harness.metrics import diversity
 from harness.metrics.pictures import grid
-from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Judge, Trial, gates
+from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Judge, TimedQuestion, Trial, gates
 from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Gate, Kind, Marks, Metric, Question, refuse
 
+if TYPE_CHECKING:
+    import torch
+
 SAMPLES = 10_000
+BATCH = 500
 CLASSES = 10
 LATENT = 100
 REPEATED = 200
@@ -54,6 +59,8 @@ class ConditionalGeneration:
         }
     )
     baselines: Mapping[str, Baseline] = MappingProxyType({})
+    time_reference = "cvae"
+    time_batch = BATCH
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
         """10,000 samples in batches of 500, and the first 200 of them again in batches of 40."""
@@ -69,7 +76,7 @@ class ConditionalGeneration:
                 {"images": ArraySpec((n, 1, 28, 28))},
                 batch,
             )
-            for n, batch in ((SAMPLES, 500), (REPEATED, 40))
+            for n, batch in ((SAMPLES, BATCH), (REPEATED, 40))
         ]
 
     def trial(self, context: Context, entry: Entry) -> Trial:
@@ -89,6 +96,26 @@ class ConditionalGeneration:
 
         return Trial([asked], rate)
 
+    def timed(
+        self, context: Context, entry: Entry, generator: torch.Generator, sizes: Sequence[int]
+    ) -> Sequence[TimedQuestion]:
+        """Fresh noise and random labels; the judge says which samples show what was asked for."""
+        return [self._timed(context, entry, generator, size) for size in sizes]
+
+    def _timed(self, context: Context, entry: Entry, generator: torch.Generator, size: int) -> TimedQuestion:
+        import torch
+
+        noise = torch.randn(size, LATENT, generator=generator).numpy()
+        labels = torch.randint(CLASSES, (size,), generator=generator).numpy()
+        inputs = {"noise": noise, "labels_one_hot": np.eye(CLASSES, dtype=np.float32)[labels]}
+
+        def rate(answer: Answer) -> NDArray[np.float64]:
+            images = _in_range(_mapped(answer["images"], entry, []), [])
+            right: NDArray[np.float64] = context.judge.decide(images)[0] == labels
+            return right.astype(np.float64)
+
+        return TimedQuestion(Question("sample", inputs, {"images": ArraySpec((size, 1, 28, 28))}), rate)
+
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Accuracy with Wilson's interval, per class; confusion; diversity against gate and real digits."""
         notes: list[str] = []
@@ -107,10 +134,7 @@ class ConditionalGeneration:
                     "noise of the model's own.",
                 )
             )
-        if entry.kind is not Kind.WEIGHTS and entry.options.get("value_range") == "-1,1":
-            images = (images + 1) / 2
-            notes.append("The samples were mapped from [-1, 1] to [0, 1], as the option value_range says.")
-        images = _in_range(images, notes)
+        images = _in_range(_mapped(images, entry, notes), notes)
 
         judged, features = context.judge.decide(images)
         counts = accuracy_metric.confusion(labels, judged)
@@ -167,6 +191,14 @@ def _check_labels(labels: NDArray[np.int64]) -> None:
     if (counts != SAMPLES // CLASSES).any():
         found = ", ".join(f"{digit}: {count}" for digit, count in enumerate(counts))
         raise refuse("answers", "labels", f"'labels' must name each digit {SAMPLES // CLASSES} times; found {found}.")
+
+
+def _mapped(images: NDArray[np.float32], entry: Entry, notes: list[str]) -> NDArray[np.float32]:
+    if entry.kind is Kind.WEIGHTS or entry.options.get("value_range") != "-1,1":
+        return images
+    notes.append("The samples were mapped from [-1, 1] to [0, 1], as the option value_range says.")
+    mapped: NDArray[np.float32] = ((images + 1) / 2).astype(np.float32)
+    return mapped
 
 
 def _in_range(images: NDArray[np.float32], notes: list[str]) -> NDArray[np.float32]:

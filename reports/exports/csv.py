@@ -44,6 +44,15 @@ HEADER = [
     "unit",
     "metric_version",
     "protocol",
+    "timing_status",
+    "times_reference",
+    "times_reference_low",
+    "times_reference_high",
+    "milliseconds",
+    "milliseconds_single",
+    "peak_memory_mb",
+    "timing_reason",
+    "open_points",
     "flags",
     "explanation",
     "failure_stage",
@@ -56,6 +65,7 @@ HEADER = [
     "judge_sha256",
     "graded_at",
 ]
+_TIMES = ("times_reference", "milliseconds", "milliseconds_single", "peak_memory")
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20|")
 """Characters that a spreadsheet may read as the start of a formula; the full-width twins are folded by some."""
 
@@ -74,6 +84,28 @@ def cell(value: object) -> str:
         return repr(value)
     text = one_line(str(value), 2000)
     return "'" + text if text.startswith(_FORMULA) else text
+
+
+def _timing(record: Record) -> dict[str, object]:
+    """The cells about a model's time; empty where it was not to be measured."""
+    timing = record.timing
+    open_points = record.score.open_points if record.score is not None else None
+    names = [name for name in HEADER if name.startswith(("timing_", "times_", "milliseconds", "peak_"))]
+    if timing is None:
+        return {**dict.fromkeys(names), "open_points": open_points}
+    ratio = timing.metrics.get("times_reference")
+    values = {name: timing.metrics[name].value if name in timing.metrics else None for name in _TIMES}
+    return {
+        "timing_status": timing.status,
+        "timing_reason": timing.reason,
+        "times_reference": values["times_reference"],
+        "times_reference_low": ratio.low if ratio is not None else None,
+        "times_reference_high": ratio.high if ratio is not None else None,
+        "milliseconds": values["milliseconds"],
+        "milliseconds_single": values["milliseconds_single"],
+        "peak_memory_mb": values["peak_memory"],
+        "open_points": open_points,
+    }
 
 
 def write(records: Sequence[Record], folder: Path) -> Path:
@@ -95,6 +127,7 @@ def write(records: Sequence[Record], folder: Path) -> Path:
             "model": record.model,
             "epochs": record.epochs,
             "earlier_of": record.earlier_of,
+            **_timing(record),
             "flags": "; ".join(row["flags"]),
             "explanation": record.score.explanation if record.score is not None else None,
             "failure_stage": failure.stage if failure is not None else None,

@@ -1,8 +1,9 @@
 """JUnit XML, for CI: one testsuite a submission, one testcase a part. Baselines and reference models are left out.
 
 `failure` is a part below its pass mark (an earlier state of a model has none) or a submission at fault, `error` one
-that could not be graded, `skipped` one that was not handed in. Properties of a testcase are its status, rank, points
-and metrics ("metric.accuracy"); properties of a testsuite the submission's points so far and the full marks.
+that could not be graded, `skipped` one that was not handed in. Properties of a testcase are its status, rank, points,
+metrics ("metric.accuracy") and time ("timing.times_reference"); properties of a testsuite the submission's points so
+far and the full marks.
 """
 
 from __future__ import annotations
@@ -71,11 +72,24 @@ def _case(suite: ElementTree.Element, record: Record, rank: int | None) -> None:
             "points": earned(record),
             "max_points": finite(record.score.max_points) if record.score is not None else None,
             **{f"metric.{name}": str(metric.value) for name, metric in record.metrics.items()},
+            **_timing(record),
         },
     )
     if kind := _kind(record):
         detail = record.failure.detail if record.failure is not None else ""
         ElementTree.SubElement(case, kind, message=_text(reason(record))).text = _text(detail)
+
+
+def _timing(record: Record) -> dict[str, object]:
+    """Properties of a model's time: "timing.status", "timing.reason", and its metrics with the ratio's interval."""
+    timing = record.timing
+    if timing is None:
+        return {}
+    values = {f"timing.{name}": str(metric.value) for name, metric in timing.metrics.items()}
+    ratio = timing.metrics.get("times_reference")
+    if ratio is not None:
+        values |= {"timing.times_reference.low": str(ratio.low), "timing.times_reference.high": str(ratio.high)}
+    return {"timing.status": timing.status, "timing.reason": timing.reason or None, **values}
 
 
 def _properties(element: ElementTree.Element, values: Mapping[str, object]) -> None:

@@ -3,7 +3,7 @@ import pytest
 from harness import rubric
 from harness.assignments import coursework
 from harness.rubric import AssignmentError
-from harness.types import Gate, Marks, Metric
+from harness.types import Gate, Marks, Metric, Timing
 
 TOML = b"""
 name = "mine"
@@ -84,3 +84,69 @@ def test_the_shipped_assignment_has_the_courseworks_pass_mark():
 def test_an_unknown_assignment_is_an_error():
     with pytest.raises(AssignmentError, match="tsinghua-hw3"):
         coursework.find("no-such")
+
+
+TIMED = (
+    TOML
+    + b"""
+[[part.timing]]
+at_most = 2.0
+points = 5
+[[part.timing]]
+at_most = 1.0
+points = 8
+"""
+)
+
+
+def timing(ratio, noise=1.0, status="measured", fault="harness"):
+    metrics = {} if ratio is None else {"times_reference": Metric(ratio, "ratio", "lower", 48)}
+    control = Metric(1.0, "ratio", "lower", 48, 1 / noise, noise)
+    reason = "" if status == "measured" else "Because."
+    return Timing(status, reason, fault, metrics, "Reference model", control=control, processes=6)
+
+
+@pytest.mark.parametrize(
+    ("found", "points", "still_open", "said"),
+    [
+        (timing(0.9), 28, 0, "Time 0.9 × that of Reference model, ≤ 1: 8 points."),
+        (timing(1.9), 25, 0, "Time 1.9 × that of Reference model, ≤ 2: 5 points."),
+        (timing(2.1), 20, 0, "Time 2.1 × that of Reference model, allowed is 2: no points for time."),
+        # The reference model differed from itself by more than the entry exceeds the threshold.
+        (timing(2.1, noise=1.2), 20, 5, "can't tell it from 2, so the points for that are open"),
+        (timing(1.1, noise=1.2), 25, 3, "≤ 2: 5 points; this machine can't tell it from 1"),
+        (timing(2.1, noise=3.0), 20, 8, "can't tell it from 1"),
+        (timing(None, status="void", fault="submission"), 20, 0, "No points for time. Because."),
+        (timing(None, status="not-measurable", fault="submission"), 20, 0, "No points for time. Because."),
+        (timing(None, status="not-measurable"), 20, 8, "Points for time are open. Because."),
+        # Too quick to be told from its transport: as quick as anybody could ask for, or nearly so.
+        (timing(0.9, status="not-measurable"), 28, 0, "≤ 1: 8 points"),
+        (timing(1.5, status="not-measurable"), 25, 3, "More points for time are open"),
+        (None, 20, 8, "8 points for time: not measured yet"),
+    ],
+)
+def test_points_for_time_are_given_refused_or_left_open(found, points, still_open, said):
+    part = rubric.parse(TIMED, "mine.toml").part[0]
+    score = rubric.score(part, marks(0.99), found)
+    assert (score.points, score.open_points, score.max_points, score.passed) == (points, still_open, 28, True)
+    assert said in score.explanation
+
+
+def test_only_a_model_that_reaches_the_pass_mark_earns_points_for_its_time():
+    part = rubric.parse(TIMED, "mine.toml").part[0]
+    for value, gate, points in ((0.95, True, 10), (0.99, False, 0)):
+        score = rubric.score(part, marks(value, gate), timing(0.5))
+        assert (score.points, score.open_points) == (points, 0)
+    assert rubric.parse(TIMED, "mine.toml").max_points == 28
+
+
+def test_shorter_times_have_to_be_worth_more():
+    with pytest.raises(AssignmentError, match="at_most of timing must fall as its points rise"):
+        rubric.parse(TIMED.replace(b"at_most = 1.0", b"at_most = 3.0"), "mine.toml")
+
+
+def test_time_is_worth_nothing_where_the_task_s_models_are_not_timed():
+    text = TIMED.replace(b"conditional-generation", b"half-inpainting").replace(b'gates = ["diversity"]', b"")
+    with pytest.raises(AssignmentError, match="part cvae: models of half-inpainting are not timed"):
+        coursework.Coursework(rubric.parse(text, "mine.toml")).check()
+    coursework.Coursework(rubric.parse(TIMED, "mine.toml")).check()

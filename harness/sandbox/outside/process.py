@@ -139,15 +139,22 @@ class Process:
         self._full = full
         self._inner: int | None = None
 
-    def threads(self) -> int:
-        """The worker's current number of threads; 0 where it can't be read."""
+    def worker_id(self) -> int | None:
+        """The process id of the worker itself, as this machine sees it; None where it can't be read."""
         try:
             if self._inner is None:
                 self._inner = self._popen.pid
                 if self._full:
                     children = Path(f"/proc/{self._first}/task/{self._first}/children").read_text()
                     self._inner = int(children.split()[0])
-            status = Path(f"/proc/{self._inner}/status").read_text()
+        except (OSError, ValueError, IndexError):
+            self._inner = None
+        return self._inner
+
+    def threads(self) -> int:
+        """The worker's current number of threads; 0 where it can't be read."""
+        try:
+            status = Path(f"/proc/{self.worker_id()}/status").read_text()
             return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("Threads:"))
         except (OSError, ValueError, IndexError, StopIteration):
             self._inner = None

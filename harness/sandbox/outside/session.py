@@ -137,6 +137,10 @@ class Session(Closing):
         self._kill()
         self._close_channel()
 
+    def process_id(self) -> int | None:
+        """The worker's process id as this machine sees it; None where there is none, or it can't be found."""
+        return None
+
     # To be implemented by each kind of worker.
 
     @abstractmethod

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from harness.sandbox.outside.closing import Closing
@@ -75,6 +76,21 @@ class WeightsWorkers(Closing):
             self.close()
             return Exit()
 
+    def process_id(self, child: int) -> int | None:
+        """The process id, as this machine sees it, of the fork that the fork server knows as `child`; None if none."""
+        server = self._process.worker_id() if self._process is not None else None
+        try:
+            forks = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+            for fork in forks:
+                status = Path(f"/proc/{fork}/status").read_text()
+                # The ids in this namespace and in those below it; the last is the one that the fork server sees.
+                own = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[-1]
+                if int(own) == child:
+                    return int(fork)
+        except (OSError, ValueError, StopIteration):
+            pass
+        return None
+
     @property
     def generation(self) -> int:
         """A number that identifies the current fork server, 0 for none; the forks of an earlier one are gone."""
@@ -128,6 +144,10 @@ class _ForkedWorker(Session):
         self._server = server
         self._child: int | None = None
         self._generation = 0
+
+    def process_id(self) -> int | None:
+        """The worker's process id as this machine sees it; None before it is started."""
+        return self._server.process_id(self._child) if self._child is not None else None
 
     def _start(self, header: Mapping[str, Any]) -> Channel:
         with Pipes() as pipes:

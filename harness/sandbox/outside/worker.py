@@ -76,6 +76,10 @@ class Worker(Session):
         header = {"op": "open_code", "root": inside, "code": code, "checkpoint": checkpoint}
         return self._open(header, b"", f"Loading {code}")
 
+    def process_id(self) -> int | None:
+        """The worker's process id as this machine sees it; None before it is started."""
+        return self._process.worker_id() if self._process is not None else None
+
     def _start(self, header: Mapping[str, Any]) -> Channel:
         code = self._root is not None
         level = self._isolation.level

@@ -24,7 +24,7 @@ from harness.metrics import accuracy
 from harness.metrics.bootstrap import mean_intervals
 from harness.metrics.pictures import grid
 from harness.metrics.squared_error import histogram, squared_error
-from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Trial, gates
+from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, TimedQuestion, Trial, fresh_rows, gates
 from harness.tasks.inpainting.corruption import Corrupted
 from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Images, Kind, Marks, Metric, Question
 
@@ -62,6 +62,12 @@ class Inpainting(ABC):
     """Training images by which options are chosen that neither weights nor manifest tell."""
     deadline: float
     """Seconds for the main question."""
+    time_reference: str = ""
+
+    @property
+    def time_batch(self) -> int:
+        """Images in a call."""
+        return self.batch
 
     @abstractmethod
     def corrupt(self, originals: Images, generator: torch.Generator) -> Corrupted:
@@ -103,6 +109,18 @@ class Inpainting(ABC):
             return Metric(float(errors.mean()), UNIT, "lower", len(errors), title="MSE")
 
         return Trial([self.ask(case, self.batch)], rate)
+
+    def timed(
+        self, context: Context, entry: Entry, generator: torch.Generator, sizes: Sequence[int]
+    ) -> Sequence[TimedQuestion]:
+        """Test images, freshly corrupted; the error of each."""
+        images = context.data.test.images
+        rows = fresh_rows(len(images), sizes, generator)
+        return [self._timed(self.corrupt(images[own], generator), entry) for own in rows]
+
+    def _timed(self, case: Corrupted, entry: Entry) -> TimedQuestion:
+        question = replace(self.ask(case, self.batch), batch=None)
+        return TimedQuestion(question, lambda answer: self.errors(_mapped(answer["images"], entry, []), case))
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Errors with intervals, evidence, a histogram, and the best, median and worst images."""

@@ -36,6 +36,7 @@ class PatchInpainting(Inpainting):
     repeated = 200
     small_batch = 40
     deadline = 600.0
+    time_reference = "ebl"
 
     def corrupt(self, originals: Images, generator: torch.Generator) -> Corrupted:
         """Gray out a patch."""

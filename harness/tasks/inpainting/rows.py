@@ -35,6 +35,7 @@ class RowInpainting(Inpainting):
     repeated = 200
     small_batch = 40
     deadline = 3600.0
+    time_reference = "ebm"
 
     def corrupt(self, originals: Images, generator: torch.Generator) -> Corrupted:
         """Add 0.3 · N(0, 1) to the even rows and clip."""

@@ -13,6 +13,8 @@ missing pixels count, and their targets are the true ones.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 from harness.evidence.steps_agree import steps_agree
 from harness.metrics.binary_cross_entropy import cross_entropy
 from harness.metrics.pictures import grid
-from harness.tasks.base import INK, Baseline, Context, Trial, gates
+from harness.tasks.base import INK, Baseline, Context, TimedQuestion, Trial, fresh_rows, gates
 from harness.tasks.pixels import baselines
 from harness.tasks.pixels.next_pixel import ask
 from harness.tasks.pixels.sequences import (
@@ -37,6 +39,9 @@ from harness.tasks.pixels.sequences import (
     trial,
 )
 from harness.types import Answer, ArraySpec, Entry, Figure, Marks, Question
+
+if TYPE_CHECKING:
+    import torch
 
 IMAGES = 100
 KNOWN = 484
@@ -62,6 +67,8 @@ class ImageCompletion:
     gates: tuple[str, ...] = ("batch-dependence", "steps-agree")
     outputs: Mapping[str, ArraySpec] | None = None
     baselines: Mapping[str, Baseline] = baselines.COMPLETION
+    time_reference = "pixel-lstm"
+    time_batch = IMAGES
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
         """The whole images, changed copies among them; again in small batches; the completions of their beginnings."""
@@ -77,6 +84,13 @@ class ImageCompletion:
     def trial(self, context: Context, entry: Entry) -> Trial:
         """Predictions of some training images."""
         return trial(context, self.name)
+
+    def timed(
+        self, context: Context, entry: Entry, generator: torch.Generator, sizes: Sequence[int]
+    ) -> Sequence[TimedQuestion]:
+        """Predictions of whole test images, by which entries are scored; the cross-entropy of the missing pixels."""
+        images = context.data.test.images
+        return [_timed(binarised(images[rows])) for rows in fresh_rows(len(images), sizes, generator)]
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Cross-entropies and accuracy for each length; evidence; a success, a failure, an undecided one."""
@@ -129,6 +143,15 @@ class ImageCompletion:
         generator = context.generator(self.name, "uniforms")
         uniforms: NDArray[np.float32] = torch.rand(n, SAMPLES, MISSING, generator=generator).numpy()
         return uniforms
+
+
+def _timed(binary: Binary) -> TimedQuestion:
+    def rate(answer: Answer) -> NDArray[np.float64]:
+        predicted = checked(answer["probabilities"], [])[:, KNOWN - 1 :]
+        nats: NDArray[np.float64] = cross_entropy(predicted, binary[:, KNOWN:]).mean(axis=1)
+        return nats
+
+    return TimedQuestion(replace(ask(binary, IMAGES), batch=None), rate)
 
 
 def _pictures(images: Binary, drawn: NDArray[np.bool_], right: NDArray[np.float64]) -> tuple[Figure, ...]:

@@ -18,17 +18,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics import completions
 from harness.metrics.pictures import grid
-from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Trial, gates
+from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, TimedQuestion, Trial, fresh_rows, gates
 from harness.tasks.pixels import baselines
 from harness.tasks.pixels.official_cases import CASES, Holes, read_file
 from harness.tasks.pixels.sequences import Binary, Measured, batch_dependence, binarised, means, say, trial
 from harness.types import Answer, ArraySpec, Entry, Figure, Marks, Question, refuse
+
+if TYPE_CHECKING:
+    import torch
 
 THRESHOLD = 0.3
 MEAN, DEVIATION = 13.0, 3.0
@@ -60,25 +64,41 @@ class PixelInpainting:
     gates: tuple[str, ...] = ("batch-dependence",)
     outputs: Mapping[str, ArraySpec] | None = None
     baselines: Mapping[str, Baseline] = baselines.INPAINTING
+    time_reference = "pixel-lstm"
+
+    @property
+    def time_batch(self) -> int:
+        """Cases in a call."""
+        return 512 if self.side == 1 else 256
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
         """All cases, and some again in small batches."""
         case = self.cases(context)
-        count = 1 << self.side**2
-        return [
-            Question(
-                "missing_posterior",
-                {"images": images},
-                {"log_posterior": ArraySpec((len(images), count))},
-                batch,
-                DEADLINE,
-            )
-            for images, batch in ((case.cropped, 512 if self.side == 1 else 256), (case.cropped[::EVERY], SMALL_BATCH))
-        ]
+        asked = ((case.cropped, self.time_batch), (case.cropped[::EVERY], SMALL_BATCH))
+        return [self._ask(images, batch) for images, batch in asked]
+
+    def _ask(self, images: Binary, batch: int | None) -> Question:
+        spec = ArraySpec((len(images), 1 << self.side**2))
+        return Question("missing_posterior", {"images": images}, {"log_posterior": spec}, batch, DEADLINE)
 
     def trial(self, context: Context, entry: Entry) -> Trial:
         """Predictions of some training images."""
         return trial(context, self.name)
+
+    def timed(
+        self, context: Context, entry: Entry, generator: torch.Generator, sizes: Sequence[int]
+    ) -> Sequence[TimedQuestion]:
+        """Test images with fresh holes, in order of these as the graded ones; the cross-entropy of each truth."""
+        rows = fresh_rows(len(context.data.test.images), sizes, generator)
+        return [self._timed(_in_order(self._with_holes(context, own, generator))) for own in rows]
+
+    def _timed(self, case: Holes) -> TimedQuestion:
+        def rate(answer: Answer) -> NDArray[np.float64]:
+            number = completions.number_of(_missing(case, self.side**2))
+            nats: NDArray[np.float64] = completions.cross_entropy(_checked(answer["log_posterior"], []), number)
+            return nats
+
+        return TimedQuestion(self._ask(case.cropped, None), rate)
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Cross-entropy of the truth, accuracy, share of cases got whole; pictures of posteriors."""
@@ -86,8 +106,8 @@ class PixelInpainting:
         if case.digest:
             notes.append("The cases are those of the coursework's own file.")
         posterior, again = (_checked(answer["log_posterior"], notes) for answer in answers)
-        missing, k = case.cropped < 0, self.side**2
-        values = case.truth[missing].reshape(-1, k).astype(np.int64)
+        k = self.side**2
+        values = _missing(case, k)
         number = completions.number_of(values)
         nats = completions.cross_entropy(posterior, number)
         best = posterior.argmax(axis=1)
@@ -116,20 +136,22 @@ class PixelInpainting:
     def cases(self, context: Context) -> Holes:
         """The cases in order of their first missing pixel, so that a batch's images have most in common."""
         own = context.official.get(self.name)
-        found = own if isinstance(own, Holes) else self._drawn(context)
-        order = (found.cropped < 0).argmax(axis=1).argsort(kind="stable")
-        return Holes(found.cropped[order], found.truth[order], found.digest)
+        return _in_order(own if isinstance(own, Holes) else self._drawn(context))
 
     def _drawn(self, context: Context) -> Holes:
         import torch
 
-        images = context.data.test.images
         generator = context.generator(self.name, "cases")
-        rows = torch.randperm(len(images), generator=generator)[:CASES].numpy()
+        rows = torch.randperm(len(context.data.test.images), generator=generator)[:CASES].numpy()
+        return self._with_holes(context, rows, generator)
+
+    def _with_holes(self, context: Context, rows: NDArray[np.int64], generator: torch.Generator) -> Holes:
+        import torch
+
         # In double precision the last bit of a logarithm, which differs between machines, is rounded away.
         drawn = MEAN + DEVIATION * torch.randn(len(rows), 2, generator=generator, dtype=torch.float64)
         corners = drawn.round().clamp(FIRST, LAST + 1 - self.side).long().numpy()
-        truth = binarised(images[rows], THRESHOLD)
+        truth = binarised(context.data.test.images[rows], THRESHOLD)
         return Holes(with_holes(truth, corners, self.side), truth)
 
 
@@ -140,6 +162,17 @@ def with_holes(truth: Binary, corners: NDArray[np.int64], side: int) -> Binary:
     image = np.arange(len(truth))[:, None, None]
     cropped[image, square[:, 0, :, None], square[:, 1, None, :]] = -1
     return cropped.reshape(-1, 784)
+
+
+def _in_order(found: Holes) -> Holes:
+    """Cases in order of their first missing pixel."""
+    order = (found.cropped < 0).argmax(axis=1).argsort(kind="stable")
+    return Holes(found.cropped[order], found.truth[order], found.digest)
+
+
+def _missing(case: Holes, k: int) -> NDArray[np.int64]:
+    """The true values of the missing pixels, (N, k)."""
+    return case.truth[case.cropped < 0].reshape(-1, k).astype(np.int64)
 
 
 def _checked(log_posterior: NDArray[np.float32], notes: list[str]) -> NDArray[np.float64]:

@@ -8,13 +8,15 @@ little: to repeat the last pixel is right 93.5 % of the time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics.binary_cross_entropy import cross_entropy
 from harness.metrics.pictures import grid
-from harness.tasks.base import INK, Baseline, Context, Trial, gates
+from harness.tasks.base import INK, Baseline, Context, TimedQuestion, Trial, fresh_rows, gates
 from harness.tasks.pixels import baselines
 from harness.tasks.pixels.sequences import (
     TARGETS,
@@ -30,6 +32,9 @@ from harness.tasks.pixels.sequences import (
     trial,
 )
 from harness.types import Answer, ArraySpec, Entry, Figure, Marks, Metric, Question
+
+if TYPE_CHECKING:
+    import torch
 
 COPIES = 300
 """Test images that are asked about again with their later pixels changed."""
@@ -55,6 +60,8 @@ class NextPixel:
     gates: tuple[str, ...] = ("batch-dependence",)
     outputs: Mapping[str, ArraySpec] | None = None
     baselines: Mapping[str, Baseline] = baselines.NEXT_PIXEL
+    time_reference = "pixel-lstm"
+    time_batch = BATCH
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
         """All test images, changed copies among them; the first again in smaller batches; some training images."""
@@ -68,6 +75,13 @@ class NextPixel:
     def trial(self, context: Context, entry: Entry) -> Trial:
         """Predictions of some training images."""
         return trial(context, self.name)
+
+    def timed(
+        self, context: Context, entry: Entry, generator: torch.Generator, sizes: Sequence[int]
+    ) -> Sequence[TimedQuestion]:
+        """Test images in random order; the cross-entropy of each."""
+        images = context.data.test.images
+        return [_timed(binarised(images[rows])) for rows in fresh_rows(len(images), sizes, generator)]
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Cross-entropy and accuracy on test and training images, by row; causality; dependence on the batch."""
@@ -127,6 +141,14 @@ def ask(binary: Binary, batch: int) -> Question:
     """The question for the predictions of whole images (N, 784)."""
     spec = ArraySpec((len(binary), TARGETS))
     return Question("next_pixel_probabilities", {"binary": binary}, {"probabilities": spec}, batch, DEADLINE)
+
+
+def _timed(binary: Binary) -> TimedQuestion:
+    def rate(answer: Answer) -> NDArray[np.float64]:
+        nats: NDArray[np.float64] = cross_entropy(checked(answer["probabilities"], []), binary[:, 1:]).mean(axis=1)
+        return nats
+
+    return TimedQuestion(replace(ask(binary, BATCH), batch=None), rate)
 
 
 def _metrics(

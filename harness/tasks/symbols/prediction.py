@@ -21,17 +21,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from harness.evidence.causality import Words, batch_dependence, causality
 from harness.metrics.bootstrap import mean_intervals
 from harness.metrics.categorical_cross_entropy import FLOOR, cross_entropy, divergence, floored
-from harness.tasks.base import Baseline, Context, Trial, gates
+from harness.tasks.base import Baseline, Context, TimedQuestion, Trial, gates
 from harness.tasks.symbols.baselines import BASELINES
-from harness.tasks.symbols.streams import REPEATED, STEPS, SYMBOLS, best_predictions, draw, own_streams, which_model
+from harness.tasks.symbols.streams import (
+    REPEATED,
+    STEPS,
+    SYMBOLS,
+    best_predictions,
+    draw,
+    drawn_streams,
+    own_streams,
+    process_of,
+    which_model,
+)
 from harness.types import Answer, Array, ArraySpec, Entry, Evidence, Figure, Marks, Metric, Question, refuse
 
 WORDS = Words("stream", "symbol")
+BATCH = 500
 TRIED = 100
 """Streams by which options are chosen that neither weights nor manifest tell."""
 ROUNDING = 1e-4
@@ -64,6 +76,8 @@ class SymbolPrediction:
     gates: tuple[str, ...] = ("batch-dependence",)
     outputs: Mapping[str, ArraySpec] | None = None
     baselines: Mapping[str, Baseline] = BASELINES
+    time_reference = "dirichlet-lstm-m1"
+    time_batch = BATCH
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
         """All streams in batches of 500, in mixed order; the first scored ones again in batches of 20."""
@@ -75,7 +89,7 @@ class SymbolPrediction:
                 {"probabilities": ArraySpec((len(one_hot), STEPS, SYMBOLS))},
                 batch,
             )
-            for one_hot, batch in ((exam.one_hot, 500), (exam.first, 20))
+            for one_hot, batch in ((exam.one_hot, BATCH), (exam.first, 20))
         ]
 
     def trial(self, context: Context, entry: Entry) -> Trial:
@@ -92,6 +106,13 @@ class SymbolPrediction:
             return Metric(float(nats.mean()), "nats/step", "lower", TRIED, title="cross-entropy")
 
         return Trial([asked], rate)
+
+    def timed(
+        self, context: Context, entry: Entry, generator: torch.Generator, sizes: Sequence[int]
+    ) -> Sequence[TimedQuestion]:
+        """Fresh streams of the model's own kind; the excess over the Bayes predictor of each."""
+        which = which_model(entry)
+        return [_timed(which, drawn_streams(which, size, generator)) for size in sizes]
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Cross-entropy on the three test streams and excess over Bayes; causality; dependence on the batch."""
@@ -136,6 +157,19 @@ class SymbolPrediction:
             gates=gates(evidence),
             scores=scores,
         ), notes
+
+
+def _timed(which: str, symbols: NDArray[np.int64]) -> TimedQuestion:
+    spec = ArraySpec((len(symbols), STEPS, SYMBOLS))
+    inputs = {"one_hot": np.eye(SYMBOLS, dtype=np.float32)[symbols]}
+
+    def rate(answer: Answer) -> NDArray[np.float64]:
+        targets, best = symbols[:, 1:], best_predictions(process_of(which), symbols)
+        said = _normalised(answer["probabilities"], [])
+        excess: NDArray[np.float64] = cross_entropy(said, targets) - cross_entropy(best, targets)
+        return excess
+
+    return TimedQuestion(Question("next_symbol_probabilities", inputs, {"probabilities": spec}), rate)
 
 
 def _over_time(examples: Mapping[str, tuple[Array, Array]]) -> Figure:

@@ -31,7 +31,9 @@ __all__ = [
     "Process",
     "best_predictions",
     "draw",
+    "drawn_streams",
     "own_streams",
+    "process_of",
     "which_model",
 ]
 
@@ -106,8 +108,18 @@ def draw(context: Context, which: str) -> Exam:
 
 def own_streams(context: Context, which: str, count: int) -> NDArray[np.int64]:
     """Streams (count, 100) of the kind of the model `which`, none of them in its exam."""
-    drawn: NDArray[np.int64] = streams(PROCESSES[which], count, context.generator(_NAME, which, "trial")).numpy()
+    return drawn_streams(which, count, context.generator(_NAME, which, "trial"))
+
+
+def drawn_streams(which: str, count: int, generator: torch.Generator) -> NDArray[np.int64]:
+    """Streams (count, 100) of the kind of the model `which`, drawn from a generator."""
+    drawn: NDArray[np.int64] = streams(process_of(which), count, generator).numpy()
     return drawn
+
+
+def process_of(which: str) -> Process:
+    """The process that the model `which`, "M1" … "M4", was trained on."""
+    return PROCESSES[which]
 
 
 def best_predictions(process: Process, symbols: NDArray[np.int64]) -> NDArray[np.float64]:

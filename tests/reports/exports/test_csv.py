@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.types import Failure, Metric
+from harness.types import Failure, Metric, Timing
 from reports.exports.csv import HEADER, cell, write
 from tests.reports.examples import scored, unscored
 
@@ -72,3 +72,19 @@ def test_cells() -> None:
 def test_lone_surrogates_and_separators_survive_a_round_trip(tmp_path: Path) -> None:
     write([scored("s1", 'a,"b"\ud800;c', 0.99)], tmp_path)
     assert pd.read_csv(tmp_path / "scores.csv")["name"].iloc[0] == 'a,"b"\ufffd;c'
+
+
+def test_a_time_has_its_ratio_with_interval_and_a_void_one_its_reason(tmp_path: Path) -> None:
+    ratio = Metric(1.5, "ratio", "lower", 48, 1.4, 1.6)
+    metrics = {"times_reference": ratio, "milliseconds": Metric(20.0, "milliseconds", "lower", 48)}
+    measured = Timing("measured", "", metrics=metrics, reference="Reference")
+    void = Timing("void", "=1+1", "submission")
+    timed = [replace(scored("s1", "A", 0.99), timing=measured), replace(scored("s2", "B", 0.98), timing=void)]
+    write([*timed, scored("s3", "C", 0.97)], tmp_path)
+    frame = pd.read_csv(tmp_path / "scores.csv").set_index("submission")
+    row = frame.loc["s1"]
+    assert row[["times_reference", "times_reference_low", "times_reference_high"]].tolist() == [1.5, 1.4, 1.6]
+    assert (row["timing_status"], row["milliseconds"]) == ("measured", 20.0)
+    assert frame.loc["s2"][["timing_status", "timing_reason"]].tolist() == ["void", "'=1+1"]
+    assert frame.loc["s2"][["times_reference", "milliseconds", "milliseconds_single", "peak_memory_mb"]].isna().all()
+    assert frame.loc["s3"][["timing_status", "timing_reason", "times_reference"]].isna().all()
