@@ -29,8 +29,10 @@ from reports.common import (
 from reports.galleries import strip
 from reports.leaderboard import leaderboard, totals
 from reports.learning import Learning, of_class
+from reports.pareto import Pareto, pareto
 from reports.pictures import Picture
 from reports.plots import IntervalFigure, Tick, axis, common_scale, interval_figure
+from reports.timing import TimeCell, cells
 from reports.titles import assignment_title, flags, metric_title, part_title, task_title
 
 PAGES = "submissions"
@@ -105,6 +107,7 @@ class Row:
     flags: tuple[str, ...]
     reason: str
     samples: Picture | None
+    time: TimeCell | None
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,10 @@ class Table:
     unranked: tuple[Row, ...]
     tiers: int
     has_samples: bool
+    timed: bool
+    """True where the time of some entry was measured, or could not be."""
+    times: Pareto | None
+    """Scores against times."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +172,8 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
     scale = common_scale(of_class or metrics, mark, _PLOT_WIDTH, metrics)
     rows: list[Row] = []
     last_tier: int | None = None
-    for entry, record in zip(frame.to_dict("records"), own, strict=True):
+    times = cells(own)
+    for entry, record, time in zip(frame.to_dict("records"), own, times, strict=True):
         metric = primary_metric(record)
         rank = None if pd.isna(entry["rank"]) else int(entry["rank"])
         tier = None if pd.isna(entry["tier"]) else int(entry["tier"])
@@ -192,6 +200,7 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
                 flags=flags(record),
                 reason="" if metric is not None else one_line(reason(record), 240),
                 samples=strip(record, results),
+                time=time,
             )
         )
     ranked = tuple(row for row in rows if row.figure is not None)
@@ -213,6 +222,8 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
         unranked=tuple(row for row in rows if row.figure is None),
         tiers=max((row.tier or 0 for row in ranked), default=0),
         has_samples=any(row.samples is not None for row in ranked),
+        timed=any(time is not None for time in times),
+        times=pareto(own, [display_name(record) for record in own]),
     )
 
 

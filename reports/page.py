@@ -25,6 +25,7 @@ from reports.plots import (
     range_figure,
     range_text,
 )
+from reports.timing import TimeView, time_view
 from reports.titles import assignment_title, evidence_title, flags, gate_title, metric_title, part_title, task_title
 
 _HERO_WIDTH = 360.0
@@ -132,6 +133,7 @@ class Part:
     failure: FailureView | None
     notes: tuple[str, ...]
     tried: TriedView | None
+    time: TimeView | None
     digests: tuple[tuple[str, str], ...]
     facts: tuple[tuple[str, str], ...]
     versions: tuple[tuple[str, str], ...]
@@ -274,6 +276,7 @@ def _part(number: int, record: Record, results: Path) -> Part:
         failure=_failure(record.failure) if record.failure is not None else None,
         notes=tuple(one_line(note, 600) for note in record.notes),
         tried=_tried(record),
+        time=time_view(record),
         digests=tuple(
             (capitalised(spoken(of)), one_line(digest, 200)) for of, digest in sorted(record.digests.items())
         ),
