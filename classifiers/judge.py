@@ -7,12 +7,13 @@ member and committee agree.
 
 Answers do not depend on how many images are asked about at once: images always pass through the networks in batches of
 one fixed size, the last one filled up with blanks. On some processors the last digits depend on an image's place in
-its batch.
+its batch. The batch is small, so that activations stay in the processor's second-level cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from classifiers import weights_file
+from classifiers.fused import Fused, fused
 from classifiers.network import CLASSES, Member
 from classifiers.weights_file import Facts, MemberFacts
 
-BATCH = 250
+BATCH = 50
+ROUNDING = 1e-4
+"""More than the sum of a few float32 probabilities may be off."""
 SMOOTHING = 0.8
 """Standard deviation, in pixels, of the blur in `Judge.doubt`."""
 
@@ -73,59 +77,85 @@ class Judge:
 
     def labels(self, images: Images) -> NDArray[np.int64]:
         """Return the most probable digit of each image, (N,)."""
-        labels: NDArray[np.int64] = self.probabilities(images).argmax(1).astype(np.int64)
-        return labels
+        return self.decide(images)[0]
 
     def features(self, images: Images) -> NDArray[np.float32]:
         """Compute penultimate features of the first member, (N, F); the digest is their version."""
-        return self.examine(images)[1]
+        return self._first(images)[1]
+
+    def decide(self, images: Images) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the most probable digit (N,) by `probabilities`, and `features` (N, F), in one pass.
+
+        Where the first member is unsure, the others are asked in turn until those that are left can't change the digit.
+        """
+        first, features = self._first(images)
+        labels: NDArray[np.int64] = first.argmax(1).astype(np.int64)
+        open_ = np.flatnonzero(self._unsure(first))
+        votes = first[open_]  # (n, 10), sums of probabilities
+        for asked in range(1, len(self.networks)):
+            votes = votes + self._member(asked, images[open_])
+            left = len(self.networks) - 1 - asked
+            best, second = np.sort(votes, axis=1)[:, :-3:-1].T
+            labels[open_] = votes.argmax(1)
+            # A digit gains 1 at most from each member that is left.
+            still = best - second <= left + ROUNDING if left else np.zeros(len(open_), bool)
+            open_, votes = open_[still], votes[still]
+        return labels, features
 
     def examine(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Compute `probabilities` (N, 10) and `features` (N, F) in one pass."""
-        first = self.networks[0]
-        width = first.head.in_features
-
-        def both(x: torch.Tensor) -> torch.Tensor:
-            features = first.features(x)
-            return torch.cat([features, first.head(features)], 1)  # (B, F + 10)
-
-        answers = _in_batches(both, images, width + CLASSES)
-        features = np.ascontiguousarray(answers[:, :width])
-        probabilities = _softmax(answers[:, width:], self.facts.members[0])
+        probabilities, features = self._first(images)
         if len(self.networks) > 1:
-            unsure = probabilities.max(1, initial=0) < self.facts.sure
+            unsure = self._unsure(probabilities)
             others = [probabilities[unsure], *self._others(images[unsure])]
             probabilities[unsure] = self.mean(np.stack(others))
         return probabilities, features
 
     def by_member(self, images: Images) -> NDArray[np.float32]:
         """Compute every member's calibrated probabilities, (members, N, 10)."""
-        first = _in_batches(self.networks[0], images, CLASSES)
-        return np.stack([_softmax(first, self.facts.members[0]), *self._others(images)])
+        return np.stack([self._member(0, images), *self._others(images)])
 
     def committee(self, images: Images) -> NDArray[np.float32]:
         """Compute the probabilities, (N, 10), of the whole committee, even if the first member is sure."""
         return self.mean(self.by_member(images))
 
-    def doubt(self, images: Images) -> NDArray[np.float32]:
+    def doubt(self, images: Images, labels: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Compute the doubt of each image, (N,) in [0, 1]: 1 − the members' least probability of the judge's label.
 
         The probability is that of the blurred image. Doubt is 0 if all members surely agree. An image made to fool one
         member leaves doubt in the others; a non-digit leaves doubt in all. A blur of less than a stroke's width hardly
         changes a digit, but removes the fine patterns of gradient ascent (Xu, Evans and Qi 2018, arXiv:1704.01155,
         spatial smoothing).
+
+        Parameters
+        ----------
+        labels : the judge's labels of the images (N,), where they are known already
         """
-        label = self.labels(images)
+        label = self.labels(images) if labels is None else labels
         blurred = gaussian_filter(images, (0, 0, SMOOTHING, SMOOTHING), mode="constant")
         of_member = self.by_member(blurred)  # (M, N, 10)
         doubt: NDArray[np.float32] = 1 - of_member[:, np.arange(len(label)), label].min(axis=0)
         return doubt
 
+    @cached_property
+    def _fused(self) -> list[Fused]:
+        return [fused(network, BATCH) for network in self.networks]
+
+    def _first(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Compute the first member's probabilities (N, 10) and features (N, F)."""
+        logits, features = _in_batches(self._fused[0], images, self.networks[0].head.in_features)
+        return _softmax(logits, self.facts.members[0]), features
+
+    def _unsure(self, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Tell for which of the first member's probabilities (N, 10) the others are asked, (N,)."""
+        unsure: NDArray[np.bool_] = probabilities.max(1, initial=0) < self.facts.sure
+        return unsure
+
+    def _member(self, index: int, images: Images) -> NDArray[np.float32]:
+        return _softmax(_in_batches(self._fused[index], images)[0], self.facts.members[index])
+
     def _others(self, images: Images) -> list[NDArray[np.float32]]:
-        return [
-            _softmax(_in_batches(network, images, CLASSES), member)
-            for network, member in zip(self.networks[1:], self.facts.members[1:], strict=True)
-        ]
+        return [self._member(index, images) for index in range(1, len(self.networks))]
 
     def mean(self, of_member: NDArray[np.float32]) -> NDArray[np.float32]:
         """Compute the committee's probabilities (N, 10) from its members' (M, N, 10)."""
@@ -149,12 +179,17 @@ def _softmax(logits: NDArray[np.float32], member: MemberFacts) -> NDArray[np.flo
 
 
 @torch.inference_mode()
-def _in_batches(function: Callable[[torch.Tensor], torch.Tensor], images: Images, width: int) -> NDArray[np.float32]:
-    answers = np.empty((len(images), width), np.float32)
+def _in_batches(network: Fused, images: Images, width: int = 0) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Compute logits (N, 10) and the first `width` features (N, width) of images (N, 1, 28, 28)."""
+    logits = np.empty((len(images), CLASSES), np.float32)
+    features = np.empty((len(images), width), np.float32)
     for start in range(0, len(images), BATCH):
-        part = torch.zeros(BATCH, 1, 28, 28)
-        rows = images[start : start + BATCH]
-        part[: len(rows)] = torch.from_numpy(np.ascontiguousarray(rows))
-        shown = part.contiguous(memory_format=torch.channels_last)
-        answers[start : start + len(rows)] = function(shown)[: len(rows)].numpy()
-    return answers
+        shown = np.ascontiguousarray(images[start : start + BATCH], np.float32)
+        count = len(shown)
+        if count < BATCH:
+            shown = np.concatenate([shown, np.zeros((BATCH - count, *shown.shape[1:]), np.float32)])
+        of_features, of_logits = network(torch.from_numpy(shown))
+        logits[start : start + count] = of_logits[:count].numpy()
+        if width:
+            features[start : start + count] = of_features[:count].numpy()
+    return logits, features

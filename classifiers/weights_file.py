@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load as tensors_of
 from safetensors.torch import save_file
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from classifiers.folding import fold as fold_batch_norm
 from classifiers.network import CLASSES, NETWORKS, SIDE, Member, channels_last
 
 LARGEST = 64 * 2**20
@@ -156,7 +156,7 @@ def _network(member: MemberFacts, own: dict[str, torch.Tensor], path: Path, fold
         raise WeightsError(f"{path}: {member.name}: {str(error).splitlines()[1].strip()}") from error
     network.eval()
     if fold:
-        _fold(network.body)
+        fold_batch_norm(network.body)
     if not _answers(network):
         message = "its answers to blank and black images are not finite (a variance below 0, or weights too large)."
         raise WeightsError(f"{path}: {member.name}: {message}")
@@ -167,24 +167,6 @@ def _network(member: MemberFacts, own: dict[str, torch.Tensor], path: Path, fold
 def _answers(network: Member) -> bool:
     papers = torch.stack([torch.zeros(1, SIDE, SIDE), torch.ones(1, SIDE, SIDE)])
     return bool(network(papers).isfinite().all())
-
-
-def _fold(module: nn.Module) -> None:
-    """Fold each batch norm into the convolution or linear layer before it."""
-    previous = ""
-    for name, child in list(module.named_children()):
-        before = getattr(module, previous) if previous else None
-        if isinstance(child, nn.BatchNorm2d) and isinstance(before, nn.Conv2d):
-            setattr(module, previous, fuse_conv_bn_eval(before, child))
-            setattr(module, name, nn.Identity())
-        elif isinstance(child, nn.BatchNorm1d) and isinstance(before, nn.Linear):
-            setattr(module, previous, fuse_linear_bn_eval(before, child))
-            setattr(module, name, nn.Identity())
-        elif isinstance(child, nn.ReLU):
-            setattr(module, name, nn.ReLU(inplace=True))
-        else:
-            _fold(child)
-        previous = name
 
 
 def parameters(network: nn.Module) -> int:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reference.architecture import Architecture
+from reference.langevin import PartialSlope, descend
 from reference.options import Number, Values
 from reference.precision import fast_products
 from reference.seeding import draw_linear_layers, generator_for
@@ -105,15 +106,22 @@ class EBM(nn.Module):
         All images share the noise, so that an answer depends neither on the batch nor on the order.
         """
         generator = generator_for("ebm", "inpaint")
-        moving = mask.flatten(1)
-        pixels = images.flatten(1)
+        moving, pixels = mask.flatten(1), images.flatten(1)
+        factors = [self.decay**t for t in range(self.steps)]
         with torch.no_grad():
-            for t in range(self.steps):
-                factor = self.decay**t
-                noise = torch.randn(1, PIXELS, generator=generator) if self.noise else torch.zeros(1, PIXELS)
-                moved = langevin_step(pixels, self.slope(pixels), self.step_size * factor, self.noise * factor * noise)
-                pixels = torch.where(moving, moved, pixels)
-        return pixels.view_as(images)
+            columns = moving.any(0).nonzero().squeeze(1)
+            noises: list[Tensor | None] = [None] * self.steps
+            if self.noise:
+                drawn = [torch.randn(1, PIXELS, generator=generator) for _ in factors]
+                noises = [
+                    self.noise * factor * noise.index_select(1, columns)
+                    for factor, noise in zip(factors, drawn, strict=True)
+                ]
+            layers = (self.fc1, self.fc2, self.fc3, self.fc4)
+            slope = PartialSlope(layers, self.sign, SLOPE, pixels, columns)
+            start, moves = pixels.index_select(1, columns), moving.index_select(1, columns)
+            ends = descend(slope, start, moves, [self.step_size * factor for factor in factors], noises)
+            return pixels.index_copy(1, columns, ends).view_as(images)
 
 
 def langevin_step(pixels: Tensor, slope: Tensor, step_size: float, noise: Tensor) -> Tensor:

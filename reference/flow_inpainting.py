@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from reference.density import Flow, log_density
 from reference.preprocessing import Preprocessing
 
+Slope = Callable[[Tensor], Tensor]
+"""Logits (N, D) → ∂ log p/∂logits (N, D)."""
 ASCENT_STEPS = 1000
 _STEP = 0.2
 _BOUND = 10.0
@@ -27,22 +28,22 @@ _CHUNK = 1000
 """Number of samples in a batch."""
 
 
-def ascend(flow: Flow, preprocessing: Preprocessing, images: Tensor, mask: Tensor, steps: int | None = None) -> Tensor:
+def ascend(
+    slope: Slope, preprocessing: Preprocessing, images: Tensor, mask: Tensor, steps: int | None = None
+) -> Tensor:
     """Return gray values (N, D) after gradient ascent of log p over the logits of the missing pixels.
 
     Parameters
     ----------
-    flow : maps logits to z
+    slope : maps logits (N, D) to ∂ log p/∂logits (N, D)
     images : (N, D) in [0, 1]; the ascent starts from the values at the missing pixels
     mask : (N, D), bool, True where a pixel is missing
     """
-    start = logits = preprocessing.logits(images)[0].clamp(-_BOUND, _BOUND)
+    start = preprocessing.logits(images)[0].clamp(-_BOUND, _BOUND)
+    logits = start.clone()
     for _ in range(ASCENT_STEPS if steps is None else steps):
-        with torch.enable_grad():
-            leaf = logits.detach().requires_grad_()
-            (slope,) = torch.autograd.grad(log_density(flow, leaf).sum(), leaf)
-        moved = (logits + _STEP * slope.clamp(-_BOUND, _BOUND)).clamp(-_BOUND, _BOUND)
-        logits = torch.where(mask, moved, start)
+        logits.add_(slope(logits).clamp_(-_BOUND, _BOUND), alpha=_STEP).clamp_(-_BOUND, _BOUND)
+        torch.where(mask, logits, start, out=logits)
     return torch.where(mask, preprocessing.images(logits, images), images)
 
 

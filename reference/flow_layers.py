@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 MASKS = ("even", "odd", "first half", "second half")
 """Positions that successive couplings pass unchanged; they transform the others."""
-_LOG_SCALE = 3.0
+LOG_SCALE = 3.0
 """Largest |log s| of a coupling: a factor of 20 up or down."""
 
 
@@ -61,7 +61,7 @@ class Coupling(Bijection):
     def _affine(self, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute the transformed positions (D − K,), and their log s and t, each (N, D − K)."""
         known = values.index_select(1, self.mask.nonzero().squeeze(1))  # (N, K)
-        log_scale = _LOG_SCALE * torch.tanh(self.scale(known).to(values.dtype) / _LOG_SCALE)
+        log_scale = LOG_SCALE * torch.tanh(self.scale(known).to(values.dtype) / LOG_SCALE)
         return (~self.mask).nonzero().squeeze(1), log_scale, self.shift(known).to(values.dtype)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:

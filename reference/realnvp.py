@@ -17,6 +17,7 @@ from reference.architecture import Architecture
 from reference.density import bits
 from reference.flow_inpainting import KernelRegression, ascend
 from reference.flow_layers import MASKS, BatchNormFlow, Bijection, Coupling, Dropout, Shuffle, known_positions
+from reference.flow_slope import DensitySlope
 from reference.precision import fast_products
 from reference.preprocessing import PREPROCESSINGS
 from reference.seeding import draw_linear_layers, generator_for
@@ -92,7 +93,7 @@ class RealNVP(nn.Module):
         """Recover the pixels of images (N, 1, 28, 28) in [0, 1] where `mask` is True (missing)."""
         pixels, missing = images.flatten(1), mask.flatten(1)
         if self.inpainting == "ascent":
-            recovered = ascend(self, self.preprocessing, pixels, missing)
+            recovered = ascend(DensitySlope(list(self.layers)), self.preprocessing, pixels, missing)
         else:
             recovered = self.regression().conditional_mean(pixels, missing)
         return recovered.view_as(images)

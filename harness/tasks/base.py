@@ -34,11 +34,11 @@ class Judge(Protocol):
     def most_doubt(self) -> float:
         """The doubt that less than one in a hundred real digits exceeds."""
 
-    def examine(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Probabilities of the digits (N, 10), and penultimate features (N, F)."""
+    def decide(self, images: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Most probable digits (N,), and penultimate features (N, F)."""
 
-    def doubt(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Doubt of the least convinced member in the label, (N,) in [0, 1]."""
+    def doubt(self, images: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Doubt of the least convinced member in the judge's labels (N,) of the images, (N,) in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Context:
         """
         if self.judge.real_spread is not None:
             return self.judge.real_spread
-        return feature_spread(self.judge.examine(self.data.test.images)[1], self.data.test.labels)
+        return feature_spread(self.judge.decide(self.data.test.images)[1], self.data.test.labels)
 
     @cached_property
     def real_diversity(self) -> NDArray[np.float64]:

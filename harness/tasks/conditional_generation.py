@@ -19,7 +19,7 @@ from harness.evidence.batch_dependence import in_smaller_batch
 from harness.metrics import accuracy as accuracy_metric
 from harness.metrics import diversity
 from harness.metrics.pictures import grid
-from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Trial, gates
+from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Judge, Trial, gates
 from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Gate, Kind, Marks, Metric, Question, refuse
 
 SAMPLES = 10_000
@@ -27,8 +27,9 @@ CLASSES = 10
 LATENT = 100
 REPEATED = 200
 """Samples that are asked for a second time, in smaller batches."""
-DOUBTED = 500
-"""Samples, drawn at random, about which all members of the judge are asked."""
+DOUBTED = (150, 350)
+"""Samples, drawn at random, about which all members of the judge are asked; the second part only where the first leaves
+the verdict open."""
 TRIED = 500
 """Samples by which options are chosen that neither weights nor manifest tell."""
 TRUSTED_FROM = 0.9
@@ -79,7 +80,7 @@ class ConditionalGeneration:
         )
 
         def rate(answers: Sequence[Answer]) -> Metric:
-            judged = context.judge.examine(answers[0]["images"].clip(0, 1))[0].argmax(1)
+            judged = context.judge.decide(answers[0]["images"].clip(0, 1))[0]
             return accuracy_metric.accuracy(labels, judged)
 
         return Trial([asked], rate, trusted_from=TRUSTED_FROM)
@@ -107,16 +108,15 @@ class ConditionalGeneration:
             notes.append("The samples were mapped from [-1, 1] to [0, 1], as the option value_range says.")
         images = _in_range(images, notes)
 
-        probabilities, features = context.judge.examine(images)
-        judged = probabilities.argmax(1)
+        judged, features = context.judge.decide(images)
         counts = accuracy_metric.confusion(labels, judged)
         spread = diversity.diversity(images, labels)
         right = judged == labels
         spread_of_features = mode_collapse.feature_spread(features[right], labels[right])
         evidence.append(mode_collapse.mode_collapse(spread_of_features, context.real_spread))
-        drawn = context.resampler(self.name, "doubt").choice(len(labels), DOUBTED, replace=False)
-        some = np.sort(drawn[right[drawn]])
-        evidence.append(judge_fooling.judge_fooling(context.judge.doubt(images[some]), context.judge.most_doubt))
+        drawn = context.resampler(self.name, "doubt").choice(len(labels), sum(DOUBTED), replace=False)
+        doubts = _doubts(context.judge, images, judged, np.split(drawn, DOUBTED[:1]), right)
+        evidence.append(judge_fooling.judge_fooling(doubts, context.judge.most_doubt))
         metrics = {
             "accuracy": accuracy_metric.accuracy(labels, judged),
             "diversity": Metric(
@@ -124,7 +124,7 @@ class ConditionalGeneration:
             ),
         }
         if context.second is not None:
-            public = context.second.examine(images)[0].argmax(1)
+            public = context.second.decide(images)[0]
             metrics["accuracy_public_judge"] = accuracy_metric.accuracy(labels, public, "accuracy public judge")
             metrics["judges_agree"] = accuracy_metric.accuracy(judged, public, "judges agree")
         return Marks(
@@ -139,6 +139,23 @@ class ConditionalGeneration:
 
 def _cycling_labels(n: int) -> NDArray[np.int64]:
     return np.arange(n, dtype=np.int64) % CLASSES
+
+
+def _doubts(
+    judge: Judge,
+    images: NDArray[np.float32],
+    judged: NDArray[np.int64],
+    parts: Sequence[NDArray[np.int64]],
+    right: NDArray[np.bool_],
+) -> NDArray[np.float32]:
+    """The judge's doubts about the samples of `parts` that are right, part after part until they settle the verdict."""
+    doubts = np.empty(0, np.float32)
+    for part in parts:
+        some = np.sort(part[right[part]])
+        doubts = np.concatenate([doubts, judge.doubt(images[some], judged[some])])
+        if judge_fooling.settled(doubts, judge.most_doubt):
+            break
+    return doubts
 
 
 def _check_labels(labels: NDArray[np.int64]) -> None:

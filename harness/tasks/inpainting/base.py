@@ -200,7 +200,7 @@ def plausibility(context: Context, images: Images, case: Corrupted) -> Metric:
     """
     first = slice(0, JUDGED)
     completed = _clamped(images[first], case[first]).clip(0, 1)
-    judged = context.judge.examine(completed)[0].argmax(1)
+    judged = context.judge.decide(completed)[0]
     return accuracy.accuracy(context.data.test.labels[: len(judged)], judged, "plausibility")
 
 

@@ -205,7 +205,7 @@ def test_a_fault_of_the_harness_is_not_the_submissions(context, classroom, tmp_p
         digest = "1" * 64
         real_spread = None
 
-        def examine(self, images):
+        def decide(self, images):
             raise RuntimeError("the judge fell ill")
 
     run = run_of(dataclasses.replace(context, judge=Breaks()), tmp_path / "results", only=frozenset({"strong"}))

@@ -33,11 +33,11 @@ class CountsInk:
     real_spread = None
     most_doubt = 0.5
 
-    def examine(self, images):
+    def decide(self, images):
         ink = (images > 0.5).sum(axis=(1, 2, 3)) % 2
-        return np.eye(10, dtype=np.float32)[ink], np.zeros((len(images), 3), np.float32)
+        return ink, np.zeros((len(images), 3), np.float32)
 
-    def doubt(self, images):
+    def doubt(self, images, labels):
         return np.zeros(len(images), np.float32)
 
 
