@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from classifiers.judge import Images, Judge, sharpened
+from classifiers.batches import Images
+from classifiers.judge import Judge, sharpened
 from classifiers.network import Member
 from classifiers.weights_file import Facts
 from reference.augment import Distortion, distort

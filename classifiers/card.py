@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from classifiers.batches import Images
 from classifiers.fool import NEW_KINDS
-from classifiers.judge import Images, Judge
+from classifiers.judge import Judge
 from classifiers.weights_file import Facts
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"

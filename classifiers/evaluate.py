@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from classifiers.batches import Images
 from classifiers.fool import ADAPTIVE, NEW_KINDS, Attempt, attempts, halves, not_digits
-from classifiers.judge import Images, Judge
+from classifiers.judge import Judge
 from classifiers.weights_file import parameters
 
 Labels = NDArray[np.int64]

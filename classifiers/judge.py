@@ -7,7 +7,7 @@ member and committee agree.
 
 Answers do not depend on how many images are asked about at once: images always pass through the networks in batches of
 one fixed size, the last one filled up with blanks. On some processors the last digits depend on an image's place in
-its batch. The batch is small, so that activations stay in the processor's second-level cache.
+its batch.
 """
 
 from __future__ import annotations
@@ -17,23 +17,19 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from classifiers import weights_file
+from classifiers.batches import BATCH, Images, in_batches
 from classifiers.fused import Fused, fused
-from classifiers.network import CLASSES, Member
+from classifiers.network import Member
 from classifiers.weights_file import Facts, MemberFacts
 
-BATCH = 50
 ROUNDING = 1e-4
 """More than the sum of a few float32 probabilities may be off."""
 SMOOTHING = 0.8
 """Standard deviation, in pixels, of the blur in `Judge.doubt`."""
-
-Images = NDArray[np.float32]
-"""(N, 1, 28, 28), in [0, 1]."""
 
 
 class Judge:
@@ -137,13 +133,17 @@ class Judge:
         doubt: NDArray[np.float32] = 1 - of_member[:, np.arange(len(label)), label].min(axis=0)
         return doubt
 
+    def __getstate__(self) -> dict[str, object]:
+        """Leave out the fused networks, which are made for this processor."""
+        return {name: value for name, value in vars(self).items() if name != "_fused"}
+
     @cached_property
     def _fused(self) -> list[Fused]:
         return [fused(network, BATCH) for network in self.networks]
 
     def _first(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Compute the first member's probabilities (N, 10) and features (N, F)."""
-        logits, features = _in_batches(self._fused[0], images, self.networks[0].head.in_features)
+        logits, features = in_batches(self._fused[0], images, self.networks[0].head.in_features)
         return _softmax(logits, self.facts.members[0]), features
 
     def _unsure(self, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -152,7 +152,7 @@ class Judge:
         return unsure
 
     def _member(self, index: int, images: Images) -> NDArray[np.float32]:
-        return _softmax(_in_batches(self._fused[index], images)[0], self.facts.members[index])
+        return _softmax(in_batches(self._fused[index], images)[0], self.facts.members[index])
 
     def _others(self, images: Images) -> list[NDArray[np.float32]]:
         return [self._member(index, images) for index in range(1, len(self.networks))]
@@ -176,20 +176,3 @@ def _softmax(logits: NDArray[np.float32], member: MemberFacts) -> NDArray[np.flo
     powers = np.exp(scaled - scaled.max(axis=1, keepdims=True, initial=-1e30))
     probabilities: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
     return probabilities
-
-
-@torch.inference_mode()
-def _in_batches(network: Fused, images: Images, width: int = 0) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Compute logits (N, 10) and the first `width` features (N, width) of images (N, 1, 28, 28)."""
-    logits = np.empty((len(images), CLASSES), np.float32)
-    features = np.empty((len(images), width), np.float32)
-    for start in range(0, len(images), BATCH):
-        shown = np.ascontiguousarray(images[start : start + BATCH], np.float32)
-        count = len(shown)
-        if count < BATCH:
-            shown = np.concatenate([shown, np.zeros((BATCH - count, *shown.shape[1:]), np.float32)])
-        of_features, of_logits = network(torch.from_numpy(shown))
-        logits[start : start + count] = of_logits[:count].numpy()
-        if width:
-            features[start : start + count] = of_features[:count].numpy()
-    return logits, features

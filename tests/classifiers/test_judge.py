@@ -368,6 +368,38 @@ def test_where_the_first_member_is_sure_its_verdict_stands(pair):
     assert np.allclose(found[~sure], pair.committee(images)[~sure], atol=1e-6)
 
 
+def test_the_others_are_asked_until_they_can_no_longer_change_the_digit(judge, monkeypatch):
+    """Labels are those of all members, also for images that no member is sure of; few of these need all members."""
+    digits = embedded_digits().test.images[:200]
+    odd = (0.45 * digits + 0.55 * digits[::-1]).clip(0, 1)
+    asked = []
+    whole = judge.probabilities(odd).argmax(1)
+    features = judge.features(odd)
+    one = Judge._member
+
+    def counted(own, index, images):
+        asked.append((index, len(images)))
+        return one(own, index, images)
+
+    monkeypatch.setattr(Judge, "_member", counted)
+    labels, found = judge.decide(odd)
+    assert np.array_equal(labels, whole)
+    assert np.array_equal(found, features)
+    assert np.array_equal(judge.labels(odd), whole)
+    counts = dict(asked)
+    assert [index for index, _ in asked[: len(counts)]] == [1, 2, 3, 4]
+    assert counts[1] == counts[2] > counts[3] > counts[4] > 0
+    assert counts[1] > 100  # the images are odd: the first member is unsure of most
+
+
+def test_a_judge_travels_without_its_fused_networks(judge):
+    images = embedded_digits().test.images[:30]
+    expected = judge.probabilities(images)
+    other = copy.deepcopy(judge)
+    assert "_fused" in vars(judge) and "_fused" not in vars(other)
+    assert np.array_equal(other.probabilities(images), expected)
+
+
 def test_a_committee_is_the_mean_of_its_members(pair):
     images = embedded_digits().test.images[:50]
     by_hand = pair.by_member(images).astype(np.float64).mean(axis=0) ** (1 / pair.facts.temperature)
@@ -394,6 +426,8 @@ def test_doubt_is_the_least_convinced_members(pair):
     assert np.allclose(pair.doubt(images), expected, atol=1e-6)
     assert np.array_equal(pair.doubt(images[:7]), pair.doubt(images)[:7])
     assert pair.doubt(images[:0]).shape == (0,)
+    assert np.array_equal(pair.doubt(images, label), pair.doubt(images))
+    assert (pair.doubt(images, (label + 1) % 10) > 0.5).all()
 
 
 def test_the_bound_of_doubt_is_that_of_held_out_digits(pair):

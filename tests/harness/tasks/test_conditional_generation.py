@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 
 import numpy as np
@@ -146,8 +147,28 @@ def test_samples_that_the_judge_doubts_are_evidence(context):
     assert evidence_of(images).flag
     assert evidence_of(images) == evidence_of(images)
     images[-5000:, 0, 27, 27] = 0
-    assert evidence_of(images).value == pytest.approx(0.2, abs=0.06)
+    assert evidence_of(images).value == pytest.approx(0.2, abs=0.09)
     assert not evidence_of(images).flag
+
+
+@pytest.mark.parametrize(("doubtful", "asked"), [(0.0, 150), (0.25, 150), (0.5, 500), (1.0, 150)])
+def test_more_doubts_are_asked_for_only_where_the_first_leave_the_verdict_open(context, monkeypatch, doubtful, asked):
+    images = drawn(cycling())
+    images[np.arange(10_000) // 10 % 20 < 20 * doubtful, 0, 27, 27] = 0.9
+    counts = []
+
+    class Counts(ReadsFirstRow):
+        def doubt(self, images, labels):
+            counts.append(len(images))
+            assert np.array_equal(labels, self.decide(images)[0])
+            return super().doubt(images, labels)
+
+    marks, _ = TASK.mark(dataclasses.replace(context, judge=Counts()), WEIGHTS, answered(images))
+    assert sum(counts) == asked
+    evidence = next(e for e in marks.evidence if e.name == "judge-fooling")
+    # Three standard deviations of a share of so many.
+    assert evidence.value == pytest.approx(doubtful, abs=3 * (doubtful * (1 - doubtful) / asked) ** 0.5 + 1e-9)
+    assert evidence.flag == (doubtful > 0.5)
 
 
 def test_a_private_judge_is_compared_with_the_public_one(context):
