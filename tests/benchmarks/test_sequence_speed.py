@@ -5,12 +5,10 @@ at a time: its 16 completions go through all 784 steps, one step after the other
 scaled. Three naive ways are told apart, for they differ much: each completion alone, the 16 in one batch (the ratio
 that counts), and the 16 in one batch through torch's own LSTM, which runs a whole sequence in one call.
 
-Floating-point work is counted for what is computed: two operations for each weight of a matrix product. What the cores
-can do is the best rate of one large product, measured in the same run with as many threads as there are cores.
+Floating-point work is counted for what is computed: two operations for each weight of a matrix product.
 """
 
 import os
-import time
 
 import pytest
 import torch
@@ -23,10 +21,10 @@ from harness.tasks.base import Context
 from reference.pixel_rnn import PixelRNN
 from tests.data import mnist_digits
 
-GROUP = "pixel sequences"
 NAIVE_IMAGES = 4
 UNITS = 32
 CORES = len(os.sched_getaffinity(0))
+"""Threads that blocks of rows are dealt out to."""
 STEP = 2 * (4 * UNITS * (UNITS + 2) + 64 * (UNITS + 1) + 64 * 65 + 65)
 """Floating-point operations of a step of the fused LSTM and its head, for one row."""
 
@@ -50,17 +48,6 @@ def as_torch_has_it(model: PixelRNN) -> nn.LSTM:
     return lstm
 
 
-@pytest.fixture(scope="module")
-def peak() -> float:
-    """Floating-point operations a second of a large float32 product on all cores: the best of ten."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(CORES)
-    left, right = torch.randn(2048, 2048), torch.randn(2048, 2048)
-    best = min(timed(lambda: left @ right) for _ in range(10))
-    torch.set_num_threads(before)
-    return 2 * 2048**3 / best
-
-
 @pytest.fixture(autouse=True)
 def one_thread():
     """As in a worker, whose only threads are those that blocks of rows are dealt out to."""
@@ -71,27 +58,9 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def timed(call) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
 def cases() -> torch.Tensor:
     task = tasks.task("two-by-two-inpainting")
     return torch.from_numpy(task.cases(Context(mnist_digits(), NoJudge(), 0)).cropped)
-
-
-def told(benchmark, seconds: float, work: float, peak: float, **more: float) -> None:
-    """Record work and rate beside the timing, and print them."""
-    benchmark.extra_info |= {
-        "GFLOP": round(work / 1e9, 1),
-        "GFLOP/s": round(work / seconds / 1e9, 1),
-        "peak GFLOP/s": round(peak / 1e9, 1),
-        "share of peak": round(work / seconds / peak, 3),
-        **{name: round(value, 2) for name, value in more.items()},
-    }
-    print(f"\n{seconds:.2f} s", dict(benchmark.extra_info))
 
 
 class Counted:
@@ -126,72 +95,79 @@ def stepped(model: PixelRNN, rows: torch.Tensor) -> torch.Tensor:
     return posterior(rows, torch.stack(found[:-1], 1))
 
 
-@pytest.mark.benchmark(group=GROUP)
-def test_exact_two_by_two_inpainting(benchmark, peak):
+def each_alone(model: PixelRNN, rows: torch.Tensor) -> None:
+    """One completion after the other. All take as long, so one of the 16 is timed."""
+    stepped(model, rows[:1])
+
+
+def by_torchs_lstm(model: PixelRNN, rows: torch.Tensor) -> torch.Tensor:
+    hidden = as_torch_has_it(model)(rows[:, :-1, None])[0]
+    return posterior(rows, model.head(model.rnn_activation(hidden)).squeeze(2).sigmoid())
+
+
+@pytest.mark.parametrize(
+    ("name", "way", "share"),
+    [
+        ("each completion alone", each_alone, 1 / 16),
+        ("16 completions at a time", stepped, 1),
+        ("16 at a time, torch.nn.LSTM", by_torchs_lstm, 1),
+    ],
+)
+def test_exact_two_by_two_inpainting(compare, name, way, share):
     model, images = network(), cases()
-    lstm = as_torch_has_it(model)
     counted = Counted(model)
     derived.method(counted, "missing_posterior")(images)
     some = [completions(image) for image in images[:: len(images) // NAIVE_IMAGES][:NAIVE_IMAGES]]
-
-    found = benchmark.pedantic(derived.method(model, "missing_posterior"), (images,), rounds=3)
-    seconds = benchmark.stats.stats.min
-
-    by_step = [stepped(model, rows) for rows in some]
-    of_those = found[:: len(images) // NAIVE_IMAGES][:NAIVE_IMAGES]
-    assert torch.allclose(torch.stack(by_step), of_those, atol=1e-4)
-
-    def naive(way) -> float:
-        """Seconds for all images, from the quicker of two passes over a few."""
-        return min(timed(lambda: [way(rows) for rows in some]) for _ in range(2)) * len(images) / NAIVE_IMAGES
-
-    def whole(rows):
-        hidden = lstm(rows[:, :-1, None])[0]
-        return posterior(rows, model.head(model.rnn_activation(hidden)).squeeze(2).sigmoid())
-
-    each_alone = timed(lambda: [stepped(model, rows[:1]) for rows in some]) * 16 * len(images) / NAIVE_IMAGES
-    batched, fused = naive(lambda rows: stepped(model, rows)), naive(whole)
-    told(
-        benchmark,
-        seconds,
-        counted.steps * STEP,
-        peak,
-        **{
-            "naive, each alone": each_alone / seconds,
-            "naive, 16 at a time": batched / seconds,
-            "naive, torch.nn.LSTM": fused / seconds,
-        },
+    ours = derived.method(model, "missing_posterior")
+    of_those = ours(images)[:: len(images) // NAIVE_IMAGES]
+    assert torch.allclose(torch.stack([stepped(model, rows) for rows in some]), of_those, atol=1e-4)
+    assert torch.allclose(torch.stack([by_torchs_lstm(model, rows) for rows in some]), of_those, atol=1e-4)
+    compare(
+        "exact two-by-two inpainting of 1,000 images",
+        lambda: ours(images),
+        name,
+        lambda: [way(model, rows) for rows in some],
+        share=share * NAIVE_IMAGES / len(images),
+        rounds=3,
+        work=counted.steps * STEP,
+        threads=CORES,
     )
 
 
-@pytest.mark.benchmark(group=GROUP)
-def test_next_pixel_of_10000_images(benchmark, peak):
+def test_next_pixel_of_10000_images(compare):
     model = network()
     images = torch.from_numpy(mnist_digits().test.images.reshape(-1, 784) > 0.1).float()
+    lstm = as_torch_has_it(model)
 
     def ask():
         return torch.cat([model.next_pixel_probabilities(part) for part in torch.split(images, 500)])
 
-    found = benchmark.pedantic(ask, rounds=3)
+    def as_usual(count=2000):
+        parts = [lstm(part[:, :-1, None])[0] for part in torch.split(images[:count], 500)]
+        return torch.cat([model.head(model.rnn_activation(part)).sigmoid() for part in parts])
+
+    found = ask()
     assert found.shape == (10_000, 783)
-    lstm = as_torch_has_it(model)
+    assert torch.allclose(found[:20], as_usual(20).squeeze(2), atol=1e-4)
+    compare(
+        "next pixel of 10,000 images",
+        ask,
+        "torch.nn.LSTM",
+        as_usual,
+        share=0.2,
+        rounds=3,
+        work=found.numel() * STEP,
+        threads=CORES,
+    )
 
-    def as_usual():
-        for part in torch.split(images[:2000], 500):
-            model.head(model.rnn_activation(lstm(part[:, :-1, None])[0])).sigmoid()
 
-    seconds = benchmark.stats.stats.min
-    told(benchmark, seconds, found.numel() * STEP, peak, **{"torch.nn.LSTM": 5 * timed(as_usual) / seconds})
-
-
-@pytest.mark.benchmark(group=GROUP)
-def test_ten_completions_of_100_images(benchmark, peak):
+def test_ten_completions_of_100_images(compare):
     model = network()
     images = torch.from_numpy(mnist_digits().test.images[:100].reshape(-1, 784) > 0.1).float()
     images[:, 484:] = -1
     uniforms = torch.rand(100, 10, 300, generator=torch.Generator().manual_seed(0))
-    found = benchmark.pedantic(derived.method(model, "complete"), (images, uniforms), rounds=3)
-    assert found.shape == (100, 10, 300)
+    ours = derived.method(model, "complete")
+    assert ours(images, uniforms).shape == (100, 10, 300)
 
     def one_by_one():
         for row in range(2):
@@ -201,6 +177,13 @@ def test_ten_completions_of_100_images(benchmark, peak):
             for uniform in uniforms[row, 0].unbind():
                 probability, state = model.step(state, (uniform < probability).float())
 
-    seconds = benchmark.stats.stats.min
-    work = (100 * 484 + 1000 * 299) * STEP
-    told(benchmark, seconds, work, peak, **{"naive, one sample at a time": timed(one_by_one) * 500 / seconds})
+    compare(
+        "ten completions of 100 images",
+        lambda: ours(images, uniforms),
+        "one sample at a time",
+        one_by_one,
+        share=2 / 1000,
+        rounds=3,
+        work=(100 * 484 + 1000 * 299) * STEP,
+        threads=CORES,
+    )

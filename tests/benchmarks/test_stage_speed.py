@@ -71,36 +71,39 @@ def graded(context: Context, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run
 
 
-@pytest.mark.benchmark(group="a changed threshold, 1,000 records")
-def test_scoring_again(benchmark, graded: Run) -> None:
+def test_a_changed_threshold(compare, graded: Run) -> None:
+    """All records are scored again, against marking each again, of which one is timed."""
     state = {"run": graded}
+    number = iter(range(1000))
 
-    def change() -> tuple[tuple[object, Run], dict[str, object]]:
+    def change() -> None:
         state["run"] = strict(state["run"])
-        return (graded.results, state["run"]), {}
 
-    def score(results: Path, run: Run) -> int:
-        return remark(records.load_all(results).records, run).changed
+    def score() -> int:
+        return remark(records.load_all(graded.results).records, state["run"]).changed
 
-    assert benchmark.pedantic(score, setup=change, rounds=3) == MANY
-
-
-@pytest.mark.benchmark(group="a changed threshold, 1,000 records")
-def test_marking_one_again(benchmark, graded: Run) -> None:
-    """A thousandth of the naive way."""
-    known = [records.load(graded.results / "s0000" / "cvae.json")]
-    number = iter(range(100))
-
-    def change() -> tuple[tuple[object, Run], dict[str, object]]:
+    def mark_one() -> None:
         class Other:
             digest = f"{next(number):064}"
 
             def __getattr__(self, name: str) -> object:
                 return getattr(graded.context.judge, name)
 
-        return (known, dataclasses.replace(graded, context=dataclasses.replace(graded.context, judge=Other()))), {}
+        known = [records.load(graded.results / "s0000" / "cvae.json")]
+        other = dataclasses.replace(graded, context=dataclasses.replace(graded.context, judge=Other()))
+        assert remark(known, other).changed == 1
 
-    assert benchmark.pedantic(remark, setup=change, rounds=3).changed == 1
+    change()
+    assert score() == MANY
+    compare(
+        "a changed threshold, 1,000 records",
+        score,
+        "marking each again",
+        mark_one,
+        share=1 / MANY,
+        rounds=3,
+        before=change,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -113,21 +116,16 @@ def unchanged(context: Context, tmp_path_factory: pytest.TempPathFactory) -> tup
     return base, run
 
 
-@pytest.mark.benchmark(group="an unchanged class of 50")
-def test_grading_again(benchmark, unchanged: tuple[Path, Run]) -> None:
+def test_an_unchanged_class(compare, unchanged: tuple[Path, Run]) -> None:
+    """Nobody is asked again, against asking each, of which one is timed."""
     base, run = unchanged
     known: list[bool] = []
-
-    def again() -> None:
-        grading.grade(collect(base / "class", base / "work"), run, lambda record, old: known.append(old))
-
-    benchmark.pedantic(again, rounds=5, warmup_rounds=1)
-    assert all(known)
-
-
-@pytest.mark.benchmark(group="an unchanged class of 50")
-def test_asking_one_again(benchmark, unchanged: tuple[Path, Run]) -> None:
-    """A fiftieth of the naive way."""
-    base, run = unchanged
     fresh = dataclasses.replace(run, fresh=True, only=frozenset({"s0000"}))
-    benchmark.pedantic(lambda: grading.grade(collect(base / "class", base / "work"), fresh), rounds=3)
+    compare(
+        f"grading an unchanged class of {CLASS} again",
+        lambda: grading.grade(collect(base / "class", base / "work"), run, lambda record, old: known.append(old)),
+        "asking each again",
+        lambda: grading.grade(collect(base / "class", base / "work"), fresh),
+        share=1 / CLASS,
+    )
+    assert known and all(known)
