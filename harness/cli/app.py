@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from harness.cli import EXIT_INTERRUPTED
 from harness.registry import imported
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -105,9 +106,15 @@ def main() -> None:
     """Entry point of the command."""
     try:
         app()
+    except SystemExit as ending:
+        if ending.code == EXIT_INTERRUPTED:
+            from harness.cli.interrupt import leave
+
+            leave()
+        raise
     except KeyboardInterrupt:
         typer.echo("interrupted; what is done is kept, and the same command goes on from there", err=True)
-        sys.exit(130)
+        sys.exit(EXIT_INTERRUPTED)
     except Exception as error:
         from harness.cli.console import fail
         from harness.run.settings import RequestError

@@ -16,12 +16,21 @@ from types import FrameType
 
 import typer
 
+from harness.cli import EXIT_INTERRUPTED
 from harness.cli.console import console
 
-EXIT_INTERRUPTED = 130
-"""128 + SIGINT, as a shell reports it."""
 _PATIENCE = 0.7
 """Seconds for the threads of a run to end by themselves."""
+
+
+def leave() -> None:
+    """End this process without what Python does at its end, which takes seconds once PyTorch is imported.
+
+    Sandboxed processes die with it: the kernel sees to it.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_INTERRUPTED)
 
 
 @contextmanager
@@ -37,9 +46,7 @@ def stoppable(how_to_go_on: Callable[[], str], stop: Callable[[], None]) -> Iter
 
     def give_up() -> None:
         say()
-        sys.stdout.flush()
-        # Sandboxed processes die with this one: the kernel sees to it.
-        os._exit(EXIT_INTERRUPTED)
+        leave()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         stop()

@@ -155,7 +155,7 @@ def reference_records(
     from harness.run import shipping
     from harness.run.beside_results import SHIPPED
     from harness.run.prepare import Request
-    from harness.summary import exit_code_unmarked
+    from harness.summary import EXIT_NOT_GRADABLE
 
     with tempfile.TemporaryDirectory(prefix="gradebench-records-") as folder:
         runs = [
@@ -184,7 +184,7 @@ def reference_records(
                 failed += shipping.renew(planned, run, on_record)
     print_reasons(failed)
     console.print(f"{len(of) - len(failed)} renewed in {escape(str(SHIPPED))}", highlight=False, soft_wrap=True)
-    raise typer.Exit(exit_code_unmarked(failed))
+    raise typer.Exit(EXIT_NOT_GRADABLE if failed else 0)
 
 
 @judge.command("train")

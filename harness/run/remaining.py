@@ -43,7 +43,7 @@ class Remaining:
         """Estimate the seconds that are left, and tell whether there may be more: True for a lower bound.
 
         `running` are the entries at work, with the seconds that each has taken. One that has taken longer than others
-        of its kind is not said to be nearly done: it is taken to need a quarter more than it has had.
+        of its kind is not said to be nearly done: it will need a quarter more than it has had at least.
         """
         elapsed = {id(planned): seconds for planned, seconds in running}
         needs = []
@@ -51,7 +51,7 @@ class Remaining:
         for planned in self._waiting.values():
             seen = self._took.get(kind_of(planned)) or self._took.get(_wider(planned))
             had = elapsed.get(id(planned), 0.0)
-            unknown |= not seen
+            unknown |= not seen or had > median(seen)
             needs.append(max(median(seen) - had if seen else 0.0, had / 4))
         return max([sum(needs) / self._jobs, *needs]) if needs else 0.0, unknown
 
