@@ -9,8 +9,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from harness.cli import EXIT_INTERRUPTED
 from harness.registry import imported
+
+EXIT_INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as a shell reports it."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": (

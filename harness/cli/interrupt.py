@@ -16,7 +16,7 @@ from types import FrameType
 
 import typer
 
-from harness.cli import EXIT_INTERRUPTED
+from harness.cli.app import EXIT_INTERRUPTED
 from harness.cli.console import console
 
 _PATIENCE = 0.7
