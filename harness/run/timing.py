@@ -110,6 +110,9 @@ class _Stage:
         task, planned = self._run.coursework.task(record.task), way.again(planned, record)
         if not isinstance(task, TimedTask):
             raise TypeError(f"{record.task} is not timed")
+        if way.is_open(planned):
+            planned = way.again(planned, record)
+        planned = replace(planned, entry=replace(planned.entry, options=record.options))
         try:
             found = self._timing(record, planned, task)
         except GradingError as error:
@@ -124,9 +127,7 @@ class _Stage:
             versions={"protocol": str(protocol.VERSION), **versions},
         )
         changed = replace(record, timing=found)
-        entry = replace(planned.entry, options=record.options)
         stage_keys = {stage: key for stage, key in record.keys.items() if stage != "score"}
-        planned = replace(planned, entry=entry)
         asked, marked, digests = asked_of(changed), marked_of(changed), dict(record.digests)
         try:
             return record_of(planned, self._run, asked, marked, digests, stage_keys, changed, choice_of(changed))
@@ -138,13 +139,12 @@ class _Stage:
             return Timing("not-measurable", NO_MODEL, "submission")
         if self._machine is None:
             self._machine = Machine(self._run.isolation)
-        entry = replace(planned.entry, options=record.options)
         shipped = self._reference(task.time_reference)
         reference = Reference(shipped.submission.name, self._weights(shipped.entry, shipped.content))
-        return timed(self._subject(record, planned, entry, task), reference, self._machine)
+        return timed(self._subject(record, planned, task), reference, self._machine)
 
-    def _subject(self, record: Record, planned: Planned, entry: Entry, task: TimedTask) -> Subject:
-        run = self._run
+    def _subject(self, record: Record, planned: Planned, task: TimedTask) -> Subject:
+        run, entry = self._run, planned.entry
         primary = record.metrics[record.primary] if record.primary is not None else None
         better: Literal["higher", "lower"] = primary.better if primary is not None else "higher"
         code = entry.kind is Kind.CODE

@@ -55,10 +55,10 @@ def test_all_tasks_with_a_reference_that_is_quick_enough_are_timed():
 def test_questions_are_fresh_and_scored_row_by_row(name, context):
     task, entry = tasks.task(name), entry_of(name)
     graded = next(q for q in task.questions(context, entry) if q.method != "complete")
-    secret = Secret()
+    secret, another = Secret(bytes(32)), Secret(bytes([1] * 32))
     drawn = task.timed(context, entry, secret.generator("questions", 0), SIZES)
     again = task.timed(context, entry, secret.generator("questions", 0), SIZES)
-    others = task.timed(context, entry, Secret().generator("questions", 0), SIZES)
+    others = task.timed(context, entry, another.generator("questions", 0), SIZES)
     seen = set()
     model = shipped.module(task.time_reference)
     for size, one, same, other in zip(SIZES, drawn, again, others, strict=True):
@@ -68,7 +68,8 @@ def test_questions_are_fresh_and_scored_row_by_row(name, context):
             assert array.shape == (size, *graded.inputs[key].shape[1:])
             assert array.dtype == graded.inputs[key].dtype
             assert np.array_equal(array, same.question.inputs[key])
-        assert any((array != other.question.inputs[key]).any() for key, array in asked.inputs.items())
+        # A single image may come by chance.
+        assert size == 1 or any((a != other.question.inputs[key]).any() for key, a in asked.inputs.items())
         rows = zip(*(array.reshape(size, -1) for array in asked.inputs.values()), strict=True)
         seen |= {b"".join(part.tobytes() for part in row) for row in rows}
         (answer,) = answers(model, [asked])
