@@ -94,6 +94,8 @@ class OpenedModel:
         self._object: Any = None
         self._is_code = False
         self._name = ""
+        self._ways: Any = None
+        """The `Ways` in which this model's plain functions are called; None before one is."""
 
     def open_weights(self, header: Mapping[str, Any], data: bytes) -> list[str]:
         """Builds the architecture that `header` names, and loads the checkpoint `data` into it; notes for the student.
@@ -151,6 +153,13 @@ class OpenedModel:
         if self._object is None:
             raise refuse("worker", "nothing-opened", "A question was asked before a model was opened.")
         name = header["method"]
+        if header["call"] is not None:
+            from harness.student_code import functions
+
+            self._ways = self._ways or functions.Ways()
+            _seed()
+            notes, arrays = functions.ask(self._object, self._name, header, inputs, self._ways)
+            return notes[:_NOTES_LIMIT], arrays
         method = derived.method(self._object, name)
         if method is None:
             raise refuse(

@@ -9,6 +9,7 @@ import json
 import time
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,7 @@ class Session(Closing):
             "method": question.method,
             "batch": question.batch,
             "answers": _wire_specs(question.answers),
+            "call": None if question.call is None else asdict(question.call),
         }
         what = f"The method {question.method}"
         return self._arrays(header, inputs, b"", question.answers, what, deadline)
