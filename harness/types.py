@@ -114,8 +114,8 @@ class Entry:
     file: str | None = None
     """The checkpoint or outputs file, relative to the submission's root, with forward slashes."""
     code: str | None = None
-    """"path/to/file.py:function" for entries by code, "path/to/file.py:*" for a file whose own functions are asked, or a
-    code of a starter layout, "starter:ebm".
+    """"path/to/file.py:function" for entries by code, "path/to/file.py:*" for a file whose own functions are asked, or
+    a code of a starter layout, "starter:ebm".
 
     Of an entry by weights, the code beside them, which is asked where the file does not hold the model's weights alone.
     """
@@ -180,15 +180,15 @@ class Outcome(IntEnum):
 class Call:
     """A question to a plain function instead of a model's method (`harness.student_code.functions`).
 
-    The answers are "value", float64 (N, ...), and "outcome", int8 (N,), the `Outcome` of each of the N cases, whose value
-    is 0 where it is not NUMBERS. A function that is missing or fails ends no entry.
+    The answers are "value", float64 (N, ...), and "outcome", int8 (N,), the `Outcome` of each of the N cases, whose
+    value is 0 where it is not NUMBERS. A function that is missing or fails ends no entry.
     """
 
     aliases: tuple[str, ...] = ()
     """Names beside the question's method under which the function is found; case and underscores don't matter."""
     cases: bool = True
-    """True where the inputs' first dimension counts cases: the function is called with one case at a time or, where it is
-    vectorised, with all. False for one call with the inputs as they are, integers and floats as Python numbers."""
+    """True where the inputs' first dimension counts cases: the function is called with one case at a time or, where it
+    is vectorised, with all. False for one call with the inputs as they are, integers and floats as Python numbers."""
     differentiates: bool = False
     """True where gradients are enabled; else the function runs in inference mode, without automatic differentiation."""
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -11,7 +11,7 @@
     options = { concat_activation = "relu" }
 
 An entry brings its model in one of three ways: `checkpoint` with `model`, `code` (with or without `checkpoint`), or
-`outputs`. The code is "path/to/file.py:function", or "path/to/file.py" alone where the file's own functions are asked, or
+`outputs`. The code is "path/to/file.py:function", "path/to/file.py" alone where the file's own functions are asked, or
 one that a starter layout opens, such as "starter:ebm".
 """
 

@@ -72,11 +72,12 @@ class Ways:
 
 
 def ask(
-    model: Any, file: str, header: Mapping[str, Any], inputs: Mapping[str, Array], ways: Ways
+    model: Any, file: str, header: Mapping[str, Any], inputs: Mapping[str, Array], ways: Ways, seed: Callable[[], None]
 ) -> tuple[list[str], list[Array]]:
     """Asks the function that `header` names; notes for the student, and its values and their outcomes.
 
-    Raises nothing that the function raises: that is an outcome of the case, and told in the notes.
+    `seed` is called before the function is. Nothing that the function raises is raised here: it is an outcome of the
+    case, and told in the notes.
     """
     name, call = header["method"], header["call"]
     shape = tuple(next(shape for key, _, shape in header["answers"] if key == "value"))
@@ -86,6 +87,7 @@ def ask(
     kept = ways.kept.get(name)
     tried: list[tuple[Way, _Called]] = []
     for way in _ways(function, call) if kept is None else [kept]:
+        seed()
         tried.append((way, _call(function, way, call, inputs, shape, probe=kept is None)))
         if tried[-1][1].fits or tried[-1][1].outcomes[0] == Outcome.DIFFERENTIATED:
             break
@@ -96,7 +98,9 @@ def ask(
     if kept is None:
         if called.fits:
             ways.kept[name] = way
-            called = _call(function, way, call, inputs, shape, probe=False)
+            if not way.at_once:  # only the first case was called yet
+                seed()
+                called = _call(function, way, call, inputs, shape, probe=False)
             if call["cases"]:
                 tolerate(f"{file}: {_named(function, name)} was called with {way}.")
         else:
@@ -135,7 +139,7 @@ def _ways(function: Callable[..., Any], call: Mapping[str, Any]) -> Iterator[Way
 
 
 def _speaks_numpy(function: Callable[..., Any]) -> bool:
-    """Tells whether the code of a function, and of functions of its module that it uses, names numpy and not PyTorch."""
+    """Tells whether a function's code, and that of its module's functions that it uses, names numpy and not PyTorch."""
     waiting, seen, packages = [inspect.unwrap(getattr(function, "__func__", function))], set[int](), set[str]()
     while waiting:
         one = waiting.pop()
@@ -243,7 +247,9 @@ def _applied(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     needed = [p.name for p in wanted if p.default is p.empty]
     if len(wanted) == len(parameters) and needed and all(_plain(name) in by_name for name in needed):
         return function(**{p.name: by_name[_plain(p.name)] for p in wanted if _plain(p.name) in by_name})
-    return function(*arguments.values())
+    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    many = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    return function(*list(arguments.values())[: None if many else len(places)])
 
 
 def _numbers(value: Any, shape: tuple[int, ...]) -> Array | None:

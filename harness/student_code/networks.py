@@ -1,4 +1,4 @@
-"""Builds small networks from arrays as arguments of a student's loss, and differentiates the loss in their parameters."""
+"""Builds networks from arrays as arguments of a student's loss, and differentiates the loss in their parameters."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ def loss_and_gradients(
 ) -> Any:
     """Calls the function; its loss and then its gradient in all parameters, network by network, in one tensor (1 + P,).
 
-    `arguments` holds the function's own arguments and each linear layer's `name.weight` and `name.bias`; `layers` are the
-    layers of each network (see `harness.types.Call`). A result that is no scalar with a gradient is returned as it is.
+    `arguments` holds the function's own arguments, and `name.weight` and `name.bias` of each linear layer; `layers`
+    are the layers of each network (see `harness.types.Call`). A result that is no scalar with a gradient is returned as
+    it is.
     """
     built = {name: _network(parts, arguments) for name, parts in layers.items()}
     taken = {f"{part}.{kind}" for parts in layers.values() for part in parts for kind in ("weight", "bias")}

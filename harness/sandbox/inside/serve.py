@@ -157,9 +157,8 @@ class OpenedModel:
             from harness.student_code import functions
 
             self._ways = self._ways or functions.Ways()
-            _seed()
-            notes, arrays = functions.ask(self._object, self._name, header, inputs, self._ways)
-            return notes[:_NOTES_LIMIT], arrays
+            told, values = functions.ask(self._object, self._name, header, inputs, self._ways, _seed)
+            return told[:_NOTES_LIMIT], values
         method = derived.method(self._object, name)
         if method is None:
             raise refuse(

@@ -72,7 +72,7 @@ class Session(Closing):
         `deadline` is in seconds from now; None for `limits.wall_seconds`. The ranges `low` and `high` of the answers
         are not checked. What was tolerated is added to `notes`.
         """
-        inputs = {name: np.ascontiguousarray(array) for name, array in question.inputs.items()}
+        inputs = {name: np.asarray(array, order="C") for name, array in question.inputs.items()}
         header = {
             "op": "ask",
             "method": question.method,
