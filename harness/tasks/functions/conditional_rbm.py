@@ -1,8 +1,8 @@
 """Probabilities and free energy of the conditional restricted Boltzmann machine (TU Berlin, sheet 10, exercise 2).
 
-Inputs x ∈ {0, 1}ᵈ, outputs y ∈ {0, 1}ᶜ, hidden h ∈ {0, 1}ᴷ, E(x, y, h) = −xᵀWh − yᵀUh, W (d, K), U (c, K).
-Asked are p(hₖ = 1 | x, y) and p(yⱼ = 1 | h, x) (a), the free energy F(x, y) and p(x, y) = exp(−F)/Z (b). Smolensky 1986;
-Larochelle and Bengio 2008, "Classification using discriminative restricted Boltzmann machines".
+Inputs x ∈ {0, 1}ᵈ, outputs y ∈ {0, 1}ᶜ, hidden units h ∈ {0, 1}ᴷ. E(x, y, h) = −xᵀWh − yᵀUh, W (d, K), U
+(c, K). Asked are p(hₖ = 1 | x, y) and p(yⱼ = 1 | h, x) (a), the free energy F(x, y) and p(x, y) = exp(−F)/Z (b).
+Smolensky 1986; Larochelle and Bengio 2008, "Classification using discriminative restricted Boltzmann machines".
 """
 
 from __future__ import annotations
