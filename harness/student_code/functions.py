@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from types import CodeType
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ from harness.student_code.no_differentiation import is_differentiation, no_diffe
 from harness.student_code.tolerated import taken, tolerate
 from harness.types import Array, Outcome
 
+_HARNESS = f"{Path(__file__).parents[1]}/"
 _SAID = 160
 """Characters of an exception's text in a note."""
 
@@ -295,5 +297,5 @@ def _tell(called: _Called, name: str, call: Mapping[str, Any], shape: tuple[int,
 def _place(error: BaseException) -> str:
     """The last line of the student's own code in a traceback: the last that lies in no package."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "site-packages" not in f.filename and "/harness/" not in f.filename]
+    own = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith(_HARNESS)]
     return f" ({own[-1].filename.rpartition('/')[2]}, line {own[-1].lineno})" if own else ""

@@ -40,7 +40,8 @@ def _network(parts: Sequence[str], arguments: Mapping[str, Any]) -> nn.Sequentia
             layers.append(nn.Hardtanh())
             continue
         weight, bias = arguments[f"{part}.weight"], arguments[f"{part}.bias"]
-        layer = nn.Linear(weight.shape[1], weight.shape[0], dtype=weight.dtype)
+        # Nothing is drawn for it, so that the loss's own random numbers are the first after the seed.
+        layer: nn.Linear = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0], dtype=weight.dtype)
         with torch.no_grad():
             layer.weight.copy_(weight)
             layer.bias.copy_(bias)

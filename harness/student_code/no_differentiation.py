@@ -18,8 +18,8 @@ import torch
 _PLACES = (
     ("torch.autograd", "_engine_run_backward"),  # autograd.grad, backward
     ("torch.autograd.forward_ad", "make_dual"),
-    ("torch._functorch.eager_transforms", "_grad_increment_nesting"),  # func.grad, vjp, jacrev
-    ("torch._functorch.eager_transforms", "_jvp_increment_nesting"),  # func.jvp, jacfwd
+    ("torch._functorch.eager_transforms", "grad_increment_nesting"),  # func.grad, vjp, jacrev
+    ("torch._functorch.eager_transforms", "jvp_increment_nesting"),  # func.jvp, jacfwd
 )
 
 

@@ -25,7 +25,7 @@ def two_by_two_posterior(probabilities: Any, images: Any) -> Any:
 def dirichlet_predictions(one_hot: Any, alpha: Any, period: int) -> Any:
     """P(next symbol | symbols so far) (L − 1, 4) for a stream one_hot (L, 4) of 1, 2, 3 and RESET.
 
-    alpha (3,) is the prior of the letters' probabilities, which are drawn anew after each RESET; every period-th symbol is a
-    RESET.
+    alpha (3,) is the prior of the letters' probabilities, which are drawn anew after each RESET; every period-th symbol
+    is a RESET.
     """
     raise NotImplementedError

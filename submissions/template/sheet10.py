@@ -1,7 +1,7 @@
 """TU Berlin's sheet 10 as functions. Fill in the bodies; your names and a notebook do as well (see README.md).
 
-Every function gets one case at a time, float64: numpy arrays if your code uses numpy, else tensors. A vectorised function,
-with a dimension of cases in front of each argument and of the result, does as well.
+Every function gets one case at a time, float64: numpy arrays if your code uses numpy, else tensors. A vectorised
+function, with a dimension of cases in front of each argument and of the result, does as well.
 """
 
 from __future__ import annotations
@@ -58,5 +58,5 @@ def pca(z: Any, x: Any, d: int) -> Any:
 
 
 def err(x: Any, m: Any, z: Any, gnet: Any, enet: Any) -> Any:
-    """The loss, a scalar tensor: images x, masks m (1 where a pixel is missing), corrupted images z, and both networks."""
+    """The loss, a scalar tensor: images x, masks m (1 for a missing pixel), corrupted images z, and both networks."""
     raise NotImplementedError

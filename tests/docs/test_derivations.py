@@ -300,4 +300,5 @@ def test_step(name):
 
 
 def test_every_step_is_checked():
-    assert STEPS == sorted(CHECKS) and len(STEPS) == 26
+    assert sorted(CHECKS) == STEPS
+    assert len(STEPS) == 26

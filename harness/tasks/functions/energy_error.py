@@ -171,7 +171,7 @@ class EnergyError(FunctionTask):
     def drawn(self, context: Context) -> Sequence[Group]:
         """Two batches of 7 training images with networks of the usual weights, and one with far larger energies."""
         generator = context.generator(self.name, "cases")
-        return [_batch(context, generator, 1.0), _batch(context, generator, 3.0), _batch(context, generator, 3e4)]
+        return [_batch(context, generator, 1.0), _batch(context, generator, 3.0), _batch(context, generator, 1e6)]
 
 
 def _batch(context: Context, generator: torch.Generator, factor: float) -> Group:

@@ -7,6 +7,7 @@ projection μ + (z − μ)VVᵀ is the same whatever basis and signs an eigensol
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -23,10 +24,16 @@ _GRID = 1 << 16
 """Data are rounded to multiples of its inverse, so that they are the same on every processor."""
 
 
+@lru_cache(maxsize=6)
+def _right_vectors(data: bytes, columns: int) -> Values:
+    """All right singular vectors as rows, of float64 rows; kept, for all numbers of dimensions ask for the same."""
+    rows: Values = np.linalg.svd(np.frombuffer(data).reshape(-1, columns), full_matrices=False)[2]
+    return rows
+
+
 def _components(data: Values, d: int) -> Values:
     """The first d right singular vectors as rows (d, 784)."""
-    rows: Values = np.linalg.svd(data, full_matrices=False)[2][:d]
-    return rows
+    return _right_vectors(data.tobytes(), data.shape[1])[:d]
 
 
 def _projected(
@@ -54,8 +61,7 @@ def _centred(inputs: Inputs) -> Values:
 
 
 def _last(data: Values, d: int) -> Values:
-    rows: Values = np.linalg.svd(data, full_matrices=False)[2][-d:]
-    return rows
+    return _right_vectors(data.tobytes(), data.shape[1])[-d:]
 
 
 def _own_mean(inputs: Inputs) -> Values:

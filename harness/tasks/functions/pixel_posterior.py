@@ -75,7 +75,6 @@ def _of_sum(change: Callable[[Values], Values]) -> Callable[[Inputs], Values]:
 
 
 MISTAKES = (
-    Mistake("of the missing pixels' own predictions alone: those after the hole count, too", _own_terms),
     Mistake("of the predictions up to the last missing pixel: those after the hole count, too", _until_hole),
     Mistake("of the joint probabilities: they are not divided by their sum", _of_sum(np.exp)),
     Mistake(
@@ -92,7 +91,15 @@ MISTAKES = (
 )
 
 
-def _function(name: str, title: str, exercise: str, aliases: tuple[str, ...]) -> Function:
+OF_SEVERAL = (
+    Mistake("of the missing pixels' own predictions alone: those after and between them count, too", _own_terms),
+)
+"""Mistakes that are others for a single pixel."""
+
+
+def _function(
+    name: str, title: str, exercise: str, aliases: tuple[str, ...], more: tuple[Mistake, ...] = ()
+) -> Function:
     return Function(
         name,
         title,
@@ -100,7 +107,7 @@ def _function(name: str, title: str, exercise: str, aliases: tuple[str, ...]) ->
         ("probabilities", "images"),
         lambda inputs: inputs["images"].shape[:2],
         posterior,
-        MISTAKES,
+        (*MISTAKES, *more),
         aliases=aliases,
         signature=f"{name}(probabilities, images)",
         hint=_HINT,
@@ -120,6 +127,7 @@ class PixelPosterior(FunctionTask):
             "posterior of 2 × 2 pixels",
             "four",
             ("posterior_two_by_two", "two_by_two", "posterior_2x2"),
+            OF_SEVERAL,
         ),
     )
 
