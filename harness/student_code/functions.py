@@ -285,7 +285,7 @@ def _tell(called: _Called, name: str, call: Mapping[str, Any], shape: tuple[int,
             "derivative's formula."
         )
     elif called.error is not None:
-        said = " ".join(f"{type(called.error).__name__}: {called.error}".split())[:_SAID]
+        said = " ".join(f"{type(called.error).__name__}: {called.error}".split())[:_SAID].rstrip(":")
         tolerate(f"{name} raised {said}{_place(called.error)} when it was called with {way}.")
     elif called.found:
         wanted = f"numbers of shape {shape if way.at_once and call['cases'] else shape[1:]} are wanted"

@@ -100,8 +100,9 @@ def test_forms(context, task, source, way):
 
 def in_single(function):
     @functools.wraps(function)
-    def wrapped(*arguments):
-        return function(*(np.asarray(a, np.float32) for a in arguments))
+    def wrapped(*arguments, **named):
+        named = {name: np.asarray(value, np.float32) for name, value in named.items()}
+        return function(*(np.asarray(value, np.float32) for value in arguments), **named)
 
     return wrapped
 
@@ -125,7 +126,7 @@ def test_single_precision_is_told_and_not_taken_for_wrong_mathematics(context, n
         "output_probability": in_single(lambda h, u: 0.5 * (1 + np.tanh(u @ h / np.float32(2)))),
         "free_energy": in_single(lambda x, y, w, u: -np.logaddexp(np.float32(0), x @ w + y @ u).sum()),
         "joint_probability": lambda x, y, w, u: np.float32(
-            berlin_functions.joint_probability(x.numpy(), y.numpy(), w.numpy(), u.numpy())
+            berlin_functions.joint_probability(*map(np.array, (x, y, w, u)))
         ),
     }
     marks, notes = mark(tasks.task(name), context, SimpleNamespace(**{key: own[key] for key in names}))
