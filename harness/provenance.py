@@ -12,7 +12,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("gradebench", "torch", "numpy", "scipy", "scikit-learn", "safetensors")
+PACKAGES = ("gradebench", "torch", "numpy", "scipy", "scikit-learn", "mpmath", "safetensors")
 OURS = ("harness", "reference", "classifiers")
 """Packages whose modules are followed; third-party packages count by their versions."""
 _parsing = threading.Lock()

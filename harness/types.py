@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +30,8 @@ class Role(StrEnum):
     """A shipped reference model, asked and marked like a student's."""
 
 
+ITSELF = "*"
+"""The function of an entry's code, "sheet10.py:*", that stands for the module itself: its functions are the methods."""
 NOTHING_HANDED_IN = "not-handed-in"
 """The kind of failure of a required part for which nothing was handed in."""
 
@@ -112,7 +114,8 @@ class Entry:
     file: str | None = None
     """The checkpoint or outputs file, relative to the submission's root, with forward slashes."""
     code: str | None = None
-    """"path/to/file.py:function" for entries by code, or a code of a starter layout, "starter:ebm".
+    """"path/to/file.py:function" for entries by code, "path/to/file.py:*" for a file whose own functions are asked, or
+    a code of a starter layout, "starter:ebm".
 
     Of an entry by weights, the code beside them, which is asked where the file does not hold the model's weights alone.
     """
@@ -158,6 +161,41 @@ class ArraySpec:
         return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
 
 
+class Outcome(IntEnum):
+    """The ways in which a call of a student's function ends."""
+
+    NUMBERS = 0
+    NAN = 1
+    INFINITE = 2
+    RAISED = 3
+    MISSHAPEN = 4
+    """Something else than numbers of the shape that was asked for."""
+    MISSING = 5
+    """There is no function of that name."""
+    DIFFERENTIATED = 6
+    """The function called automatic differentiation, where that is not allowed."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A question to a plain function instead of a model's method (`harness.student_code.functions`).
+
+    The answers are "value", float64 (N, ...), and "outcome", int8 (N,), the `Outcome` of each of the N cases, whose
+    value is 0 where it is not NUMBERS. A function that is missing or fails ends no entry.
+    """
+
+    aliases: tuple[str, ...] = ()
+    """Names beside the question's method under which the function is found; case and underscores don't matter."""
+    cases: bool = True
+    """True where the inputs' first dimension counts cases: the function is called with one case at a time or, where it
+    is vectorised, with all. False for one call with the inputs as they are, integers and floats as Python numbers."""
+    differentiates: bool = False
+    """True where gradients are enabled; else the function runs in inference mode, without automatic differentiation."""
+    networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Networks that are further arguments: their layers, "hardtanh" or the name of a linear layer whose inputs are
+    `name.weight` and `name.bias`. The value is then the returned loss, followed by its gradient in all parameters."""
+
+
 @dataclass(frozen=True)
 class Question:
     """One call of the model's interface: its method, its arguments, and the shape of what must come back."""
@@ -173,6 +211,8 @@ class Question:
     """Seconds for the whole answer; None for the run's limit."""
     optional: bool = False
     """A failure to answer is noted, and the answer left empty. Only a last question may be optional."""
+    call: Call | None = None
+    """The way to call a plain function; None for a method of the model."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@
     options = { concat_activation = "relu" }
 
 An entry brings its model in one of three ways: `checkpoint` with `model`, `code` (with or without `checkpoint`), or
-`outputs`. The code is "path/to/file.py:function", or one that a starter layout opens, such as "starter:ebm".
+`outputs`. The code is "path/to/file.py:function", "path/to/file.py" alone where the file's own functions are asked, or
+one that a starter layout opens, such as "starter:ebm".
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from harness.intake.manifest_text import STRAIGHT, decoded, with_slashes, with_s
 from harness.intake.names import ID_LENGTH, folded, is_id, path_problem, slug
 from harness.starters import starter_for, starters
 from harness.text import NAME_LENGTH, shown
-from harness.types import Entry, GradingError, Kind, refuse
+from harness.types import ITSELF, Entry, GradingError, Kind, refuse
 from reference.options import Values, chosen
 
 FILE_NAME = "submission.toml"
@@ -397,7 +398,9 @@ def _code(value: str, where: str) -> str:
     if starter_for(value) is not None:
         return value
     file, colon, function = value.rpartition(":")
-    if not colon or not file.endswith((".py", ".ipynb")) or not function.isidentifier():
+    if value.endswith((".py", ".ipynb")):
+        file, colon, function = value, ":", ITSELF
+    if not colon or not file.endswith((".py", ".ipynb")) or not (function.isidentifier() or function == ITSELF):
         codes = ", ".join(f'"{code}"' for starter in starters() for code in starter.codes)
         message = f'{where}, key "code": "{shown(value, 80)}" has to be of the form "path/to/file.py:function"' + (
             f", or one of {codes} for the layout of starter code." if codes else "."

@@ -7,6 +7,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -94,12 +95,14 @@ def sources_of(run: Run, task: Task) -> str:
 
 
 def digest_of(questions: Sequence[Question]) -> str:
-    """Calculate the SHA-256 of questions: methods, arguments, batches, deadlines, and the arrays asked for."""
+    """Calculate the SHA-256 of questions: methods, arguments, batches, deadlines, ways to call, and what comes back."""
     digest = hashlib.sha256()
     for question in questions:
         specs = [[name, list(s.shape), s.dtype, s.low, s.high] for name, s in question.answers.items()]
         inputs = [[name, array.dtype.str, list(array.shape)] for name, array in question.inputs.items()]
-        head = [question.method, question.batch, question.deadline, question.optional, specs, inputs]
+        head: list[object] = [question.method, question.batch, question.deadline, question.optional, specs, inputs]
+        if question.call is not None:
+            head.append(asdict(question.call))
         digest.update(json.dumps(head).encode())
         for array in question.inputs.values():
             digest.update(np.ascontiguousarray(array).data)

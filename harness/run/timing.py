@@ -110,8 +110,6 @@ class _Stage:
         task, planned = self._run.coursework.task(record.task), way.again(planned, record)
         if not isinstance(task, TimedTask):
             raise TypeError(f"{record.task} is not timed")
-        if way.is_open(planned):
-            planned = way.again(planned, record)
         planned = replace(planned, entry=replace(planned.entry, options=record.options))
         try:
             found = self._timing(record, planned, task)

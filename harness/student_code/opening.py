@@ -22,7 +22,7 @@ from harness.student_code import (
     stand_ins,
 )
 from harness.student_code.tolerated import tolerate
-from harness.types import refuse
+from harness.types import ITSELF, refuse
 
 _LARGEST = 1 << 20
 """Bytes of the largest Python file that is searched for CUDA."""
@@ -34,8 +34,8 @@ def open_code(root: Path, code: str, checkpoint: str | None, seed: Callable[[], 
     Parameters
     ----------
     root : folder of the submission
-    code : "path/to/file.py:function", or a notebook in place of the file, relative to `root`; or a code of one of
-        `harness.starters.STARTERS`
+    code : "path/to/file.py:function", or a notebook in place of the file, relative to `root`, with `ITSELF` in place of
+        the function for the module itself; or a code of one of `harness.starters.STARTERS`
     checkpoint : path relative to `root`, if the entry has one
     seed : called before anything of the student's runs
 
@@ -66,7 +66,10 @@ def _opened(root: Path, code: str, checkpoint: str | None, seed: Callable[[], No
     os.chdir(root)
     seed()
     notebook = notebook_definitions.opened(path, file) if notebooks.is_notebook(path) else None
-    load = getattr(_module(path, file) if notebook is None else notebook.module, function, None)
+    module = _module(path, file) if notebook is None else notebook.module
+    if function == ITSELF:
+        return module
+    load = getattr(module, function, None)
     missing = "" if notebook is None else notebook.missing(function)
     if not callable(load):
         message = f'{file} has no function {function!r}. Define it, or name another: code = "{file}:…".'

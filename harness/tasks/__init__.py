@@ -56,6 +56,30 @@ TASKS: dict[str, tuple[str, str]] = {
         "harness.tasks.symbols.prediction:SymbolPrediction",
         "predict the next symbol of streams with Dirichlet statistics; nats a step above the Bayes predictor",
     ),
+    "mixture-density": (
+        "harness.tasks.functions.mixture_density:MixtureDensity",
+        "derivatives of the error of a mixture density network; largest error, of the largest term",
+    ),
+    "conditional-rbm": (
+        "harness.tasks.functions.conditional_rbm:ConditionalRBM",
+        "probabilities and free energy of the conditional RBM; largest error, of the largest term",
+    ),
+    "pca-projection": (
+        "harness.tasks.functions.pca_projection:PcaProjection",
+        "the function pca(z, x, d) against the singular value decomposition; largest error",
+    ),
+    "energy-error": (
+        "harness.tasks.functions.energy_error:EnergyError",
+        "the function err(x, m, z, gnet, enet) by its value and by both networks' gradients; largest error",
+    ),
+    "pixel-posterior": (
+        "harness.tasks.functions.pixel_posterior:PixelPosterior",
+        "the posterior of one and of 2 × 2 missing pixels from sequence probabilities; largest error",
+    ),
+    "dirichlet-update": (
+        "harness.tasks.functions.dirichlet_update:DirichletUpdate",
+        "predictions of symbols from a Dirichlet posterior on test streams 1 to 3; largest error",
+    ),
 }
 """Each task's "module:attribute", and its summary in one line, by name."""
 

@@ -95,6 +95,8 @@ class OpenedModel:
         self._is_code = False
         self._name = ""
         self._asked: tuple[str, Any] = ("", None)
+        self._ways: Any = None
+        """The `Ways` in which this model's plain functions are called; None before one is."""
 
     def open_weights(self, header: Mapping[str, Any], data: bytes) -> list[str]:
         """Builds the architecture that `header` names, and loads the checkpoint `data` into it; notes for the student.
@@ -154,6 +156,8 @@ class OpenedModel:
         the batch before left them.
         """
         name = header["method"]
+        if header["call"] is not None:
+            return self._function(name, header, inputs)
         if not header["continued"]:
             self._asked = name, self._method(name)
             _seed()
@@ -171,10 +175,24 @@ class OpenedModel:
             ]
         return [*notes, *tolerated.taken()][:_NOTES_LIMIT], results
 
-    def _method(self, name: str) -> Any:
-        """The model's own or derived method; GradingError where there is none."""
+    def _function(
+        self, name: str, header: Mapping[str, Any], inputs: Mapping[str, Array]
+    ) -> tuple[list[str], list[Array]]:
+        """Calls a plain function as it is written; notes, and its values with their outcomes."""
+        from harness.student_code import functions
+
+        self._ways = self._ways or functions.Ways()
+        told, values = functions.ask(self._opened(), self._name, header, inputs, self._ways, _seed)
+        return told[:_NOTES_LIMIT], values
+
+    def _opened(self) -> Any:
         if self._object is None:
             raise refuse("worker", "nothing-opened", "A question was asked before a model was opened.")
+        return self._object
+
+    def _method(self, name: str) -> Any:
+        """The model's own or derived method; GradingError where there is none."""
+        self._opened()
         method = derived.method(self._object, name)
         if method is None:
             raise refuse(

@@ -9,6 +9,7 @@ import json
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,7 @@ class Session(Closing):
                 on_batch(number, len(batches))
             specs = {name: of_batch(spec, rows) for name, spec in question.answers.items()}
             header = {"op": "ask", "method": question.method, "continued": number > 0, "answers": _wire_specs(specs)}
+            header["call"] = None if question.call is None else asdict(question.call)
             if until is None:
                 self._ready(header)
                 until = time.monotonic() + seconds

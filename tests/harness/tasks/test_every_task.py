@@ -51,7 +51,7 @@ def test_the_registry_says_what_the_classes_say():
 
 
 def test_a_task_that_nobody_has_is_an_error_that_names_those_there_are():
-    with pytest.raises(LookupError, match=r"'haiku'; there are conditional-generation, .*symbol-prediction, limerick"):
+    with pytest.raises(LookupError, match=r"'haiku'; there are conditional-generation, .*dirichlet-update, limerick"):
         tasks.task("haiku", {"limerick": tasks.task("next-pixel")})
 
 
