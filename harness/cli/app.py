@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "grade": (
         "harness.cli.grading:grade",
-        "Grade submissions; what is graded already is not graded again.",
+        "Grade submissions; what is graded already is not graded again. Ctrl-C loses only what is under way.",
     ),
     "check": (
         "harness.cli.grading:check",

@@ -195,10 +195,13 @@ class TimedTask(Protocol):
 def fresh_rows(of: int, sizes: Sequence[int], generator: torch.Generator) -> list[NDArray[np.int64]]:
     """Draw row numbers below `of` for questions of some sizes; none comes twice before all have come.
 
+    >>> import torch
     >>> first, second = fresh_rows(10, [4, 6], torch.Generator().manual_seed(0))
     >>> len(first), sorted({*first, *second}) == list(range(10))
     (4, True)
     """
+    import torch
+
     total = sum(sizes)
     drawn = [torch.randperm(of, generator=generator) for _ in range(-(-total // of))]
     rows = torch.cat(drawn)[:total].numpy() if drawn else np.empty(0, np.int64)

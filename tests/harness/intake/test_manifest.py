@@ -122,7 +122,7 @@ def test_a_number_as_id_and_a_byte_order_mark_are_accepted() -> None:
             ['"options.z_log"', '"sigma"', '"std", "variance"'],
         ),
         ('model = "cgan"\ncheckpoint = "a.pt"\noptions = { z_log = "std" }', "unknown-option", ['"value_range"']),
-        ('code = "adapter.py"', "bad-code", ["path/to/file.py:function", '"starter:ebm", "starter:flow"']),
+        ('code = "adapter.txt"', "bad-code", ["path/to/file.py:function", '"starter:ebm", "starter:flow"']),
         ('code = "adapter.py:lo ad"', "bad-code", ["lo ad"]),
         ('code = "../adapter.py:load"', "parent-path", ["leads out"]),
         ('outputs = "a/../../b.pt"', "parent-path", ['"outputs"', "leads out"]),

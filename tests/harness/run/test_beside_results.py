@@ -16,6 +16,7 @@ import pytest
 from harness import provenance, records
 from harness.run import beside_keys, beside_results, kept, keys, plan
 from harness.run import run as grading
+from harness.run.executors import threads
 from harness.run.hand_in import HandIn
 from harness.run.questions import Questions
 from harness.run.settings import Run
@@ -73,7 +74,7 @@ def nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     with monkeypatch.context() as patch:
         patch.setattr(WeightsWorkers, "worker", refuse)
-        patch.setattr(grading, "ask", refuse)
+        patch.setattr(threads, "mark", refuse)
         patch.setattr(grading, "mark", refuse)
         yield
 

@@ -99,7 +99,7 @@ def test_a_changed_threshold_scores_again_and_nothing_else(
     before = grade(graded, handed_in)
     strict = with_assignment(graded, changed(STREAMS, steps=[(1e-9, 1.0)], pass_mark=1e-9))
     after = grade(strict, handed_in)
-    assert (before[0].score.points, after[0].score.points) == (10, 0)
+    assert (before[0].score.points, after[0].score.points) == (8, 0)
     assert after[0].keys["ask"] == before[0].keys["ask"]
     assert after[0].keys["mark"] == before[0].keys["mark"]
     assert after[0].keys["score"] != before[0].keys["score"]
@@ -118,7 +118,7 @@ def test_a_changed_title_gate_or_worth_asks_and_marks_nobody_again(
     request.getfixturevalue("nobody_marks")
     after = grade(with_assignment(graded, changed(STREAMS, **change)), handed_in)
     assert after[0].part_title == change.get("title", "Symbols, M1: α = (10, 1, 1), T = 5")
-    assert after[0].score.max_points == change.get("points", 10.0)
+    assert after[0].score.max_points == change.get("points", 8.0)
 
 
 def test_an_unchanged_class_is_left_as_it_is(

@@ -100,6 +100,8 @@ def test_every_task_that_weights_answer_has_a_trial_of_few_questions(name: str, 
     from harness.run.kept import asked_bytes
     from harness.types import Entry, Kind
 
+    if not any(name in (one.task, *one.also) for one in map(architecture, MODELS)):
+        pytest.skip("no architecture's weights answer it")
     trial = task(name).trial(context, Entry(name, Kind.WEIGHTS, "symbols-m2", None, "a.pt"))
     assert 0 < asked_bytes(trial.questions) < 2 << 20
     again = task(name).trial(context, Entry(name, Kind.WEIGHTS, "symbols-m2", None, "a.pt"))

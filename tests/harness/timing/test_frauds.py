@@ -58,7 +58,7 @@ def test_honest_entries_are_measured(timed, name):
     assert {"milliseconds", "milliseconds_single", "times_reference", "throughput", "peak_memory"} <= set(
         timing.metrics
     )
-    assert timing.reference == "Reference Conditional VAE"
+    assert timing.reference == "Reference Conditional variational autoencoder"
     assert (timing.processes, timing.questions) == (2, 500)
 
 

@@ -154,7 +154,7 @@ def test_a_kit_holds_the_digits_judge_and_coursework_to_the_last_bit(tmp_path):
     shutil.copy(SHIPPED, private)
     digits = embedded_digits()
     shifted = Split(digits.test.images + np.float32(1e-4), digits.test.labels)
-    context = Context(replace(digits, test=shifted), Judge.read(private), 7, Judge.shipped())
+    context = Context(replace(digits, read=lambda: (digits.train, shifted)), Judge.read(private), 7, Judge.shipped())
     packed = kit.packed(run_of(context, tmp_path))
     private.unlink()
     (tmp_path / "host").mkdir()
@@ -168,7 +168,7 @@ def test_a_kit_holds_the_digits_judge_and_coursework_to_the_last_bit(tmp_path):
     assert (back.context.seed, back.context.judge.digest) == (7, context.judge.digest)
     assert back.context.second.digest == context.second.digest
     torch.testing.assert_close(
-        back.context.judge.examine(digits.test.images)[0], context.judge.examine(digits.test.images)[0], rtol=0, atol=0
+        back.context.judge.decide(digits.test.images)[1], context.judge.decide(digits.test.images)[1], rtol=0, atol=0
     )
     assert back.assignment == run_of(context, tmp_path).assignment
     assert sorted(back.coursework.own_tasks) == ["salt-and-pepper"]
