@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from harness import records
 from harness.run import beside_results, executors, kept, keys, way
@@ -25,10 +26,12 @@ from harness.run.plan import Plan, Planned, plans
 from harness.run.questions import Questions
 from harness.run.score import asked_of, marked_of, record_of
 from harness.run.settings import RequestError, Run
-from harness.run.timing import OnTiming, time_class
 from harness.run.trial import Choice, choice_of, choose, combinations, is_doubtful, shared
 from harness.sandbox.outside import WeightsWorkers
 from harness.types import GradingError, Record, Role, Submission
+
+if TYPE_CHECKING:
+    from harness.run.timing import OnTiming
 
 OnRecord = Callable[[Record, bool], None]
 """Called with each record as it is ready, and whether it was taken over unchanged from an earlier run."""
@@ -82,7 +85,11 @@ def grade(
     with executors.opened(run, questions, warm) as executor:
         run = replace(run, isolation=executor.isolation)
         done = [record for graded in executor.each(one, planned) for record in graded]
-    done = time_class(done, planned, run, questions, on_timing)
+    if run.timing or any(each.part.timing for plan in planned for each in plan):
+        # Imported here, because it needs PyTorch, which a run where all is known does without.
+        from harness.run.timing import time_class
+
+        done = time_class(done, planned, run, questions, on_timing)
     if every and run.beside == "all":
         forget_former_models(planned, run)
     return sorted(_compared(done, run, questions), key=_order)
