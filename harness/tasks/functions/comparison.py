@@ -20,6 +20,8 @@ TOLERANCE = 1e-6
 """Largest error of a right function. Double precision gives 1e-12 and less on all cases; usual mistakes give 1e-2."""
 RESOLUTION = 1e-12
 """Errors below are 0: rounding, which differs between processors."""
+_OF_NOTHING = 1e-9
+"""Share of a case's largest term that stands for the term of an element that has none."""
 _UNIT = float(np.finfo(np.float32).eps)
 _PERTURBATIONS = 3
 _ROOM = 16.0
@@ -98,10 +100,25 @@ def _errors(
     found = []
     for value, numbers, truth, room in zip(values, came, truths, rooms, strict=True):
         with np.errstate(over="ignore"):
-            error = _by_case(np.abs(value - truth.values) / truth.scale) - room
+            error = _by_case(relative_error(value, truth)) - room
         error = np.where(error < RESOLUTION, 0.0, np.minimum(error, 1.0))
         found.append(np.where(numbers, error, 1.0))
     return found
+
+
+def relative_error(value: Array, truth: Truth) -> Values:
+    """The distance from the truth over the largest term, element by element."""
+    found: Values = np.abs(value - truth.values) / _scale(truth)
+    return found
+
+
+def _scale(truth: Truth) -> Values:
+    """The largest term of each element; where all terms are 0, as in the gradient of saturated units, a small share of
+    the case's largest one.
+    """
+    scale = np.asarray(truth.scale, dtype=np.float64)
+    largest = scale.reshape(len(scale), -1).max(axis=1).reshape(-1, *[1] * (scale.ndim - 1))
+    return np.where(scale > 0, scale, np.maximum(_OF_NOTHING * largest, np.finfo(np.float64).tiny))
 
 
 def _by_case(values: Values) -> Values:
@@ -130,7 +147,7 @@ def _room(function: Function, group: Group, truth: Truth) -> Values:
             name: array * (1 + _UNIT * generator.choice([-1.0, 1.0], array.shape)) if array.dtype.kind == "f" else array
             for name, array in group.inputs.items()
         }
-        away = np.abs(function.truth(near, False).values - plain) / truth.scale
+        away = np.abs(function.truth(near, False).values - plain) / _scale(truth)
         changed = np.maximum(changed, _by_case(away))
     return np.minimum(_ROOM * (changed + _UNIT), _MOST_ROOM)
 
@@ -159,7 +176,7 @@ def _fits(mistake: Mistake, sign: float, group: Group, truth: Truth, value: Arra
     with np.errstate(all="ignore"):
         other = mistake.values(group.inputs)
         # Where a mistake's numbers are far larger than the right ones, so is their rounding.
-        error = _by_case(np.abs(value - sign * other) / np.maximum(truth.scale, np.abs(other))) - room
+        error = _by_case(np.abs(value - sign * other) / np.maximum(_scale(truth), np.abs(other))) - room
     return bool((error[came] <= TOLERANCE).all())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.tasks.functions.cases import Function
-from harness.tasks.functions.comparison import TOLERANCE, Compared, constant_factor
+from harness.tasks.functions.comparison import TOLERANCE, Compared, constant_factor, relative_error
 from harness.types import Outcome
 
 _NO_NUMBERS = {
@@ -73,8 +73,8 @@ def _first(compared: Compared, extreme: bool) -> str:
         truth = compared.truths[i].values[case]
         return f"{start} {_NO_NUMBERS[outcome]}; right is {_shown(truth.ravel()[0])}{'' if truth.size == 1 else ', …'}."
     value, truth = compared.answers[i]["value"][case], compared.truths[i].values[case]
-    scale = np.broadcast_to(compared.truths[i].scale, compared.truths[i].values.shape)[case]
-    at = np.unravel_index(int(np.argmax(np.abs(value - truth) / scale)), np.shape(value))
+    errors = relative_error(compared.answers[i]["value"], compared.truths[i])[case]
+    at = np.unravel_index(int(np.argmax(errors)), np.shape(value))
     place = f" at [{', '.join(str(int(n)) for n in at)}]" if at else ""
     return f"{start} gave {_shown(value[at])}{place}; right is {_shown(truth[at])}."
 
