@@ -28,6 +28,7 @@ def decide(planned: Planned, run: Run, warm: WeightsWorkers, content: bytes) -> 
     name = shown(entry.file or entry.part)
     try:
         with warm.worker(run.limits) as worker:
+            worker.pulse = run.activity.pulse
             worker.open_weights(entry.model or "", entry.options, content, name, weights_alone=True)
         return by_weights(planned)
     except GradingError as error:
@@ -36,6 +37,7 @@ def decide(planned: Planned, run: Run, warm: WeightsWorkers, content: bytes) -> 
         return by_weights(planned)
     try:
         with Worker(run.isolation, limits=run.code_limits, trust_code=run.trust_code) as code:
+            code.pulse = run.activity.pulse
             code.open_code(planned.submission.root, entry.code or "", entry.file)
     except GradingError as error:
         said = error.failure.message
