@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import typer
@@ -28,8 +28,10 @@ def leave() -> None:
 
     Sandboxed processes die with it: the kernel sees to it.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        # The main thread may be writing at this moment.
+        with suppress(RuntimeError, OSError, ValueError):
+            stream.flush()
     os._exit(EXIT_INTERRUPTED)
 
 
@@ -49,9 +51,10 @@ def stoppable(how_to_go_on: Callable[[], str], stop: Callable[[], None]) -> Iter
         leave()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        stop()
-        timer.start()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # First, so that the command ends even if nothing can be stopped.
+        timer.start()
+        stop()
         raise KeyboardInterrupt
 
     timer = threading.Timer(_PATIENCE, give_up)

@@ -92,10 +92,10 @@ def test_an_interrupted_class_is_gone_on_with(full: Isolation, tmp_path: Path) -
 
 
 STUCK = """
-import threading, time
+import os, threading, time
 from harness.cli.interrupt import stoppable
 never = threading.Event()
-with stoppable(lambda: "Go on so.", lambda: print("stopping", flush=True)):
+with stoppable(lambda: "Go on so.", lambda: os.write(1, b"stopping\\n")):
     # Work that looks at nothing, as the judge's, in a thread that Python would wait for.
     thread = threading.Thread(target=never.wait)
     thread.start()
