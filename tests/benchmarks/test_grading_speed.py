@@ -12,13 +12,12 @@ import pytest
 import torch
 
 from classifiers.judge import Judge
-from harness.run.run import grade
 from harness.sandbox.outside import WeightsWorkers
 from harness.tasks.base import Context
 from harness.types import Entry, Kind, Submission
 from submissions.examples import weights
 from tests.data import embedded_digits
-from tests.harness.run.grading import run_of
+from tests.harness.run.grading import grade, run_of
 
 SAMPLE = """
 import sys, torch
@@ -69,10 +68,10 @@ def test_grading_one_conditional_vae(compare, checkpoint, tmp_path, judge, score
     submission = Submission("s1", "s1", checkpoint.parent, (entry,))
     run = run_of(Context(embedded_digits(), Judge.shipped(), 0), tmp_path / "results", fresh=True)
     with WeightsWorkers(run.isolation) as warm:
-        (graded,) = grade([submission], run, warm=[warm])
+        (graded,) = grade([submission], run, None, [warm])
         compare(
             "grading one conditional VAE, all evidence, warm",
-            lambda: grade([submission], run, warm=[warm]),
+            lambda: grade([submission], run, None, [warm]),
             f"two fresh processes, {judge}, accuracy alone",
             lambda: by_hand(checkpoint, score),
         )
