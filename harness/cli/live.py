@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from harness.run.activity import Activity, Running
-    from harness.run.plan import Plan, Planned
+    from harness.run.plan import Plan
     from harness.types import Record
 
 QUIET_INTERVAL = 60.0
@@ -33,13 +33,13 @@ _SHOWN = 8
 
 
 class Board:
-    """What is known of a run, from its plans, its records and its activity."""
+    """The state of a run, from its plans, its records and its activity."""
 
     def __init__(self, title: str, plans: Sequence[Plan], activity: Activity, jobs: int) -> None:
         from harness.run.remaining import Remaining
 
         self._title, self._activity = title, activity
-        self._planned = {_identity(planned): planned for plan in plans for planned in plan}
+        self._planned = {planned.identity: planned for plan in plans for planned in plan}
         self._remaining = Remaining(plans, jobs)
         self._lock = threading.Lock()
         self.done, self.total = 0, sum(len(plan) for plan in plans)
@@ -47,13 +47,15 @@ class Board:
 
     def take(self, record: Record, known: bool) -> None:
         """Take in a record; the entry that it is of may still count as running."""
-        identity = record.role, record.submission, record.part
-        at_work = {_identity(each.planned): each.began for each in self._activity.running()}
-        seconds = time.monotonic() - at_work[identity] if identity in at_work else sum(record.timings.values()) or None
+        from harness.run.compare import identity
+
+        own = identity(record)
+        at_work = {each.planned.identity: each.began for each in self._activity.running()}
+        seconds = time.monotonic() - at_work[own] if own in at_work else sum(record.timings.values()) or None
         with self._lock:
             self.done += 1
-            if identity in self._planned:
-                self._remaining.done(self._planned[identity], None if known else seconds)
+            if own in self._planned:
+                self._remaining.done(self._planned[own], None if known else seconds)
 
     def state(self) -> str:
         """Say how far the run is and how long it will still take, as far as that can be told."""
@@ -147,7 +149,3 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _identity(planned: Planned) -> tuple[object, str, str]:
-    return planned.submission.role, planned.submission.id, planned.part.id

@@ -83,7 +83,7 @@ def _how_to_go_on(planned: Sequence[Plan], run: Run) -> str:
     from harness import records
 
     entries = [each for plan in planned for each in plan]
-    paths = [records.path_of(run.results, each.submission.role, each.submission.id, each.part.id) for each in entries]
+    paths = [records.path_of(run.results, *each.identity) for each in entries]
     done = sum(path.exists() for path in paths)
     return (
         f"Interrupted. {done} of {len(paths)} records are kept in {run.results}; the same command goes on from there "

@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from harness import intake
 from harness.rubric import Part
 from harness.run import hand_in, likely
-from harness.run.executors.threads import weights_workers
 from harness.run.settings import Run
+from harness.run.workers import weights_workers
 from harness.starters import starters_of
 from harness.types import Entry, GradingError, Kind, Submission
 

@@ -7,10 +7,11 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.run import workers
 from harness.run.deadlines import deadline_of, explained, limits_for
 from harness.run.plan import Planned
 from harness.run.settings import Run
-from harness.sandbox.outside import Session, WeightsWorkers, Worker
+from harness.sandbox.outside import Session, WeightsWorkers
 from harness.tasks.base import Task
 from harness.text import shown
 from harness.types import Answer, ArraySpec, Failure, GradingError, Kind, Question, refuse
@@ -66,20 +67,16 @@ def _answers(
         return list(planned.baseline.answer(run.context, questions)), [], run.isolation.level
     if entry.kind is Kind.OUTPUTS:
         wanted = task.outputs or {}
-        with warm.worker(run.limits) as worker:
-            worker.pulse = run.activity.pulse
+        with workers.for_weights(run, warm) as worker:
             answer = worker.read_outputs(content, name, wanted)
             _refuse_out_of_bounds(answer, wanted, name)
             return [answer], list(worker.notes), worker.isolation_stamp
     if entry.kind is Kind.WEIGHTS:
-        with warm.worker(limits_for(run.limits, questions, planned, run)) as worker:
-            worker.pulse = run.activity.pulse
+        with workers.for_weights(run, warm, limits_for(run.limits, questions, planned, run)) as worker:
             worker.open_weights(entry.model or "", entry.options, content, name)
             answers, missed = _asked(worker, questions, planned, run)
             return answers, [*worker.notes, *missed], worker.isolation_stamp
-    limits = limits_for(run.code_limits, questions, planned, run)
-    with Worker(run.isolation, limits=limits, trust_code=run.trust_code) as worker:
-        worker.pulse = run.activity.pulse
+    with workers.for_code(run, limits_for(run.code_limits, questions, planned, run)) as worker:
         worker.open_code(planned.submission.root, entry.code or "", entry.file)
         answers, missed = _asked(worker, questions, planned, run)
         return answers, [*worker.notes, *missed], worker.isolation_stamp

@@ -32,7 +32,7 @@ _ASKS = (
     "harness.checkpoint.selection",
     "harness.checkpoint.tensorfile",
 )
-"""What asks a reference model inside the sandbox, and reads its weights."""
+"""Modules that ask a reference model inside the sandbox, and read its weights."""
 _JUDGES = ("classifiers.judge",)
 _CALCULATES_NOTHING = (
     "harness.checkpoint",

@@ -13,7 +13,7 @@ from harness.types import Entry, Kind, Record, Role, Status, Submission
 
 def former_record(planned: Planned, run: Run) -> Record | None:
     """Return the record that an earlier run left, if it can be read."""
-    path = records.path_of(run.results, planned.submission.role, planned.submission.id, planned.part.id)
+    path = records.path_of(run.results, *planned.identity)
     try:
         return records.load(path) if path.exists() else None
     except records.RecordError:
@@ -63,7 +63,7 @@ def forget_other_parts(submission: Submission, graded: Sequence[Record], run: Ru
 
 def forget_former_models(planned: Sequence[Plan], run: Run) -> None:
     """Delete records of baselines and reference models that no longer exist, for the parts of this run."""
-    wanted = {(p.submission.role, p.submission.id, p.part.id) for plan in planned for p in plan}
+    wanted = {each.identity for plan in planned for each in plan}
     parts = {part for role, _, part in wanted if role is not Role.STUDENT}
     for record in records.load_all(run.results).records:
         gone = record.role is not Role.STUDENT and identity(record) not in wanted

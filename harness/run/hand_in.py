@@ -13,7 +13,7 @@ from harness.types import Entry, GradingError, Kind, Submission, refuse
 
 @dataclass
 class HandIn:
-    """What is planned of an entry, and its file, which is read at most once."""
+    """An entry as it is planned, and its file, which is read at most once."""
 
     planned: Planned
     digests: dict[str, str]

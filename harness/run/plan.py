@@ -9,6 +9,7 @@ from pathlib import Path
 from harness import intake
 from harness.rubric import Assignment, Part
 from harness.run import references
+from harness.run.compare import Identity
 from harness.run.likely import likeliest
 from harness.run.settings import Run
 from harness.tasks.base import Baseline
@@ -31,6 +32,11 @@ class Planned:
     """Sentences for the student about what was handed in."""
     opened: str = ""
     """A sentence on how the model was opened, where it has weights and code beside them (`harness.run.way`)."""
+
+    @property
+    def identity(self) -> Identity:
+        """Role, submission and part, as `harness.run.compare.identity` gives them of the record to be."""
+        return self.submission.role, self.submission.id, self.part.id
 
 
 Plan = Sequence[Planned]

@@ -18,7 +18,7 @@ from harness.run import beside_results, executors, kept, keys, way
 from harness.run.ask import Asked, harness_failure
 from harness.run.compare import compare, identity
 from harness.run.executors.interface import Examiner
-from harness.run.executors.threads import Here, weights_workers
+from harness.run.executors.threads import Here
 from harness.run.former import forget_former_models, forget_other_parts, former_record, is_verdict, remembered
 from harness.run.hand_in import HandIn
 from harness.run.mark import Marked, mark
@@ -27,6 +27,7 @@ from harness.run.questions import Questions
 from harness.run.score import asked_of, marked_of, record_of
 from harness.run.settings import RequestError, Run
 from harness.run.trial import Choice, choice_of, choose, combinations, is_doubtful, shared
+from harness.run.workers import weights_workers
 from harness.sandbox.outside import WeightsWorkers
 from harness.types import GradingError, Record, Role, Submission
 
@@ -36,11 +37,6 @@ if TYPE_CHECKING:
 OnRecord = Callable[[Record, bool], None]
 """Called with each record as it is ready, and whether it was taken over unchanged from an earlier run."""
 _NO_KEYS = {"ask": "", "mark": ""}
-
-
-def count(submissions: Sequence[Submission], run: Run) -> int:
-    """Return the number of records that a run will give, those of baselines and reference models among them."""
-    return sum(len(plan) for plan in plans(submissions, run))
 
 
 def grade(
@@ -270,15 +266,17 @@ class _Entries:
             return {"open": key}
         if not may_ask:
             return None
+        told = handed_in.digests.get("checkpoint")
         handed_in.read()
         if handed_in.planned.failure is not None:
             return {}
-        key = keys.of_opening(handed_in.planned, self._run, handed_in.digests)
+        if handed_in.digests.get("checkpoint") != told:
+            key = keys.of_opening(handed_in.planned, self._run, handed_in.digests)
         handed_in.planned = self._examiner.opened(handed_in.planned, handed_in.content or b"")
         return {"open": key}
 
     def _decided(self, handed_in: HandIn, former: Record | None) -> tuple[Choice | None, dict[str, str]]:
-        """How the options that the entry is graded with were chosen, and the key of choosing; the plan gets them."""
+        """The choice of the options that the entry is graded with, and the key of choosing; the plan gets them."""
         run, entry = self._run, handed_in.planned.entry
         choices = combinations(handed_in.planned, run)
         if len(choices) < 2 or "checkpoint" not in handed_in.digests:

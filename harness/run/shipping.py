@@ -16,6 +16,7 @@ import numpy as np
 from harness.files import write_atomically
 from harness.run import beside_results, keys, plan
 from harness.run.beside_results import Result, shipped_file
+from harness.run.compare import identity
 from harness.run.hand_in import HandIn
 from harness.run.plan import Plan, Planned
 from harness.run.questions import Questions
@@ -40,10 +41,10 @@ def renew(
     before_asking: Callable[[], None] | None = None,
 ) -> list[Record]:
     """Grade baselines and reference models and ship their results; the records of those that could not be scored."""
-    graded = {(r.role, r.submission, r.part): r for r in grade_beside(planned, run, on_record, (), before_asking)}
+    graded = {identity(r): r for r in grade_beside(planned, run, on_record, (), before_asking)}
     failed = []
     for each in (one for whole in planned for one in whole):
-        record = graded[each.submission.role, each.submission.id, each.part.id]
+        record = graded[each.identity]
         if record.primary is None:
             failed.append(record)
             continue

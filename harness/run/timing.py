@@ -16,15 +16,15 @@ from harness import provenance
 from harness.run import hand_in, kept, keys, references, way
 from harness.run.ask import harness_failure
 from harness.run.compare import identity
-from harness.run.executors.threads import weights_workers
 from harness.run.plan import Plan, Planned
 from harness.run.questions import Questions
 from harness.run.score import asked_of, marked_of, record_of
 from harness.run.settings import Run
 from harness.run.trial import choice_of
+from harness.run.workers import weights_workers
 from harness.sandbox.outside import Session, WeightsWorkers, Worker
 from harness.tasks.base import TimedTask
-from harness.timing import core, protocol
+from harness.timing import calls, core, protocol
 from harness.timing.calls import Open
 from harness.timing.measure import Machine, Reference, Subject, timed
 from harness.types import Entry, GradingError, Kind, Record, Role, Status, Submission, Timing
@@ -47,7 +47,7 @@ def time_class(
     To be called when nothing else runs. An entry whose timing's key has not changed is not timed again, but where its
     time could not be measured or left points open.
     """
-    entries = {(p.submission.role, p.submission.id, p.part.id): p for plan in planned for p in plan}
+    entries = {each.identity: each for plan in planned for each in plan}
     with ExitStack() as stack:
         stage = _Stage(run, questions, stack)
         waiting = [
@@ -164,13 +164,10 @@ class _Stage:
         run, entry = self._run, planned.entry
 
         def opened() -> Session:
+            # Without the run's pulse, which costs time while the clock runs.
             worker = Worker(run.isolation, limits=run.code_limits, trust_code=run.trust_code)
-            try:
-                worker.open_code(planned.submission.root, entry.code or "", entry.file)
-            except BaseException:
-                worker.close()
-                raise
-            return worker
+            root = planned.submission.root
+            return calls.opened(worker, lambda fresh: fresh.open_code(root, entry.code or "", entry.file))
 
         return opened
 
@@ -180,13 +177,11 @@ class _Stage:
         workers = self._workers
 
         def opened() -> Session:
-            worker = workers.worker(self._run.limits)
-            try:
-                worker.open_weights(entry.model or "", entry.options, content, entry.file or entry.part)
-            except BaseException:
-                worker.close()
-                raise
-            return worker
+            name = entry.file or entry.part
+            return calls.opened(
+                workers.worker(self._run.limits),
+                lambda fresh: fresh.open_weights(entry.model or "", entry.options, content, name),
+            )
 
         return opened
 

@@ -13,6 +13,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from harness.numbers import plain_number
+from harness.run import workers
 from harness.run.deadlines import deadline_of
 from harness.run.plan import Planned
 from harness.run.settings import Run
@@ -77,8 +78,7 @@ def ask(
     run.activity.at("trying options")
     for options in choices:
         try:
-            with warm.worker(run.limits) as worker:
-                worker.pulse = run.activity.pulse
+            with workers.for_weights(run, warm) as worker:
                 worker.open_weights(entry.model or "", options, content, name)
                 asked = [worker.ask(q, deadline_of(q, planned, run)) for q in trial.questions]
             found.append(asked)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.run import workers
 from harness.run.plan import Planned
 from harness.run.settings import Run
-from harness.sandbox.outside import WeightsWorkers, Worker
+from harness.sandbox.outside import WeightsWorkers
 from harness.text import shown
 from harness.types import GradingError, Kind, Record
 
@@ -27,8 +28,7 @@ def decide(planned: Planned, run: Run, warm: WeightsWorkers, content: bytes) -> 
     entry = planned.entry
     name = shown(entry.file or entry.part)
     try:
-        with warm.worker(run.limits) as worker:
-            worker.pulse = run.activity.pulse
+        with workers.for_weights(run, warm) as worker:
             worker.open_weights(entry.model or "", entry.options, content, name, weights_alone=True)
         return by_weights(planned)
     except GradingError as error:
@@ -36,8 +36,7 @@ def decide(planned: Planned, run: Run, warm: WeightsWorkers, content: bytes) -> 
     if misfit.fault == "harness" or misfit.kind not in ("whole-module", "mismatch"):
         return by_weights(planned)
     try:
-        with Worker(run.isolation, limits=run.code_limits, trust_code=run.trust_code) as code:
-            code.pulse = run.activity.pulse
+        with workers.for_code(run) as code:
             code.open_code(planned.submission.root, entry.code or "", entry.file)
     except GradingError as error:
         said = error.failure.message

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,9 +19,21 @@ from harness.types import Answer, Question, broken
 Open = Callable[[], Session]
 """Starts a fresh worker and opens the model in it; the caller closes it."""
 
+AnySession = TypeVar("AnySession", bound=Session)
+
 DEADLINE = 60.0
 """Seconds after which a call is stopped: any call that takes longer was not to be timed at all. The first call of a
 process has its question's own deadline, for it may prepare what later ones use."""
+
+
+def opened(worker: AnySession, opening: Callable[[AnySession], object]) -> AnySession:
+    """Return a fresh worker once `opening` has opened a model in it; where that fails, the worker is closed."""
+    try:
+        opening(worker)
+    except BaseException:
+        worker.close()
+        raise
+    return worker
 
 
 @dataclass(frozen=True)

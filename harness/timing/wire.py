@@ -52,12 +52,7 @@ def seconds(question: Question, isolation: Isolation, on: int) -> float:
         def nothing() -> Session:
             # The code is ours, whatever this machine can isolate.
             worker = Worker(isolation, trust_code=True)
-            try:
-                worker.open_code(root, "nothing.py:load", "answers.json")
-            except BaseException:
-                worker.close()
-                raise
-            return worker
+            return calls.opened(worker, lambda fresh: fresh.open_code(root, "nothing.py:load", "answers.json"))
 
         found = calls.run(nothing, on, [question] * WARM_CALLS, [question] * WIRE_CALLS, np.random.default_rng(0))
     return float(np.median([call.seconds for call in found.calls]))

@@ -51,7 +51,7 @@ _AHEAD = 2
 _CONNECT_SECONDS = 20
 _JOIN_SECONDS = 300
 _COUNT_SECONDS = 2.0
-"""How often the cluster's threads are counted."""
+"""Seconds between two counts of the cluster's threads."""
 _FORMS = ["dask", "msgpack"]
 """Dask's names of the forms in which results are read; "pickle" is the one left out."""
 

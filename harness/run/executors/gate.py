@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _AGAIN_SECONDS = 1.0
-"""How often a bound that may change is looked at."""
+"""Seconds between two looks at a bound that may change."""
 
 
 class Places:

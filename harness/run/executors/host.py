@@ -19,11 +19,11 @@ from harness.run import kept, way
 from harness.run import trial as trying
 from harness.run.executors import kit as kits
 from harness.run.executors.parcels import pack, unpack
-from harness.run.executors.threads import weights_workers
 from harness.run.mark import Marked, mark
 from harness.run.plan import Planned
 from harness.run.questions import Questions, digest_of
 from harness.run.settings import Run
+from harness.run.workers import weights_workers
 from harness.sandbox.outside import WeightsWorkers
 from harness.sandbox.outside.closing import Closing
 from harness.types import Entry, GradingError, Kind, Question, Submission

@@ -17,8 +17,8 @@ from harness.run.mark import Marked, mark
 from harness.run.plan import Plan, Planned
 from harness.run.questions import Questions
 from harness.run.settings import Run
+from harness.run.workers import weights_workers
 from harness.sandbox.outside import WeightsWorkers
-from harness.sandbox.outside.registries import REGISTRY
 from harness.tasks.base import Trial
 from harness.types import Answer, Kind
 
@@ -107,10 +107,3 @@ def in_threads(
             pool.shutdown(wait=False, cancel_futures=True)
             stop()
             raise
-
-
-def weights_workers(run: Run) -> WeightsWorkers:
-    """Return workers that know gradebench's architectures and those of the run's coursework."""
-    own = run.coursework.architectures_file
-    registries = (REGISTRY,) if own is None else (REGISTRY, f"{own}:ARCHITECTURES")
-    return WeightsWorkers(run.isolation, registries=registries)

@@ -72,12 +72,16 @@ def built(
 
 def holder(loaded: Any, method: str) -> Any:
     """Return the module that has `method`: what was loaded, what DataParallel wraps, or a value of a dictionary."""
-    values = list(loaded.values()) if isinstance(loaded, dict) else [loaded]
-    for value in values:
+    for value in values_of(loaded):
         module = value.module if isinstance(value, nn.DataParallel) else value
         if isinstance(module, nn.Module) and callable(getattr(module, method, None)):
             return module
     return None
+
+
+def values_of(loaded: Any) -> list[Any]:
+    """Return the values of the dictionary that a checkpoint holds; where it holds none, what it holds."""
+    return list(loaded.values()) if isinstance(loaded, dict) else [loaded]
 
 
 def module_in(values: Any) -> nn.Module | None:
@@ -116,7 +120,7 @@ def _given(
     module = module_in([*given.arguments, *given.named.values()])
     if isinstance(kind, type) and issubclass(kind, nn.Module):
         module = kind(*given.arguments, **given.named)
-    for width in widths(module, weights):
+    for width in _widths(module, weights):
         if _resize(settings.values, *width):
             given = script_settings.evaluate(call, settings, known)
     return given
@@ -150,7 +154,7 @@ def _hand_globals(module: ModuleType, own: Mapping[str, Any], names: Mapping[str
             setattr(module, name, value)
 
 
-def widths(module: nn.Module | None, weights: Mapping[str, Tensor] | None) -> list[tuple[int, int]]:
+def _widths(module: nn.Module | None, weights: Mapping[str, Tensor] | None) -> list[tuple[int, int]]:
     """Return the sizes in a module that differ from the checkpoint's: (the module's, the checkpoint's)."""
     if module is None or weights is None:
         return []

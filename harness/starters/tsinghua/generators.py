@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ class Generator:
         self._module = module
 
     def sample(self, noise: Tensor, labels_one_hot: Tensor) -> Any:
-        """What the module's `sample` returns for noise (N, 100) and one-hot labels (N, 10)."""
+        """Return the result of the module's `sample` for noise (N, 100) and one-hot labels (N, 10)."""
         return self._module.sample(noise, labels_one_hot)
 
 
@@ -30,9 +29,9 @@ def open_generator(path: Path, loaded: Any, folder: Path, root: Path) -> Generat
     A whole module is asked as it is. Of a state dict, the class in `folder` that has the method `sample` is built as
     its script builds it. GradingError where neither is there.
     """
-    module = building.holder(loaded, "sample")
-    if module is None and _is_module(loaded):
-        kinds = ", ".join(type(one).__name__ for one in _values(loaded) if isinstance(one, nn.Module))
+    module, values = building.holder(loaded, "sample"), building.values_of(loaded)
+    if module is None and building.module_in(values) is not None:
+        kinds = ", ".join(type(one).__name__ for one in values if isinstance(one, nn.Module))
         raise refuse(
             "worker",
             "missing-method",
@@ -53,11 +52,3 @@ def open_generator(path: Path, loaded: Any, folder: Path, root: Path) -> Generat
     parameters = sum(one.numel() for one in module.parameters())
     tolerate(f"The model was asked through its own code: {type(module).__name__}.sample, {parameters:,} parameters.")
     return Generator(module)
-
-
-def _values(loaded: Any) -> list[Any]:
-    return list(loaded.values()) if isinstance(loaded, Mapping) else [loaded]
-
-
-def _is_module(loaded: Any) -> bool:
-    return any(isinstance(one, nn.Module) for one in _values(loaded))

@@ -8,6 +8,7 @@ A part of an assignment asks for the functions of one exercise where its name en
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -26,7 +27,7 @@ def _zeros(context: Context, questions: Sequence[Question]) -> list[Answer]:
     return [{name: np.zeros(spec.shape, spec.dtype) for name, spec in q.answers.items()} for q in questions]
 
 
-class FunctionTask:
+class FunctionTask(ABC):
     """Functions of one sheet: what they are, and the cases."""
 
     name: str
@@ -43,9 +44,9 @@ class FunctionTask:
         self._lock = threading.Lock()
         self._kept: tuple[object, Sequence[Group], dict[str, list[Truth]]] | None = None
 
+    @abstractmethod
     def drawn(self, context: Context) -> Sequence[Group]:
         """Draw the groups of cases; the first must have sizes that differ from each other and from 1."""
-        raise NotImplementedError
 
     def of_part(self, part: str) -> tuple[Function, ...]:
         """The functions of the exercise that a part's name ends in; all where it ends in none."""

@@ -1,9 +1,9 @@
-"""What a student's function is asked, and what it is held against: cases, truth, usual mistakes."""
+"""The functions that sheets ask for: the cases that a student's is asked, the truth, and usual mistakes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,8 +83,7 @@ class Function:
         ordered = {name: inputs[name] for name in sorted(inputs, key=self._place)}
         shape = self.shape(group.inputs)
         answers = {"value": ArraySpec(shape, "float64"), "outcome": ArraySpec(shape[:1], "int8")}
-        call = Call(self.aliases, self.call.cases, self.call.differentiates, self.call.networks)
-        return Question(self.name, ordered, answers, None, DEADLINE, call=call)
+        return Question(self.name, ordered, answers, None, DEADLINE, call=replace(self.call, aliases=self.aliases))
 
     def _place(self, name: str) -> int:
         # Arrays of networks, "gnet_0.weight", come after the arguments, in the order of the networks' layers.

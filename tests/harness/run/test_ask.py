@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from harness.run import ask as asking
+from harness.run import workers
 from harness.run.plan import Planned
 from harness.sandbox.outside import WeightsWorkers
 from harness.types import ArraySpec, Entry, Kind, Question, Submission, refuse
@@ -46,7 +47,7 @@ def question(method, **more):
 
 
 def test_an_optional_question_may_stay_unanswered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "Worker", Stops)
+    monkeypatch.setattr(workers, "Worker", Stops)
     monkeypatch.setattr(Stops, "deadlines", [])
     run = run_of(None, tmp_path)
     part = run.assignment.part[0]

@@ -13,8 +13,7 @@ from classifiers.judge import Judge
 from harness import records, rubric
 from harness.assignments.coursework import Coursework
 from harness.cli.app import app
-from harness.run import ask as asking
-from harness.run import references
+from harness.run import references, workers
 from harness.run import run as grading
 from harness.tasks import TASKS, task
 from harness.tasks.base import Baseline, Context
@@ -93,7 +92,7 @@ class InProcess:
 
 @pytest.fixture
 def in_process(monkeypatch):
-    monkeypatch.setattr(asking, "Worker", InProcess)
+    monkeypatch.setattr(workers, "Worker", InProcess)
 
 
 @pytest.fixture(scope="module")

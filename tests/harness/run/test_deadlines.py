@@ -11,7 +11,7 @@ import pytest
 from harness import rubric
 from harness.assignments.coursework import Coursework
 from harness.run import ask as asking
-from harness.run import deadlines, keys
+from harness.run import deadlines, keys, workers
 from harness.run.plan import Planned
 from harness.run.questions import Questions
 from harness.run.settings import Run
@@ -90,7 +90,7 @@ class TooSlow:
 
 
 def test_the_refusal_says_who_allows_how_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "Worker", TooSlow)
+    monkeypatch.setattr(workers, "Worker", TooSlow)
 
     def message(run: Run) -> str:
         planned = planned_of(run, "one")

@@ -14,7 +14,7 @@ from classifiers.judge import Judge
 from harness import intake, provenance, records
 from harness.assignments import coursework
 from harness.rubric import Assignment
-from harness.run import ask, kept
+from harness.run import kept, workers
 from harness.run import run as grading
 from harness.run.remark import remark
 from harness.run.settings import Run
@@ -68,7 +68,7 @@ def nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     with monkeypatch.context() as patch:
         patch.setattr(WeightsWorkers, "worker", refuse)
-        patch.setattr(ask, "Worker", refuse)
+        patch.setattr(workers, "Worker", refuse)
         patch.setattr(intake, "open_file", refuse)
         yield
 

@@ -10,7 +10,7 @@ import torch
 
 from classifiers.judge import Judge
 from harness import intake
-from harness.run import ask, kept
+from harness.run import kept, workers
 from harness.run import run as grading
 from harness.run.remark import remark
 from harness.run.settings import Run
@@ -134,7 +134,7 @@ def test_a_choice_is_taken_over_and_another_judge_makes_it_anew_from_kept_answer
         raise AssertionError("a worker was started, or a checkpoint opened")
 
     monkeypatch.setattr(WeightsWorkers, "worker", refuse)
-    monkeypatch.setattr(ask, "Worker", refuse)
+    monkeypatch.setattr(workers, "Worker", refuse)
     monkeypatch.setattr(intake, "open_file", refuse)
     assert grade(run, tmp_path) == [before]
 
