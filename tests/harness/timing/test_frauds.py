@@ -18,6 +18,8 @@ from tests.harness.timing.frauds import FRAUDS, HONEST, hand_in, hand_in_weights
 SLOW_AS_THEY_ARE = {"patched-clock", "works-between-calls"}
 """Frauds that gain nothing, so that their time may stand."""
 
+HONESTLY = ["honest-code", "honest-weights"]
+
 pytestmark = pytest.mark.timeout(1800)
 
 
@@ -51,7 +53,7 @@ def test_a_fraud_is_void_or_gains_nothing(timed, name):
     assert not timing.metrics
 
 
-@pytest.mark.parametrize("name", ["honest-code", "honest-weights"])
+@pytest.mark.parametrize("name", HONESTLY)
 def test_honest_entries_are_measured(timed, name):
     timing = timed[name].timing
     assert (timing.status, timing.reason) == ("measured", "")
@@ -72,6 +74,8 @@ def test_size_and_work_are_counted_for_known_architectures_alone(timed):
 
 
 def test_seeds_are_secret_and_drawn_for_each_entry(timed):
-    seeds = [record.timing.seed for record in timed.values()]
+    # A fraud that a loaded machine's deadline ended has none.
+    seeds = [record.timing.seed for name, record in timed.items() if record.timing.seed or name in HONESTLY]
+    assert len(seeds) >= 2
     assert len(set(seeds)) == len(seeds)
     assert all(len(seed) == 64 for seed in seeds)
