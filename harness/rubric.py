@@ -14,6 +14,7 @@ models = ["cvae"]                 # architectures that may be handed in as weigh
 metric = "accuracy"               # what steps and pass mark refer to, if not the task's primary metric
 choice = "vae-or-gan"             # parts with the same word are alternatives: the best of them counts in full …
 bonus = 5                         # … and each other adds this, times the share of its points that it earned
+optional = true                   # may be left out; its points are a bonus, beside the full marks
 deadline = 600                    # seconds for the answer to each question, in place of those that the task allows
 epochs = 5                        # after how many epochs of training the model is saved, for the learning curve
 [[part.timing]]                   # what the model's time is worth (docs/timing.md), at most one of these rows
@@ -73,6 +74,8 @@ class Part(BaseModel):
     """Metric that `pass_mark` and `steps` refer to; the task's primary one if absent."""
     choice: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?$")] = ""
     bonus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    optional: bool = False
+    """True where the part may be left out and its points come on top of the full marks."""
     deadline: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Seconds in which a handed-in model has to answer each question; what the task allows if absent."""
     epochs: Annotated[int, Field(ge=0)] | None = None
@@ -112,6 +115,8 @@ class Part(BaseModel):
     def _bonus_of_a_choice(self) -> Part:
         if self.bonus and not self.choice:
             raise ValueError("bonus is for parts with a choice")
+        if self.optional and (self.choice or self.earlier_of):
+            raise ValueError("optional is for parts without choice and earlier_of, which may be left out anyway")
         return self
 
 
@@ -155,9 +160,9 @@ class Assignment(BaseModel):
 
     @property
     def max_points(self) -> float:
-        """Points of full marks: of alternatives the best one's. A bonus comes on top."""
+        """Points of full marks: of alternatives the best one's. A bonus and optional parts come on top."""
         best: dict[str, float] = {}
-        for part in self.part:
+        for part in (part for part in self.part if not part.optional):
             key = part.choice or f"part {part.id}"
             best[key] = max(part.max_points, best.get(key, 0.0))
         return sum(best.values())
@@ -214,6 +219,7 @@ def score(part: Part, marks: Marks, timing: Timing | None = None) -> Score:
             part.choice,
             part.bonus,
             time.open,
+            part.optional,
         )
 
     if metric.value is None:

@@ -354,6 +354,8 @@ class Score:
     """Points that full marks add where another part of the choice counts."""
     open_points: float = 0.0
     """Points for the time of a model that could not be measured: neither given nor refused; the instructor decides."""
+    optional: bool = False
+    """True where the points come on top of the assignment's full marks."""
 
 
 def counted(scores: Sequence[Score]) -> list[float]:

@@ -239,7 +239,7 @@ def _total_cells(own: Sequence[Record | None]) -> tuple[TotalCell, ...]:
             cells.append(TotalCell("", False, verdict(record), None))
         else:
             adds = next(points)
-            cells.append(TotalCell(points_text(adds), adds != score.points, verdict(record), adds))
+            cells.append(TotalCell(points_text(adds), adds != score.points or score.optional, verdict(record), adds))
     return tuple(cells)
 
 

@@ -305,7 +305,7 @@ def _worth(records: Sequence[Record]) -> dict[tuple[str, str, str], tuple[float,
     found: dict[tuple[str, str, str], tuple[float, str]] = {}
     for record in records:
         best = finite(record.score.max_points) if record.score is not None else None
-        if record.score is not None and best is not None and not record.earlier_of:
+        if record.score is not None and best is not None and not record.earlier_of and not record.score.optional:
             of = (record.assignment, record.task, record.part)
             found[of] = (max(best, found.get(of, (0.0, ""))[0]), record.score.choice)
     return found

@@ -105,12 +105,15 @@ def _no_entry(part: Part) -> Entry:
 
 
 def _missing(assignment: Assignment, answered: Collection[str]) -> list[Part]:
-    """The required parts that nothing answers; of alternatives, none is required once one of them is answered."""
+    """The required parts that nothing answers: no optional one, and of alternatives none once one is answered."""
     chosen = {part.choice for part in assignment.part if part.id in answered and part.choice}
     return [
         part
         for part in assignment.part
-        if part.id not in answered and not part.earlier_of and not (part.choice and part.choice in chosen)
+        if part.id not in answered
+        and not part.earlier_of
+        and not part.optional
+        and not (part.choice and part.choice in chosen)
     ]
 
 

@@ -181,4 +181,13 @@ def test_sums_of_alternatives(tmp_path: Path) -> None:
     render(records, tmp_path, tmp_path / "site")
     text = re.sub(r"\s+", " ", (tmp_path / "site" / "index.html").read_text("utf-8"))
     assert '2.5 <span class="unit">as bonus</span>' in text
-    assert "a further one adds its bonus" in text
+    assert "a further one adds its bonus, and so do optional parts" in text
+
+
+def test_optional_parts_come_on_top_of_the_full_marks(tmp_path: Path) -> None:
+    extra = replace(entry("a", 0.1), part="extra", score=Score(3, 5.0, True, "", 0.2, optional=True))
+    (section,) = index_view([entry("a", 0.1, passed=True), extra], tmp_path)
+    (total,) = section.totals
+    (row,) = total.rows
+    assert (row.points, row.of) == ("23", "20")
+    assert sorted((cell.text, cell.bonus) for cell in row.cells) == [("20", False), ("3", True)]

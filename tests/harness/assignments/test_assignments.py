@@ -132,6 +132,15 @@ def test_one_of_energy_and_flow_counts_and_the_other_is_a_bonus() -> None:
     assert total(**best | {"flow": 0.47}) == 75
 
 
+def test_an_optional_part_is_a_bonus_beside_the_full_marks_and_never_missing() -> None:
+    assignment = parsed("optional = true")
+    assert assignment.max_points == 10
+    metric = Metric(0.05, "", "lower", 100)
+    scores = [rubric.score(part, Marks({"mse": metric}, "mse")) for part in assignment.part]
+    assert [score.optional for score in scores] == [True, False]
+    assert counted(scores) == [10, 10]
+
+
 def test_counted_points_of_alternatives() -> None:
     def one(points: float, choice: str = "", bonus: float = 0.0) -> Score:
         return Score(points, 20.0, True, "", None, choice, bonus)
@@ -184,6 +193,7 @@ def parsed(more: str = "", task: str = "row-inpainting") -> rubric.Assignment:
         ("steps = [[0.3, 0.2], [0.3, 0.5]]", "rise, or fall"),
         ("bonus = 3", "choice"),
         ('choice = "x"', "two parts"),
+        ('optional = true\nchoice = "x"', "optional is for parts without choice"),
         ('choice = "X y"', "choice"),
     ],
 )
