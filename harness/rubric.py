@@ -16,6 +16,7 @@ choice = "vae-or-gan"             # parts with the same word are alternatives: t
 bonus = 5                         # … and each other adds this, times the share of its points that it earned
 optional = true                   # may be left out; its points are a bonus, beside the full marks
 deadline = 600                    # seconds for the answer to each question, in place of those that the task allows
+options = { code = "10" }         # what every entry of the part has, such as the size of a code
 epochs = 5                        # after how many epochs of training the model is saved, for the learning curve
 [[part.timing]]                   # what the model's time is worth (docs/timing.md), at most one of these rows
 at_most = 2.0                     # times that of the task's reference model …
@@ -72,6 +73,9 @@ class Part(BaseModel):
     """Architectures that may be handed in as weights; any of the task's if empty."""
     metric: str | None = None
     """Metric that `pass_mark` and `steps` refer to; the task's primary one if absent."""
+    options: dict[str, str] = {}
+    """Options of every entry of the part, such as the size of a code that the task asks for. A hand-in need not state
+    them, and can't state others; a reference model stands in the part only if it has them."""
     choice: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?$")] = ""
     bonus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     optional: bool = False

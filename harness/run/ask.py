@@ -12,7 +12,7 @@ from harness.run.deadlines import deadline_of, explained, limits_for
 from harness.run.plan import Planned
 from harness.run.settings import Run
 from harness.sandbox.outside import Session, WeightsWorkers
-from harness.tasks.base import Task
+from harness.tasks.base import AsksAgain, Task
 from harness.text import shown
 from harness.types import Answer, ArraySpec, Failure, GradingError, Kind, Question, refuse
 
@@ -62,18 +62,30 @@ def _answers(
 ) -> tuple[list[Answer], list[str], str]:
     """The answers, notes, and the isolation that held."""
     entry = planned.entry
-    name = shown(entry.file or entry.code or entry.part)
-    if planned.baseline is not None:
-        return list(planned.baseline.answer(run.context, questions)), [], run.isolation.level
     if entry.kind is Kind.OUTPUTS:
+        name = shown(entry.file or entry.part)
         wanted = task.outputs or {}
         with workers.for_weights(run, warm) as worker:
             answer = worker.read_outputs(content, name, wanted)
             _refuse_out_of_bounds(answer, wanted, name)
             return [answer], list(worker.notes), worker.isolation_stamp
+    answers, notes, isolation = _in_one_worker(planned, run, questions, warm, content)
+    while isinstance(task, AsksAgain) and (more := task.follow_up(run.context, entry, answers)):
+        further, said, isolation = _in_one_worker(planned, run, more, warm, content)
+        answers, notes = [*answers, *further], [*notes, *(note for note in said if note not in notes)]
+    return answers, notes, isolation
+
+
+def _in_one_worker(
+    planned: Planned, run: Run, questions: Sequence[Question], warm: WeightsWorkers, content: bytes
+) -> tuple[list[Answer], list[str], str]:
+    """The answers of a fresh worker, notes, and the isolation that held; a baseline answers in the parent."""
+    entry = planned.entry
+    if planned.baseline is not None:
+        return list(planned.baseline.answer(run.context, questions)), [], run.isolation.level
     if entry.kind is Kind.WEIGHTS:
         with workers.for_weights(run, warm, limits_for(run.limits, questions, planned, run)) as worker:
-            worker.open_weights(entry.model or "", entry.options, content, name)
+            worker.open_weights(entry.model or "", entry.options, content, shown(entry.file or entry.part))
             answers, missed = _asked(worker, questions, planned, run)
             return answers, [*worker.notes, *missed], worker.isolation_stamp
     with workers.for_code(run, limits_for(run.code_limits, questions, planned, run)) as worker:

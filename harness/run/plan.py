@@ -78,7 +78,9 @@ def _of_submission(submission: Submission, run: Run) -> Plan:
     for part in run.assignment.part:
         entries = answering.get(part.id, []) if whole is None else []
         if entries:
-            plan.append(Planned(submission, entries[0], part, _refused(part, entries, submission, run)))
+            refused = _refused(part, entries, submission, run)
+            entry = replace(entries[0], options={**entries[0].options, **part.options})
+            plan.append(Planned(submission, entry, part, refused))
         elif whole is not None and not part.earlier_of:
             plan.append(Planned(submission, _no_entry(part), part, _with_lines(whole, part, files, run)))
         elif submission.role is Role.STUDENT and part in missing:
@@ -166,6 +168,10 @@ def _refused(part: Part, entries: Sequence[Entry], submission: Submission, run: 
     entry, task = entries[0], run.coursework.task(part.task)
     if entry.kind is Kind.OUTPUTS and task.outputs is None:
         return Failure("manifest", "outputs", f"{task.name} takes no answers-only files.")
+    for name, value in part.options.items():
+        if entry.options.get(name, value) != value:
+            message = f"The part {part.id} has {name} = {value}; submission.toml states {shown(entry.options[name])}."
+            return Failure("manifest", "part-option", message)
     allowed = part.models or run.coursework.answering(task)
     if entry.kind is Kind.WEIGHTS and submission.role is Role.STUDENT and entry.model not in allowed:
         known = ", ".join(allowed) or "none"
@@ -199,11 +205,13 @@ def _beside(parts: Sequence[Part], run: Run) -> list[Plan]:
     for part in parts:
         for name, baseline in run.coursework.task(part.task).baselines.items():
             # Where a task asks and marks the same in every part, equal entries are asked and marked once.
-            entry = Entry(part.task, Kind.BASELINE, part.task if baseline.same_for_parts else part.id)
+            same = part.task if baseline.same_for_parts else part.id
+            entry = Entry(part.task, Kind.BASELINE, same, options=part.options)
             submission = Submission(name, baseline.title, Path(), (entry,), role=Role.BASELINE)
             found.setdefault((Role.BASELINE, name), []).append(Planned(submission, entry, part, baseline=baseline))
         for submission in models:
             for entry in submission.entries:
-                if entry.task == part.task and (not part.models or entry.model in part.models):
+                fits = entry.task == part.task and (not part.models or entry.model in part.models)
+                if fits and part.options.items() <= entry.options.items():
                     found.setdefault((Role.REFERENCE, submission.id), []).append(Planned(submission, entry, part))
     return list(found.values())

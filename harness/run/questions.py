@@ -15,7 +15,7 @@ import numpy as np
 from harness import provenance
 from harness.files import write_atomically
 from harness.run.settings import Run
-from harness.tasks.base import Task, Trial
+from harness.tasks.base import AsksAgain, Task, Trial
 from harness.types import Entry, Question
 
 _HELD = 4
@@ -48,7 +48,12 @@ class Questions:
 
     def digest(self, task: Task, entry: Entry) -> str:
         """Return the SHA-256 over all that a model is asked, and over what must come back."""
-        return self._digest(self._key(task, entry), lambda: self.of(task, entry))
+        key = self._key(task, entry)
+        found = self._digest(key, lambda: self.of(task, entry))
+        if not isinstance(task, AsksAgain):
+            return found
+        # Later questions follow from the answers, by the task's sources, data and seed.
+        return hashlib.sha256(f"{found} {key}".encode()).hexdigest()
 
     def trial(self, task: Task, entry: Entry) -> Trial:
         """Return the trial by which options are chosen for an entry."""

@@ -137,6 +137,14 @@ class TimedQuestion:
     """Scores the answer row by row, (rows,), as `Marks.scores` has it; GradingError where it can't be marked."""
 
 
+@runtime_checkable
+class AsksAgain(Protocol):
+    """A task with questions that depend on earlier answers; see `Task`."""
+
+    def follow_up(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Sequence[Question]:
+        """The next questions, to a fresh worker; none where all has been asked. `answers` are all so far, in order."""
+
+
 class Task(Protocol):
     """An exam: questions from a seed, marks for the answers.
 
@@ -146,6 +154,11 @@ class Task(Protocol):
     does not state take their defaults. Beside it may stand `trusted_from`, the value that the best choice has to reach
     for flags to count: below it, the model may have an option, or be of a kind, that the trial doesn't know. A task
     whose models can be timed is a `TimedTask`, too.
+
+    A task whose later questions depend on earlier answers may have `follow_up(context, entry, answers) -> questions`.
+    It is called with all answers so far, the first time with those to `questions`, until it returns none. Each time a
+    fresh worker is asked, which has seen none of what came before. The same answers must give the same questions;
+    `mark` gets the answers to all of them, in order.
     """
 
     name: str

@@ -132,7 +132,10 @@ class OpenedModel:
                 raise refuse("checkpoint", "mismatch", f"{name}: {error}") from None
             # Under the architecture's names now, so `select_state` finds what is missing, misshapen or not finite.
             found, key = replace(found, tree=arrays), None
-        module = architecture.build(options, **sizes)
+        try:
+            module = architecture.build(options, **sizes)
+        except ValueError as error:
+            raise refuse("checkpoint", "mismatch", f"{name}: {error}") from None
         expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
         arrays, notes = checkpoint.select_state(found, expected, key)
         module.load_state_dict({key: torch.from_numpy(np.array(array)) for key, array in arrays.items()})
