@@ -29,6 +29,24 @@ MODELS: dict[str, tuple[str, str]] = {
         "Next symbol of M4: Dirichlet(1.3, 1.3, 1.3), period 20",
     ),
     "pca": ("reference.pca:ARCHITECTURE", "Inpainting of a patch by projection on principal components"),
+    "pca-codes": (
+        "reference.pca_codes:ARCHITECTURE",
+        "Codes of digits by principal components, the optimum of linear ones",
+    ),
+    "linear-autoencoder": ("reference.linear_autoencoder:ARCHITECTURE", "Codes of digits by a linear autoencoder"),
+    "relu-autoencoder": (
+        "reference.relu_autoencoder:ARCHITECTURE",
+        "Codes of digits by a layer with a ReLU and one with a sigmoid",
+    ),
+    "stacked-autoencoder": (
+        "reference.stacked_autoencoder:ARCHITECTURE",
+        "Codes of digits by a stacked autoencoder with one hidden layer on each side",
+    ),
+    "vae": ("reference.vae:ARCHITECTURE", "Codes, density and samples of digits by a variational autoencoder"),
+    "dcgan": (
+        "reference.dcgan:ARCHITECTURE",
+        "Samples of digits by a deep convolutional generative adversarial network",
+    ),
     "ebl": ("reference.ebl:ARCHITECTURE", "Inpainting of a patch by a generator trained against an energy"),
     "ebm": ("reference.ebm:ARCHITECTURE", "Inpainting of corrupted rows by Langevin dynamics on an energy"),
     "realnvp": ("reference.realnvp:ARCHITECTURE", "Density of digits, and inpainting of a half, by a normalising flow"),

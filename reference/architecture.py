@@ -38,6 +38,8 @@ class Architecture:
     for `module`, and notes for the student. Raises ValueError, with a sentence, if the checkpoint does not fit."""
     also: tuple[str, ...] = ()
     """Other tasks that the same weights can be graded on."""
+    extended: tuple[str, ...] = ()
+    """Longer forms of these tasks, which MODELS.md leaves out."""
     trainings: Mapping[str, Callable[[int], Any]] = field(default_factory=dict)
     """Recipes by name: each takes a seed and returns a `reference.train.Training` with `result()` and `options`."""
 

@@ -59,7 +59,7 @@ class RealNVP(nn.Module):
         super().__init__()
         self.inpainting = inpainting
         self.preprocessing = PREPROCESSINGS[preprocessing]
-        self.dimensions = dimensions
+        self.dimensions = self.noise_dimension = dimensions
         self._regression: KernelRegression | None = None
         generator = generator_for("realnvp", "shuffles", dimensions)
         layers: list[Bijection] = []
@@ -183,6 +183,7 @@ ARCHITECTURE = Architecture(
     checkpoint_key="model",
     module=RealNVP,
     options={"inpainting": ("mean", "ascent"), "preprocessing": tuple(PREPROCESSINGS)},
-    also=("half-inpainting-extended",),
+    also=("continuous-density",),
+    extended=("half-inpainting-extended",),
     trainings={"realnvp": Training},
 )

@@ -7,6 +7,7 @@ of the epoch, so that a training that was interrupted and resumed gives the same
 from __future__ import annotations
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
@@ -152,6 +153,16 @@ def one_cycle(progress: float, warm_up: float = 0.2) -> float:
     """
     share = progress / warm_up if progress < warm_up else 1 - (progress - warm_up) / (1 - warm_up)
     return 0.5 * (1 - float(torch.cos(torch.tensor(share * torch.pi)))) + 1e-4
+
+
+def cosine(progress: float, warm_up: float = 0.02) -> float:
+    """Compute the factor of the peak learning rate: it rises linearly for `warm_up`, then falls along a cosine to 0.
+
+    Loshchilov and Hutter 2017, arXiv:1608.03983.
+    """
+    if progress < warm_up:
+        return progress / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

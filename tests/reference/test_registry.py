@@ -31,8 +31,8 @@ def test_listing_models_imports_neither_torch_nor_numpy():
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones():
-    with pytest.raises(LookupError, match=r"^no model 'vae'; there are cvae, cgan, .*, pixelcnn$") as caught:
-        architecture("vae")
+    with pytest.raises(LookupError, match=r"^no model 'diffusion'; there are cvae, cgan, .*, pixelcnn$") as caught:
+        architecture("diffusion")
     assert not isinstance(caught.value, KeyError)  # which would print its message in quotes
 
 
