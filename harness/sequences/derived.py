@@ -1,7 +1,8 @@
-"""Chooses the method that answers a question about binary pixel sequences: the model's own, or a derived one.
+"""Chooses the method that answers a question: the model's own, or one that follows from others that it has.
 
-A model of pixel sequences offers `next_pixel_probabilities`, or `start` and `step`, or both (see
-`harness.tasks.interfaces`); completions and posteriors of missing pixels follow from these. Runs in the worker.
+An autoencoder's `reconstruct` follows from `encode` and `decode`. A model of pixel sequences offers
+`next_pixel_probabilities`, or `start` and `step`, or both (see `harness.tasks.interfaces`); completions and posteriors
+of missing pixels follow from these. Runs in the worker.
 """
 
 from __future__ import annotations
@@ -21,7 +22,12 @@ Method = Callable[..., Tensor]
 def method(model: Any, name: str) -> Method | None:
     """The model's own method of this name, else the derived one; None where the model offers nothing to derive it from.
 
-    Three methods can be derived, for images and sequences of T pixels in raster order:
+    One method can be derived for autoencoders:
+
+    reconstruct(images) : the images decoded from the codes of images; of several values that `encode` returns, a mean
+        and a log-variance for example, the first is the code. Labels, where there are any, go to both.
+
+    Three can be derived for images and sequences of T pixels in raster order:
 
     next_pixel_probabilities(binary) : P(x_{t+1} = 1 | x_1 … x_t), (N, T − 1), for sequences (N, T).
     missing_posterior(images) : log p(missing pixels | the others), (N, 2ᵏ), for images (N, T) with −1 at k pixels each.
@@ -33,6 +39,8 @@ def method(model: Any, name: str) -> Method | None:
     own: Method | None = getattr(model, name, None)
     if callable(own) and name != "complete":
         return own
+    if name == "reconstruct" and all(callable(getattr(model, each, None)) for each in ("encode", "decode")):
+        return lambda images, *others: model.decode(_code(model.encode(images, *others)), *others)
     if all(callable(getattr(model, each, None)) for each in ("start", "step")):
         return _from_steps(model, name)
     if callable(getattr(model, "next_pixel_probabilities", None)):
@@ -51,9 +59,14 @@ def _from_steps(model: Any, name: str) -> Method | None:
     return steps.complete if name == "complete" else steps.next_pixel_probabilities
 
 
+def _code(encoded: Any) -> Any:
+    return encoded[0] if isinstance(encoded, tuple | list) else encoded
+
+
 def wanted(name: str) -> str:
     """The end of a sentence that says what a model could offer instead of the method `name`; empty where nothing."""
     return {
+        "reconstruct": ", nor encode and decode, from which it would be derived",
         "next_pixel_probabilities": ", nor start and step, from which it would be derived",
         "missing_posterior": ", nor start and step or next_pixel_probabilities, from which it would be derived",
         "complete": ", nor start and step or next_pixel_probabilities, from which it would be derived",

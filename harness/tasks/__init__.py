@@ -52,6 +52,22 @@ TASKS: dict[str, tuple[str, str]] = {
         "harness.tasks.pixels.two_by_two:TwoByTwoInpainting",
         "the posterior of four missing pixels; cross-entropy of the truth in nats a case",
     ),
+    "reconstruction": (
+        "harness.tasks.codes.reconstruction:Reconstruction",
+        "code digits by k numbers and decode them; mean squared error with codes of 8 bits a number",
+    ),
+    "bernoulli-density": (
+        "harness.tasks.codes.latent:BernoulliDensity",
+        "bound the likelihood of digits by a latent-variable model; negative ELBO in nats, gray targets",
+    ),
+    "conditional-density": (
+        "harness.tasks.codes.conditional:ConditionalDensity",
+        "bound the likelihood of digits given their labels; negative ELBO in nats, gray targets",
+    ),
+    "continuous-density": (
+        "harness.tasks.codes.flow:ContinuousDensity",
+        "density of dequantised digits by a flow; bits per dimension, once its Jacobian and round trips hold",
+    ),
     "symbol-prediction": (
         "harness.tasks.symbols.prediction:SymbolPrediction",
         "predict the next symbol of streams with Dirichlet statistics; nats a step above the Bayes predictor",

@@ -38,6 +38,58 @@ class ConditionalGenerator(Protocol):
 
 
 @runtime_checkable
+class Autoencoder(Protocol):
+    """Codes images by k numbers: linear, stacked and other autoencoders, principal components."""
+
+    def encode(self, images: Tensor) -> Tensor:
+        """The codes (N, k) of images (N, 1, 28, 28) in [0, 1]. Of a tuple the first value is the code."""
+        ...
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """The images (N, 1, 28, 28) of codes (N, k), which may have been rounded and come from anywhere."""
+        ...
+
+
+@runtime_checkable
+class LatentVariableModel(Protocol):
+    """A variational autoencoder, whose p(x | z) is a product of Bernoulli distributions."""
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance (N, k) of q(z | x), a Gaussian with diagonal covariance, for images (N, 1, 28, 28)."""
+        ...
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """The probabilities (N, 1, 28, 28) that pixels are lit under p(x | z), for codes (N, k)."""
+        ...
+
+
+@runtime_checkable
+class ConditionalLatentVariableModel(Protocol):
+    """A variational autoencoder that is told the digit's class."""
+
+    def encode(self, images: Tensor, labels_one_hot: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance (N, k) of q(z | x, y) for images (N, 1, 28, 28) and one-hot labels (N, 10)."""
+        ...
+
+    def decode(self, codes: Tensor, labels_one_hot: Tensor) -> Tensor:
+        """The probabilities (N, 1, 28, 28) that pixels are lit under p(x | z, y), for codes (N, k)."""
+        ...
+
+
+@runtime_checkable
+class Flow(Protocol):
+    """A bijection between logits of pixels and codes with a standard normal distribution."""
+
+    def forward(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """The codes z (N, 784) and log |det ∂z/∂values| (N,) of logits (N, 784)."""
+        ...
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """The logits (N, 784) of codes (N, 784)."""
+        ...
+
+
+@runtime_checkable
 class PixelPredictor(Protocol):
     """Predicts the next pixel of a binarised image, read row by row, from those before it.
 

@@ -1,0 +1,78 @@
+"""Memorised test images: a model that holds them itself, such as one whose code is an image's number.
+
+Digits of the test set are altered a little, so that they are still digits but no images of any data set, and so are
+training digits that were held out. A model that codes digits is about as good at altered ones; one that looks them up
+is not. The statistic is the error on altered test digits over that on the same digits unaltered. It is held against the
+range that honest models have, and against the same ratio of held-out training digits, for a model that holds the test
+set alone.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.types import Evidence
+
+MOST = 1.6
+"""Ratio above which the evidence is flagged."""
+MOST_RELATIVE = 1.2
+"""Ratio over that of held-out training digits above which the evidence is flagged."""
+STANDARD_ERRORS = 3.0
+"""Standard errors of the logarithms of the ratios that are granted to chance: some models have a few huge errors."""
+LARGEST = 1e6
+"""Stands for a ratio to an error of 0."""
+
+
+def ratio(over: NDArray[np.float64], under: NDArray[np.float64]) -> float:
+    """The mean of `over` as a multiple of the mean of `under`, both non-negative; at most `LARGEST`."""
+    above, below = float(over.mean()), float(under.mean())
+    return min(above / below, LARGEST) if below > 0 else LARGEST if above > 0 else 1.0
+
+
+def _relative_error(over: NDArray[np.float64], under: NDArray[np.float64]) -> float:
+    """The standard error of the logarithm of a ratio of means over the same images, by the delta method.
+
+    0 where an error has no finite ratio; at most 1.
+    """
+    above, below = float(over.mean()), float(under.mean())
+    if not above > 0 < below or len(over) < 2:
+        return 0.0
+    return min(float((over / above - under / below).std(ddof=1)) / math.sqrt(len(over)), 1.0)
+
+
+def memorised(
+    errors: NDArray[np.float64],
+    altered: NDArray[np.float64],
+    held_out: NDArray[np.float64],
+    held_out_altered: NDArray[np.float64],
+    what: str = "squared error",
+) -> Evidence:
+    """Evidence from errors (N,) of test digits and the same altered, and of held-out training digits and the same.
+
+    Errors are non-negative; `what` names them.
+    """
+    found, usual = ratio(altered, errors), ratio(held_out_altered, held_out)
+    own, other = _relative_error(altered, errors), _relative_error(held_out_altered, held_out)
+    most = min(
+        MOST * math.exp(STANDARD_ERRORS * own),
+        MOST_RELATIVE * usual * math.exp(STANDARD_ERRORS * math.hypot(own, other)),
+    )
+    flag = found > most
+    message = (
+        f"The {what} on slightly altered test digits is {found:.3g} times that on the digits themselves; on held-out "
+        f"training digits the same ratio is {usual:.3g}"
+    )
+    if flag:
+        message += ": the model knows the test images better than other digits"
+    return Evidence(
+        "memorised-test-images",
+        flag,
+        found,
+        None,
+        most,
+        f"{message}.",
+        "memorised test images",
+    )

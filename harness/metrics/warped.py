@@ -1,0 +1,49 @@
+"""Slightly altered digits: the same handwriting, but no image of a data set.
+
+A smooth random displacement (Simard, Steinkraus and Platt 2003), a small rotation and a scale, drawn for each image.
+Cubic splines keep strokes as sharp as they were, so that altered digits are about as hard to code as others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates, zoom
+
+if TYPE_CHECKING:
+    import torch
+
+ROTATION = 3.0
+"""Largest rotation, degrees."""
+SCALE = 0.03
+"""Largest logarithm of the scale of each axis."""
+ELASTIC = 0.3
+"""Standard deviation of the displacement at the knots, pixels."""
+KNOTS = 7
+"""Knots of the displacement along each axis; between them it is interpolated cubically."""
+_LEVELS = 255
+
+
+def warped(images: NDArray[np.float32], generator: torch.Generator) -> NDArray[np.float32]:
+    """Images (N, 1, H, W) in [0, 1], each altered by draws of its own; multiples of 1/255, as scans are."""
+    import torch
+
+    n, _, height, width = images.shape
+    angles = (torch.rand(n, generator=generator) * 2 - 1).numpy() * np.deg2rad(ROTATION)
+    scales = ((torch.rand(n, 2, generator=generator) * 2 - 1) * SCALE).exp().numpy()
+    knots = (torch.randn(n, 2, KNOTS, KNOTS, generator=generator) * ELASTIC).numpy()
+    rows, columns = np.mgrid[:height, :width].astype(np.float64)
+    down, across = rows - (height - 1) / 2, columns - (width - 1) / 2
+    altered = np.empty_like(images)
+    for index in range(n):
+        field = [zoom(knot, (height / KNOTS, width / KNOTS), order=3) for knot in knots[index].astype(np.float64)]
+        cos, sin = np.cos(angles[index]), np.sin(angles[index])
+        places = [
+            (cos * down - sin * across) * scales[index, 0] + (height - 1) / 2 + field[0],
+            (sin * down + cos * across) * scales[index, 1] + (width - 1) / 2 + field[1],
+        ]
+        image = map_coordinates(images[index, 0].astype(np.float64), places, order=3, mode="constant")
+        altered[index, 0] = np.rint(image.clip(0, 1) * _LEVELS) / _LEVELS
+    return altered

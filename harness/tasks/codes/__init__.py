@@ -1,0 +1,1 @@
+"""Tasks of models with codes: reconstruction by autoencoders, and densities of latent-variable models and flows."""
