@@ -31,16 +31,19 @@ class Description:
     task: str
     also: tuple[str, ...]
     options: Mapping[str, Values]
+    extended: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, described: Architecture) -> Description:
         """Take the description out of an architecture."""
-        return cls(described.title, described.task, tuple(described.also), dict(described.options))
+        return cls(
+            described.title, described.task, tuple(described.also), dict(described.options), tuple(described.extended)
+        )
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """All tasks that the model's weights answer, its own first."""
-        return (self.task, *self.also)
+        return (self.task, *self.also, *self.extended)
 
 
 def description(name: str) -> Description:
@@ -49,7 +52,7 @@ def description(name: str) -> Description:
     if entry is None or name not in MODELS or entry["source"] != _source_digest(MODELS[name][0]):
         return Description.of(architecture(name))
     options = {option: _values(said) for option, said in entry["options"].items()}
-    return Description(entry["title"], entry["task"], tuple(entry["also"]), options)
+    return Description(entry["title"], entry["task"], tuple(entry["also"]), options, tuple(entry["extended"]))
 
 
 def document() -> str:
@@ -63,6 +66,7 @@ def document() -> str:
             "title": found.title,
             "task": found.task,
             "also": list(found.also),
+            "extended": list(found.extended),
             "options": options,
         }
     return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"

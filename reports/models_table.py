@@ -18,11 +18,17 @@ _OTHERS = 3
 def tables(records: Sequence[Record]) -> str:
     """A Markdown table for each task, in the order in which the records first name it.
 
-    Models stand from the best to the worst, those without a score last.
+    Models stand from the best to the worst, those without a score last. A task that ranks by different metrics, such as
+    one for each size of a code, has a table for each, since these are not to be compared.
     """
     lines: list[str] = []
     for task in dict.fromkeys(record.task for record in records):
-        lines += _table([record for record in records if record.task == task])
+        own = [record for record in records if record.task == task]
+        ranked = dict.fromkeys(record.primary for record in own if primary_metric(record) is not None)
+        unscored = [record for record in own if primary_metric(record) is None]
+        for place, primary in enumerate(ranked or [None]):
+            scored = [record for record in own if record not in unscored and record.primary == primary]
+            lines += _table([*scored, *(unscored if place == 0 else ())], several=len(ranked) > 1)
     return "\n".join(lines) + "\n"
 
 
@@ -39,7 +45,8 @@ def rows(records: Sequence[Record]) -> list[tuple[str, str, str, str, str]]:
     return found
 
 
-def _table(records: Sequence[Record]) -> list[str]:
+def _table(records: Sequence[Record], several: bool = False) -> list[str]:
+    """The lines of one table; its heading says what it ranks by where it is one of several of its task."""
     scored = [record for record in records if primary_metric(record) is not None]
     example = max(scored, key=lambda record: len(record.metrics), default=None)
     beside: list[str] = []
@@ -55,7 +62,8 @@ def _table(records: Sequence[Record]) -> list[str]:
         sign = -1 if metric.better == "higher" else 1
         scored.sort(key=lambda record: (sign * _value(record), record.part))
     head = ["model", ranked_by, "95 % interval", *titles, "flags", "seconds", "weights' SHA-256"]
-    lines = [f"### {task_title(records[0])}", "", f"{about}.", "", _row(head), _row(["---"] * len(head))]
+    heading = f"{task_title(records[0])}: {ranked_by}" if several else task_title(records[0])
+    lines = [f"### {heading}", "", f"{about}.", "", _row(head), _row(["---"] * len(head))]
     for record in [*scored, *(record for record in records if primary_metric(record) is None)]:
         lines.append(_row(_cells(record, beside, len(head))))
     return [*lines, ""]

@@ -7,28 +7,45 @@ from collections.abc import Sequence
 from harness.assignments import coursework
 from harness.assignments.coursework import Coursework
 from harness.rubric import Assignment, AssignmentError, Part
+from harness.tasks import TASKS
 from harness.types import Entry, Submission
+from reference import MODELS
+from reference.listing import description
 
 
 def of_models(submissions: Sequence[Submission]) -> Coursework:
     """Return a part for each entry, with the pass mark that a shipped assignment has for its task, and no points.
 
-    Raises AssignmentError where no shipped assignment has the task.
+    A task that no shipped assignment has gets a pass mark of 0; the longer form of a task that none has is left out.
+    Raises AssignmentError where there is no such task.
     """
     parts = [part for shipped in coursework.shipped().values() for part in shipped.assignment.part]
     tasks = {part.task for part in parts}
-    # A model's own task has to be there; others that it can answer may be no part of a shipped assignment.
-    entries = [e for s in submissions for e in s.entries if e.task in tasks or e is s.entries[0]]
+    entries = [e for s in submissions for e in s.entries if e.task in tasks or not _is_extended(e)]
     chosen = [_part(entry, parts) for entry in entries]
     return Coursework(Assignment(name="reference", title="The shipped reference models", part=chosen))
+
+
+def _is_extended(entry: Entry) -> bool:
+    return entry.model in MODELS and entry.task in description(entry.model).extended
 
 
 def _part(entry: Entry, parts: Sequence[Part]) -> Part:
     of_task = [part for part in parts if part.task == entry.task]
     taking = [part for part in of_task if entry.model in part.models] or of_task
-    if not taking:
-        raise AssignmentError(f"no shipped assignment has a part of the task {entry.task}, which {entry.part} is for")
+    if entry.task not in TASKS:
+        raise AssignmentError(f"there is no task {entry.task}, which {entry.part} is for")
     models = [entry.model] if entry.model else []
-    return taking[0].model_copy(
-        update={"id": entry.part, "title": entry.part, "models": models, "points": 0.0, "choice": "", "bonus": 0.0}
+    any_mark = Part.model_validate({"id": "any", "title": "any", "task": entry.task, "points": 0, "pass": 0})
+    return (taking or [any_mark])[0].model_copy(
+        update={
+            "id": entry.part,
+            "title": entry.part,
+            "models": models,
+            "points": 0.0,
+            "choice": "",
+            "bonus": 0.0,
+            "metric": None,
+            "options": {},
+        }
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -45,12 +46,18 @@ def samplers() -> Mapping[str, Callable[[int, int], NDArray[np.float32]]]:
     from reference import shipped
 
     names = [path.stem for path in sorted(WEIGHTS.glob("*.safetensors"))]
-    return {name: _sampler(name) for name in names if hasattr(shipped.module(name), "sample")}
+    return {name: _sampler(name) for name in names if _takes_labels(shipped.module(name))}
 
 
 def _parts(name: str, model: Description) -> dict[str, str]:
     """The names of the entries of shipped weights, by the tasks that they answer, their own first."""
-    return {model.task: name} | {task: f"{name}-{task}" for task in model.also}
+    others = (*model.also, *model.extended)
+    return {model.task: name} | {task: f"{name}-{task}" for task in others}
+
+
+def _takes_labels(model: object) -> bool:
+    sample = getattr(model, "sample", None)
+    return sample is not None and len(inspect.signature(sample).parameters) == 2
 
 
 def _sampler(model: str) -> Callable[[int, int], NDArray[np.float32]]:

@@ -15,7 +15,8 @@ def test_the_listing_is_what_the_models_files_say():
 @pytest.mark.parametrize("name", MODELS)
 def test_a_description_is_that_of_the_architecture(name):
     found = architecture(name)
-    assert description(name) == Description(found.title, found.task, tuple(found.also), found.options)
+    expected = Description(found.title, found.task, tuple(found.also), found.options, tuple(found.extended))
+    assert description(name) == expected
 
 
 def test_an_entry_that_was_written_from_another_file_is_not_used(monkeypatch):
@@ -33,5 +34,5 @@ def test_a_model_that_the_listing_lacks_is_imported(monkeypatch):
 
 
 def test_an_unknown_model_is_refused():
-    with pytest.raises(LookupError, match="no model 'vae'"):
-        description("vae")
+    with pytest.raises(LookupError, match="no model 'diffusion'"):
+        description("diffusion")
