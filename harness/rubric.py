@@ -33,6 +33,7 @@ pass = 0.5
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, NamedTuple
 
@@ -171,14 +172,17 @@ class Assignment(BaseModel):
             best[key] = max(part.max_points, best.get(key, 0.0))
         return sum(best.values())
 
-    def part_for(self, part: str, task: str) -> Part | None:
+    def part_for(self, part: str, task: str, options: Mapping[str, str] | None = None) -> Part | None:
         """The part that an entry answers: the one of its name, else the only one of its task, else the only one of
-        its task that takes the architecture of this name, for that is an entry's name by default.
+        its task that takes the architecture of this name, for that is an entry's name by default. Where several take
+        it, it is the only one of those with options of their own that the entry has all options of.
         """
         of_task = [p for p in self.part if p.task == task]
         last = [p for p in of_task if not p.earlier_of]
         named = [p for p in of_task if p.id == part] or (last if len(last) == 1 else [])
         taking = [p for p in last if part in p.models]
+        if len(taking) > 1:
+            taking = [p for p in taking if p.options and p.options.items() <= (options or {}).items()]
         return named[0] if named else taking[0] if len(taking) == 1 else None
 
 

@@ -124,12 +124,22 @@ def assignments(as_json: JsonOption = False) -> None:
     if as_json:
         print_json({name: assignment.model_dump(by_alias=True) for name, assignment in known.items()})
         return
-    rows = [
-        (name, part.id, part.task, f"{part.points:g}", f"{part.pass_mark:g}", ", ".join(part.gates))
-        for name, assignment in known.items()
-        for part in assignment.part
-    ]
-    console.print(listing(("assignment", "part", "task", "points", "pass mark", "gates"), rows))
+    for name, assignment in known.items():
+        console.print(f"[bold]{name}[/]  {escape(assignment.title)}; {assignment.max_points:g} points", highlight=False)
+        rows = [
+            (part.id, part.task, f"{'+' * part.optional}{part.points:g}", f"{part.pass_mark:g}")
+            for part in assignment.part
+        ]
+        console.print(listing(("part", "task", "points", "pass mark"), rows))
+        gated: dict[str, list[str]] = {}
+        for part in assignment.part:
+            gated.setdefault(", ".join(part.gates), []).append(part.id)
+        for gates, parts in gated.items():
+            if gates:
+                console.print(f" gates of {', '.join(parts)}: {gates}", highlight=False)
+        if any(part.optional for part in assignment.part):
+            console.print(" + optional: a bonus beside the full marks")
+        console.print()
 
 
 def doctor(as_json: JsonOption = False) -> None:

@@ -22,6 +22,10 @@ MOST = 200
 """Files that are opened; further ones are named."""
 
 
+Opening = tuple[str, tuple[tuple[str, str], ...]]
+"""An architecture, and the options that a part states."""
+
+
 @dataclass(frozen=True)
 class Adopted:
     """A manifest for a repository, and what was found on the way."""
@@ -39,11 +43,11 @@ def adopt(root: Path, run: Run, on_file: Callable[[int, int, str], None] | None 
     notes = list(listing.notes)
     entries = _by_layout(listing.files, run)
     wanted = [part for part in run.assignment.part if part.id not in entries]
-    models = {model for part in wanted for model in _models(part, run)}
+    openings = {opening for part in wanted for opening in _openings(part, run)}
     candidates = likely.candidates(listing.files)
     if len(candidates) > MOST:
         notes.append(f"{len(candidates) - MOST} of {len(candidates)} files that may be checkpoints were not opened.")
-    fits = _fitting(root, candidates[:MOST], sorted(models), run, on_file)
+    fits = _fitting(root, candidates[:MOST], sorted(openings), run, on_file)
     taken: set[str] = set()
     for part in wanted:
         best = _best(part, fits, run, taken)
@@ -68,7 +72,7 @@ def _by_layout(files: Sequence[str], run: Run) -> dict[str, Entry]:
                 made, _ = starter.entries(inside, run.coursework.tasks, run.coursework.models)
                 found = {}
                 for entry in made:
-                    part = run.assignment.part_for(entry.part, entry.task)
+                    part = run.assignment.part_for(entry.part, entry.task, entry.options)
                     # Code of a layout is looked for at the top of what is handed in.
                     if part is not None and (not head or entry.kind is not Kind.CODE):
                         file = None if entry.file is None else head + entry.file
@@ -81,13 +85,13 @@ def _by_layout(files: Sequence[str], run: Run) -> dict[str, Entry]:
 def _fitting(
     root: Path,
     files: Sequence[str],
-    models: Sequence[str],
+    openings: Sequence[Opening],
     run: Run,
     on_file: Callable[[int, int, str], None] | None,
-) -> dict[str, list[str]]:
-    """The files that each architecture's weights can be read from."""
+) -> dict[Opening, list[str]]:
+    """The files that each architecture's weights, with a part's options, can be read from."""
     submission = Submission("adopted", "adopted", root)
-    fits: dict[str, list[str]] = {model: [] for model in models}
+    fits: dict[Opening, list[str]] = {opening: [] for opening in openings}
     with weights_workers(run) as warm:
         for number, file in enumerate(files):
             if on_file is not None:
@@ -96,24 +100,25 @@ def _fitting(
                 content = hand_in.content_of(submission, Entry("", Kind.WEIGHTS, "", None, file))
             except GradingError:
                 continue
-            for model in models:
+            for model, options in openings:
                 try:
                     with warm.worker(run.limits) as worker:
-                        worker.open_weights(model, {}, content, file)
+                        worker.open_weights(model, dict(options), content, file)
                 except GradingError:
                     continue
-                fits[model].append(file)
+                fits[model, options].append(file)
     return fits
 
 
-def _best(part: Part, fits: dict[str, list[str]], run: Run, taken: set[str]) -> tuple[str, str] | None:
+def _best(part: Part, fits: dict[Opening, list[str]], run: Run, taken: set[str]) -> tuple[str, str] | None:
     """The architecture and file that most likely answer a part."""
-    choices = [(model, file) for model in _models(part, run) for file in fits.get(model, ())]
+    choices = [(opening[0], file) for opening in _openings(part, run) for file in fits.get(opening, ())]
     return min(choices, key=lambda choice: likely.rank(part, choice[0], choice[1], taken), default=None)
 
 
-def _models(part: Part, run: Run) -> Sequence[str]:
-    return part.models or run.coursework.answering(run.coursework.task(part.task))
+def _openings(part: Part, run: Run) -> list[Opening]:
+    models = part.models or run.coursework.answering(run.coursework.task(part.task))
+    return [(model, tuple(sorted(part.options.items()))) for model in models]
 
 
 def _lines(part: Part, entry: Entry | None, scripts: Sequence[str]) -> list[str]:

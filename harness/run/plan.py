@@ -65,7 +65,7 @@ def _of_submission(submission: Submission, run: Run) -> Plan:
     """
     answering: dict[str, list[Entry]] = {}
     for entry in submission.entries:
-        part = run.assignment.part_for(entry.part, entry.task)
+        part = run.assignment.part_for(entry.part, entry.task, entry.options)
         if part is not None:
             answering.setdefault(part.id, []).append(entry)
     unanswering = tuple(_unanswering(submission, run))
@@ -191,9 +191,22 @@ def _unanswering(submission: Submission, run: Run) -> list[str]:
     return [
         f"submission.toml: the entry with part {shown(entry.part)!r} (task {entry.task}) answers no part of "
         f"{run.assignment.name}; its parts are {', '.join(part.id for part in run.assignment.part)}."
+        f"{_told_apart(entry, run.assignment)}"
         for entry in submission.entries
-        if run.assignment.part_for(entry.part, entry.task) is None
+        if run.assignment.part_for(entry.part, entry.task, entry.options) is None
     ]
+
+
+def _told_apart(entry: Entry, assignment: Assignment) -> str:
+    """A sentence on how an entry tells the parts apart that differ by their options; empty where none would fit."""
+    parts = [part for part in assignment.part if part.task == entry.task and part.options and entry.part in part.models]
+    if not parts:
+        return ""
+    options = ", ".join(f'{name} = "{value}"' for name, value in parts[0].options.items())
+    return (
+        f" Several take {shown(entry.part)}; write which it is, "
+        f'for example part = "{parts[0].id}" or options = {{ {options} }}.'
+    )
 
 
 def _beside(parts: Sequence[Part], run: Run) -> list[Plan]:

@@ -37,6 +37,7 @@ def points(part: Part, value: float, **gates: bool) -> float:
 
 def test_the_courseworks_that_are_shipped() -> None:
     assert {name: assignment.max_points for name, assignment in ASSIGNMENTS.items()} == {
+        "ist-hw5": 100,
         "tsinghua-hw3": 75,
         "tu-berlin-sheet10": 100,
         "ucl-hw4": 100,
@@ -88,6 +89,21 @@ def test_steps_lead_to_all_points_and_the_pass_mark_is_one_of_them(name: str, pa
         ("tsinghua-hw3", "flow", 0.4808, 0.0),
         ("tsinghua-hw3", "flow", 0.1110, 0.25),
         ("tsinghua-hw3", "flow", 0.0683, 1.0),
+        # IST: principal components, the mean image, plain training; the shipped VAE, and plain training of it.
+        ("ist-hw5", "linear-2", 0.05567, 1.0),
+        ("ist-hw5", "linear-2", 0.05716, 1.0),
+        ("ist-hw5", "linear-2", 0.0675, 0.0),
+        ("ist-hw5", "linear-100", 0.0115, 0.4),
+        ("ist-hw5", "linear-100", 0.00562, 1.0),
+        ("ist-hw5", "vae-2", 151.1, 1.0),
+        ("ist-hw5", "vae-10", 107.1, 1.0),
+        ("ist-hw5", "vae-10", 151.1, 0.4),
+        ("ist-hw5", "vae-100", 102.7, 1.0),
+        ("ist-hw5", "vae-100", 205.8, 0.0),
+        ("ist-hw5", "pca-10", 0.03407, 1.0),
+        ("ist-hw5", "relu-10", 0.03895, 1.0),
+        ("ist-hw5", "stacked-10", 0.01347, 1.0),
+        ("ist-hw5", "stacked-10", 0.03407, 0.4),
         # UCL: LSTM with 32 units after 0, 1 and 5 epochs, a GRU's best; tables of counts.
         ("ucl-hw4", "pixel-prediction", 0.6926, 0.0),
         ("ucl-hw4", "pixel-prediction", 0.2924, 0.0),
@@ -160,6 +176,26 @@ def test_an_entry_finds_its_part_by_name_by_task_and_by_architecture() -> None:
     anything = ucl.part_for("anything", "next-pixel")
     assert anything is not None
     assert anything.id == "pixel-prediction"
+
+
+@pytest.mark.parametrize(
+    ("named", "task", "options", "found"),
+    [
+        ("linear-autoencoder", "reconstruction", {"code": "50"}, "linear-50"),
+        ("vae", "bernoulli-density", {"code": "5", "z_log": "std"}, "vae-5"),
+        ("vae-10", "bernoulli-density", {}, "vae-10"),
+        # Which of the five is not told.
+        ("vae", "bernoulli-density", {}, None),
+        ("vae", "bernoulli-density", {"code": "7"}, None),
+        # The only part of this task that takes it.
+        ("vae", "reconstruction", {}, "vae-no-divergence-10"),
+    ],
+)
+def test_an_entry_finds_its_part_by_its_options(
+    named: str, task: str, options: dict[str, str], found: str | None
+) -> None:
+    part = ASSIGNMENTS["ist-hw5"].part_for(named, task, options)
+    assert (part and part.id) == found
 
 
 TOML = """
