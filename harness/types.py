@@ -216,6 +216,17 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Along:
+    """A metric's place on a curve over several parts, which are asked for more and more of something."""
+
+    axis: str
+    """The quantity in words: "numbers in a code"."""
+    value: float
+    curve: str = ""
+    """Name of the curve; the model's where it is empty."""
+
+
+@dataclass(frozen=True)
 class Metric:
     """A measured number with its uncertainty. `value` is None where it could not be measured; never NaN."""
 
@@ -232,6 +243,8 @@ class Metric:
     """Name as a person writes it, in lower case but for abbreviations: "masked MSE", "cross-entropy over 28 pixels"."""
     beside: bool = False
     """True for a metric that compact tables, such as those of MODELS.md, show beside the primary one."""
+    along: Along | None = None
+    """Its place on a curve over several parts."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from harness.numbers import finite, interval_text, number_text, points_text, uni
 from harness.text import capitalised, many_lines, one_line, spoken
 from harness.totals import primary_metric
 from harness.types import NOTHING_HANDED_IN, Evidence, Failure, Record, Status
+from reports import sweeps
 from reports.common import Verdict, data_label, data_notice, distinct, ranks, role_label, slug, verdict
 from reports.drawing import Drawings, draw
 from reports.index import display_name
@@ -152,6 +153,7 @@ class SubmissionView:
     """Baseline or reference; empty for a student's submission."""
     notices: tuple[str, ...]
     learning: tuple[Learning, ...]
+    sweeps: tuple[sweeps.Sweep, ...]
     parts: tuple[Part, ...]
 
 
@@ -318,5 +320,6 @@ def submission_view(records: Sequence[Record], results: Path) -> SubmissionView:
         role=role_label(ordered[0]),
         notices=tuple(notices),
         learning=of_submission(ordered),
+        sweeps=sweeps.of_submission(ordered),
         parts=tuple(_part(number, record, results) for number, record in enumerate(ordered, start=1)),
     )

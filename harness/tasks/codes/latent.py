@@ -25,7 +25,7 @@ from harness.tasks.base import Baseline, Context, Trial, gates
 from harness.tasks.codes import pictures
 from harness.tasks.codes.digits import altered, code_size, digest_of, held_out, in_order, normal, shuffled, uniform
 from harness.tasks.codes.latent_answers import probabilities, refuse_overflow
-from harness.types import Answer, ArraySpec, Entry, Evidence, Images, Marks, Metric, Question
+from harness.types import Along, Answer, ArraySpec, Entry, Evidence, Images, Marks, Metric, Question
 
 UNIT = "nats an image"
 BATCH, OTHER_BATCH, SMALL_BATCH = 500, 300, 40
@@ -247,6 +247,7 @@ class BernoulliDensity:
             "divergence": "divergence",
             "negative_elbo_binarised": "negative ELBO binarised",
         }
+        curves = {primary: "negative ELBO", "reconstruction": "reconstruction", "divergence": "divergence"}
         metrics = {
             name: Metric(
                 float(columns[:, i].mean()),
@@ -257,6 +258,7 @@ class BernoulliDensity:
                 float(ends[i, 1]),
                 title=title,
                 beside=name != primary,
+                along=Along("numbers in a code", rates.shape[1], curves[name]) if name in curves else None,
             )
             for i, (name, title) in enumerate(titles.items())
         }

@@ -25,7 +25,7 @@ from harness.tasks.base import Baseline, Context, Trial, gates
 from harness.tasks.codes import pictures
 from harness.tasks.codes.components import PRINCIPAL_COMPONENTS, optimum
 from harness.tasks.codes.digits import altered, code_size, held_out, in_order, normal, shuffled
-from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Images, Marks, Metric, Question
+from harness.types import Along, Answer, ArraySpec, Entry, Evidence, Figure, Images, Marks, Metric, Question
 
 UNIT = "squared gray value"
 BATCH, OTHER_BATCH, SMALL_BATCH = 500, 300, 40
@@ -171,6 +171,7 @@ class Reconstruction:
             "mse_pca": ("MSE of principal components", errors["pca"], ends[2]),
             "mse_validation": ("MSE validation", errors["validation"], None),
         }
+        curves = {f"mse_k{k}": "", "mse_pca": "principal components"}
         metrics = {
             name: Metric(
                 float(values.mean()),
@@ -181,6 +182,7 @@ class Reconstruction:
                 None if interval is None else float(interval[1]),
                 title=title,
                 beside=name != f"mse_k{k}",
+                along=Along("numbers in a code", k, curves[name]) if name in curves else None,
             )
             for name, (title, values, interval) in named.items()
         }
