@@ -429,10 +429,12 @@ def _options(found: Mapping[str, str | int | float], where: str, allowed: Mappin
 
 
 def _refuse_equal_parts(entries: tuple[Entry, ...], name: str) -> None:
-    first: dict[str, int] = {}
+    first: dict[tuple[str, ...], int] = {}
     for number, entry in enumerate(entries, 1):
-        # Parts become file names, so they have to differ where case doesn't count, too.
-        other = first.setdefault(entry.part.casefold(), number)
+        # Parts become file names, so they have to differ where case doesn't count, too. Options may tell an
+        # assignment's parts apart, such as sizes of a code.
+        key = (entry.part.casefold(), *(f"{name}={value}" for name, value in sorted(entry.options.items())))
+        other = first.setdefault(key, number)
         if other != number:
             message = (
                 f'{name}: entries {other} and {number} are both part "{entry.part}". '

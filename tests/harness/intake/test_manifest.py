@@ -172,6 +172,15 @@ def test_an_error_in_the_document_is_explained(text: str | bytes, kind: str, wor
         assert word in found.message
 
 
+def test_entries_of_one_model_may_differ_in_their_options() -> None:
+    one, other = (
+        entry(f'model = "cvae"\ncheckpoint = "a"\noptions = {{ concat_activation = "{value}" }}')
+        for value in ("relu", "none")
+    )
+    assert [each.part for each in read(one + other).entries] == ["cvae", "cvae"]
+    assert failure(one + other + one).kind == "equal-parts"
+
+
 def test_parts_that_differ_in_case_alone_would_share_a_file_name() -> None:
     assert failure(entry('outputs = "a"\npart = "A"') + entry('outputs = "b"\npart = "a"')).kind == "equal-parts"
 
