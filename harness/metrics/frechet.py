@@ -1,8 +1,9 @@
 """Fréchet distance of two sets of features, taken as Gaussians.
 
 M. Heusel et al. 2017, "GANs trained by a two time-scale update rule converge to a local Nash equilibrium",
-arXiv:1706.08500, eq. 6: d² = |m − w|² + tr(C + S − 2 (C S)^½), for means m, w and covariances C, S (D. C. Dowson and B. V.
-Landau 1982, J. Multivariate Analysis 12(3)). Here the features are the judge's, so that values belong to one judge.
+arXiv:1706.08500, eq. 6: d² = |m − w|² + tr(C + S − 2 (C S)^½), for means m, w and covariances C, S (D. C. Dowson and
+B. V. Landau 1982, J. Multivariate Analysis 12(3)). Here the features are the judge's, so that values belong to one
+judge.
 
 No root of the product C S, which is not symmetric, is taken. With factors C = AᵀA and S = BᵀB, tr (C S)^½ is the sum of
 the singular values of A Bᵀ; no number of it is the root of a small difference, so that equal sets give 0 to 1e-14 of
@@ -58,7 +59,8 @@ def frechet_distance(first: Moments, second: Moments) -> float:
     """Compute the squared distance; symmetric, and at least 0 but for rounding."""
     shift = float(((first.mean - second.mean) ** 2).sum())
     common = float(np.linalg.svd(first.factor @ second.factor.T, compute_uv=False).sum())
-    return round(shift + first.spread + second.spread - 2 * common, _DECIMALS)
+    # Adding 0 makes a negative zero positive.
+    return round(shift + first.spread + second.spread - 2 * common, _DECIMALS) + 0.0
 
 
 def influences(features: NDArray[np.floating], own: Moments, reference: Moments) -> NDArray[np.float64]:

@@ -19,9 +19,7 @@ _DECIMALS = 12
 """Decimals that are kept; further ones depend on the number of threads of the matrix product."""
 
 
-def kernel_distance(
-    first: NDArray[np.floating], second: NDArray[np.floating], own_mean: float | None = None
-) -> float:
+def kernel_distance(first: NDArray[np.floating], second: NDArray[np.floating], own_mean: float | None = None) -> float:
     """Compute the distance of features (N, F) and (M, F); symmetric.
 
     Parameters
@@ -40,7 +38,8 @@ def mean_of_pairs(features: NDArray[np.floating]) -> float:
         raise ValueError(f"a pair takes two samples at least, not {count}")
     values = features.astype(np.float64)
     with_itself = ((values**2).sum(axis=1) / width + 1) ** 3
-    return math.fsum(_row_sums(features, features) - with_itself) / (count * (count - 1))
+    total: float = math.fsum(_row_sums(features, features) - with_itself)
+    return total / float(count * (count - 1))
 
 
 def _row_sums(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float64]:

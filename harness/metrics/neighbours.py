@@ -1,8 +1,8 @@
 """Exact nearest neighbours by Euclidean distance, in the time of a matrix product and in little memory.
 
-Candidates come from lower bounds of the distances, by a product in single precision; whatever rounding could have hidden
-is a candidate, too. Distances of candidates are computed anew in double precision, so that results are exact, and the
-same bits for any size of the blocks, number of threads and order of the queries.
+Candidates come from lower bounds of the distances, by a product in single precision; whatever rounding could have
+hidden is a candidate, too. Distances of candidates are computed anew in double precision, so that results are exact,
+and the same bits for any size of the blocks, number of threads and order of the queries.
 
 For vectors of many dimensions the bound is the distance after an orthogonal projection on r principal directions, with
 the length of the rest as one more coordinate: for x = (p, q), |x − x'|² ≥ |p − p'|² + (|q| − |q'|)², by the reverse
@@ -265,9 +265,7 @@ def _pairs(chosen: NDArray[np.bool_]) -> Pairs:
     return rows, columns
 
 
-def _exact(
-    queries: Values, points: Values, rows: NDArray[np.int64], columns: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _exact(queries: Values, points: Values, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float64]:
     """Squared distances (P,) of pairs, in double precision; a pair's bits depend on nothing else."""
     squares = np.empty(len(rows))
     for start in range(0, len(rows), _ROWS):
@@ -279,9 +277,7 @@ def _exact(
     return squares
 
 
-def _ranked(
-    queries: Values, points: Values, pairs: Pairs, k: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _ranked(queries: Values, points: Values, pairs: Pairs, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Columns and squared distances (n, k) of the k nearest among the pairs; each row has at least k of them."""
     rows, columns = pairs
     squares = _exact(queries, points, rows, columns)

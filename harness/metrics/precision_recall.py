@@ -5,9 +5,9 @@ eqs. 1 and 2: each set is taken as the union of the balls around its members tha
 Precision is the share of samples inside a ball of the real set, recall the share of real images inside a ball of the
 samples; k = 3.
 
-M. F. Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative models", arXiv:2002.09797, eqs. 3 and 4:
-density is the number of real balls that hold a sample, over k, on average; coverage the share of real balls that hold
-a sample; k = 5. Coverage of one half of a set by the other is 1 − 2⁻ᵏ. Density has no upper bound.
+M. F. Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative models", arXiv:2002.09797, eqs. 3 and
+4: density is the number of real balls that hold a sample, over k, on average; coverage the share of real balls that
+hold a sample; k = 5. Coverage of one half of a set by the other is 1 − 2⁻ᵏ. Density has no upper bound.
 """
 
 from __future__ import annotations

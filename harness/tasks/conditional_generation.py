@@ -38,8 +38,6 @@ TRIED = 500
 """Samples by which options are chosen that neither weights nor manifest tell."""
 TRUSTED_FROM = 0.9
 """Accuracy that the best choice of options has to reach for flags to count."""
-OVERSHOOT = 0.01
-"""Largest distance from [0, 1] at which a value is clipped, with a note; farther is an error."""
 
 
 class ConditionalGeneration:
@@ -49,6 +47,7 @@ class ConditionalGeneration:
     title = "Conditional generation"
     summary = "draw the digit that is asked for; share that the judge recognises, pass mark 98 %"
     protocol = 2
+    measures_samples = True
     primary = "accuracy"
     gates: tuple[str, ...] = ("diversity", "mode-collapse", "judge-fooling", "batch-dependence")
     trusted_from = TRUSTED_FROM
@@ -151,6 +150,11 @@ class ConditionalGeneration:
                 float(spread.mean()), "gray value", "higher", len(images), title="diversity", beside=True
             ),
         }
+        if context.full:
+            found = marking.measure(context, images, features, labels)
+            metrics |= found.metrics
+            evidence += found.evidence
+        metrics[marking.PRIMARY] = marking.distance(context, features).metric
         if context.second is not None:
             public = context.second.decide(images)[0]
             metrics["accuracy_public_judge"] = accuracy_metric.accuracy(labels, public, "accuracy public judge")
@@ -159,7 +163,10 @@ class ConditionalGeneration:
             metrics=metrics,
             primary=self.primary,
             evidence=tuple(evidence),
-            figures=_figures(images, labels, counts, spread, context.real_diversity),
+            figures=(
+                *_figures(images, labels, counts, spread, context.real_diversity),
+                *marking.between(context, metrics),
+            ),
             gates=gates(evidence, {"diversity": Gate(bool((spread > diversity.GATE).all()), "diversity")}),
             scores=right.astype(np.float64),
         ), notes
