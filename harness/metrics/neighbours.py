@@ -222,7 +222,8 @@ def _within(
     doubtful = near & (squares > -_up(slack - radius**2))
     near &= ~doubtful
     rows, columns = _pairs(doubtful)
-    within = _exact(queries, points, rows, columns) <= np.broadcast_to(radius, near.shape)[rows, columns] ** 2
+    # Roots, not squares: a radius that is the distance of a pair reaches as far as that.
+    within = np.sqrt(_exact(queries, points, rows, columns)) <= np.broadcast_to(radius, near.shape)[rows, columns]
     near[rows[within], columns[within]] = True
     return near
 
