@@ -48,9 +48,9 @@ def _answer(draw: Callable[[Context, int], Images]) -> Callable[[Context, Sequen
 
 
 def _training_digits(context: Context, n: int) -> Images:
-    """Training digits outside the reference set, evenly spaced."""
+    """Training digits outside the reference set, in the file's order, repeated where there are too few."""
     others = np.setdiff1d(np.arange(len(context.data.train)), marking.references(context).rows)
-    return context.data.train.images[others[np.arange(n) * len(others) // n]]
+    return context.data.train.images[np.resize(others, n)]
 
 
 def _of(draw: Callable[[Split, int], Images]) -> Callable[[Context, int], Images]:

@@ -1,7 +1,7 @@
 """Floors and ceilings of the measures of samples: what real digits give, and noise.
 
 The floor of a measure is what real digits of other writers give: 20 times, 10,000 consecutive training digits count as
-samples, and the reference set is drawn evenly from the rest. Neighbours in the file are of one writer, and half of a
+samples, and the reference set is drawn from the rest. Neighbours in the file are of one writer, and half of a
 writer's digits would tell the other half. The range of real digits is that in which a further such set lies with a
 probability of 95 %, mean ± t s √(1 + 1/20) with Student's t of 19 degrees of freedom. Ceilings are one set each of the
 baselines.
@@ -25,7 +25,7 @@ from harness.metrics.frechet import Moments
 from harness.metrics.neighbours import Points
 from harness.mnist import Digits
 from harness.tasks.samples import ceilings, quality
-from harness.tasks.samples.real import SAMPLES, RealSet, References, evenly
+from harness.tasks.samples.real import SAMPLES, RealSet, References, drawn
 from harness.types import Images
 
 if TYPE_CHECKING:
@@ -97,8 +97,10 @@ class Floors(BaseModel):
         return Moments(mean, factor)
 
 
-def measured(data: Digits, judge: Judge, on_progress: Progress = lambda done, of, what: None) -> Floors:
-    """Measure floors and ceilings of a judge on some digits; takes minutes for MNIST."""
+def measured(
+    data: Digits, judge: Judge, on_progress: Progress = lambda done, of, what: None, samples: int = SAMPLES
+) -> Floors:
+    """Measure floors, and ceilings of so many samples, of a judge on some digits; takes minutes for MNIST."""
     done, of = 0, 2 + SPLITS + len(ceilings.CEILINGS)
 
     def step(what: str) -> None:
@@ -119,7 +121,7 @@ def measured(data: Digits, judge: Judge, on_progress: Progress = lambda done, of
     values = {"test digits": _of_images(data, judge, real, references, data.test.images)}
     for name, (_, draw) in ceilings.CEILINGS.items():
         step(name)
-        values[name] = _of_images(data, judge, real, references, draw(data.train, SAMPLES))
+        values[name] = _of_images(data, judge, real, references, draw(data.train, samples))
     on_progress(of, of, "")
     test = values.pop("test digits")
     moments = real.moments
@@ -140,10 +142,10 @@ def measured(data: Digits, judge: Judge, on_progress: Progress = lambda done, of
 def splits(count: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
     """Yield rows of `count` digits that count as samples, as reference set, and all rows but the samples'."""
     size = min(SAMPLES, count // 2)
-    for start in evenly(count, SPLITS):
+    for start in np.arange(SPLITS, dtype=np.int64) * count // SPLITS:
         block = (start + np.arange(size)) % count
         rest = np.setdiff1d(np.arange(count), block)
-        yield block, rest[evenly(len(rest), min(size, len(rest)))], rest
+        yield block, rest[drawn(len(rest), min(size, len(rest)))], rest
 
 
 def of_split(

@@ -1,7 +1,8 @@
 """The real digits that samples are compared with, and what the metrics need of them, computed once a run.
 
-The reference set is 10,000 training digits, evenly spaced over the file, or half of a smaller training set. MNIST's
-files keep the digits of a writer together, so that it has digits of all of them.
+The reference set is 10,000 training digits, the same ones for every run, or half of a smaller training set. They are
+drawn by chance, not evenly spaced: neighbours in MNIST's file seem to come from its two sources by turns. Every sixth
+digit is .05 to .07 away from the test digits in Fréchet distance, as many digits drawn by chance .012 to .025.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 SAMPLES = 10_000
 """N: number of samples, and of real digits where there are so many."""
+_SEED = 20_261_126
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,11 @@ class RealSet:
         return precision_recall.radii(self.features)
 
 
-def evenly(count: int, wanted: int) -> NDArray[np.int64]:
-    """Row numbers (wanted,) that are evenly spaced over `count` rows."""
-    return np.arange(wanted, dtype=np.int64) * count // wanted
+def drawn(count: int, wanted: int) -> NDArray[np.int64]:
+    """Row numbers (wanted,), ascending, drawn from `count` rows without replacement; the same ones every time."""
+    # The raw stream of PCG64 never changes, which numpy doesn't promise for its permutations.
+    key = np.random.PCG64(_SEED).random_raw(count)
+    return np.sort(np.argsort(key, kind="stable")[:wanted])
 
 
 class References:
@@ -64,7 +68,7 @@ class References:
 
     def __init__(self, data: Digits, judge: Judge, floors: Floors | None) -> None:
         self._data, self._judge, self._floors = data, judge, floors
-        self.rows = evenly(len(data.train), min(SAMPLES, len(data.train) // 2))
+        self.rows = drawn(len(data.train), min(SAMPLES, len(data.train) // 2))
         """Row numbers (M,) of the reference set among the training digits."""
 
     @cached_property

@@ -129,7 +129,7 @@ def test_splits_are_consecutive_and_disjoint():
 
 @pytest.fixture(scope="module")
 def floors(context):
-    return measured(context.data, context.judge)
+    return measured(context.data, context.judge, samples=600)
 
 
 def test_floors_hold_what_is_measured_and_survive_their_file(context, floors):

@@ -10,7 +10,7 @@ from classifiers.judge import Judge
 from harness.metrics.neighbours import Points
 from harness.mnist import Digits
 from harness.tasks.samples import quality
-from harness.tasks.samples.real import RealSet, evenly
+from harness.tasks.samples.real import RealSet, drawn
 
 N = 2_000
 STRENGTHS = {
@@ -35,13 +35,12 @@ def spoiled(images: NDArray[np.float32], labels: NDArray[np.int64], way: str, st
 
 def measures(digits: Digits, judge: Judge) -> dict[str, list[dict[str, float]]]:
     """For each way the measures of unspoiled test digits, then of the five strengths."""
-    # A digit of every writer; the spoiled ones are fewer than 2,000 for the strongest drop.
     test = digits.test
     order = np.random.default_rng(1).permutation(len(test))
     images, labels = test.images[order], test.labels[order]
-    rows = evenly(len(digits.train), N)
+    rows = drawn(len(digits.train), N)
     real = RealSet(judge.features(digits.train.images[rows]), digits.train.labels[rows])
-    training = Points(digits.train.images[evenly(len(digits.train), 10_000)].reshape(10_000, -1))
+    training = Points(digits.train.images[drawn(len(digits.train), 10_000)].reshape(10_000, -1))
 
     def of(shown: NDArray[np.float32]) -> dict[str, float]:
         probabilities, features = judge.examine(shown)
