@@ -338,7 +338,15 @@ def floors_command(
 
     Example: [bold]gradebench judge floors --judge my-judge/judge.safetensors[/]
     """
-    path = judge_file or weights_file.SHIPPED
+    from classifiers.facts import SHIPPED
+    from classifiers.judge import Judge
+    from classifiers.weights_file import WeightsError
+    from harness import mnist
+    from harness.run import floors
+    from harness.tasks.samples.floors import measured
+    from harness.types import GradingError
+
+    path = judge_file or SHIPPED
     try:
         digits, referee = mnist.load(data), Judge.read(path)
     except GradingError as error:
@@ -346,7 +354,7 @@ def floors_command(
     except WeightsError as error:
         raise fail(str(error)) from error
     with progress("floors") as bar:
-        found = measure_floors(digits, referee, bar)
+        found = measured(digits, referee, bar)
     place = floors.path_of(path)
     try:
         floors.write(found, place)

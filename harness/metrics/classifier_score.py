@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 
 PENALTY = 1e-3
 """λ: penalty of the squared weights, for each sample; a thousandth of the features' largest variance or so."""
@@ -27,6 +26,9 @@ def classifier_labels(
 
     A class of which there are no samples is never given.
     """
+    # Imported here, as torch is elsewhere, so that what only lists measures stays quick.
+    from scipy.linalg import cho_factor, cho_solve
+
     values = samples.astype(np.float64)
     targets = np.eye(classes)[labels]  # (N, classes)
     mean, share = values.mean(axis=0), targets.mean(axis=0)

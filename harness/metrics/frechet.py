@@ -15,7 +15,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from harness.metrics.accuracy import Z95
@@ -41,6 +40,8 @@ class Moments:
 
 def moments(features: NDArray[np.floating]) -> Moments:
     """Compute the moments of features (N, F), N > 1."""
+    import torch
+
     count, width = features.shape
     if count < 2:
         raise ValueError(f"a covariance takes two samples at least, not {count}")

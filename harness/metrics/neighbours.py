@@ -16,7 +16,6 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 Values = NDArray[np.float32]
@@ -157,6 +156,8 @@ class _Factor:
     """Vectors y (M, r) as one factor of the matrix of squared distances |x|² − 2 x·y + |y|² from others x."""
 
     def __init__(self, values: Values) -> None:
+        import torch
+
         lengths = _squared_lengths(values)
         self._longest = float(lengths.max(initial=0)) ** 0.5
         # (r + 2, M); the other factor's rows are (−2 x, 1, |x|²).
@@ -172,6 +173,8 @@ class _Factor:
         K products errs by at most K u / (1 − K u) times the sum of their sizes, here (|x| + |y|)² at most. Eight more
         units are for the rounding of the coordinates and of their lengths.
         """
+        import torch
+
         lengths = _squared_lengths(queries)
         rows = np.hstack([-2 * queries, np.ones_like(lengths[:, None]), lengths[:, None]])
         terms, count = self._factor.shape

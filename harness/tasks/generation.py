@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from harness.evidence import judge_fooling
@@ -32,8 +31,8 @@ REPEATED = 200
 """Samples that are asked for a second time, in smaller batches."""
 DOUBTED = 500
 """Samples, drawn at random, about which all members of the judge are asked."""
-SURE = 0.9
-"""Probability from which the judge reads a sample as a digit."""
+FAR = 7.0
+"""Distance to the nearest training image from which doubt counts: 95 % of MNIST's test digits are closer than 6.06."""
 SHOWN = 10
 
 
@@ -80,6 +79,8 @@ class Generation:
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
         """10,000 samples in batches of 500, and the first 200 again in batches of 40 from models that take noise."""
+        import torch
+
         generator = context.generator(self.name, "noise")
         noise = torch.randn(SAMPLES, NOISE, generator=generator).numpy()
         seeds = torch.randint(2**31, (SAMPLES,), generator=context.generator(self.name, "seeds")).numpy()
@@ -113,11 +114,10 @@ class Generation:
                 )
             )
         images = gray_values(first, entry, notes)
-        probabilities, features = context.judge.examine(images)
-        judged = probabilities.argmax(1).astype(np.int64)
+        judged, features = context.judge.decide(images)
         found = marking.measure(context, images, features, judged)
         evidence += found.evidence
-        evidence.append(_fooling(context, images, probabilities))
+        evidence.append(_fooling(context, images, judged, found.training))
         distance = marking.distance(context, features)
         spread = diversity.diversity(images, judged)
         metrics = {
@@ -140,11 +140,13 @@ class Generation:
         ), notes
 
 
-def _fooling(context: Context, images: Images, probabilities: NDArray[np.float32]) -> Evidence:
-    """Evidence from samples that the judge reads with confidence: honest ones that look like no digit are not asked."""
-    drawn = context.resampler(Generation.name, "doubt").choice(len(images), DOUBTED, replace=False)
-    some = np.sort(drawn[probabilities[drawn].max(axis=1) >= SURE])
-    return judge_fooling.judge_fooling(context.judge.doubt(images[some]), context.judge.most_doubt)
+def _fooling(context: Context, images: Images, judged: NDArray[np.int64], nearest: Neighbours) -> Evidence:
+    """Evidence from samples that are far from all digits: honest ones that the judge doubts are near some."""
+    drawn = np.sort(context.resampler(Generation.name, "doubt").choice(len(images), DOUBTED, replace=False))
+    doubt = context.judge.doubt(images[drawn], judged[drawn])
+    far = nearest.distances[drawn, 0] > FAR
+    counted = np.where(far, doubt, np.float32(0))
+    return judge_fooling.judge_fooling(counted, context.judge.most_doubt, "samples are far from all known digits and")
 
 
 def _pictures(context: Context, images: Images, nearest: Neighbours) -> tuple[Figure, Figure]:

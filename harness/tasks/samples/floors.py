@@ -109,7 +109,7 @@ def measured(
         done += 1
 
     step("training digits through the judge")
-    _, features = judge.examine(data.train.images)
+    _, features = judge.decide(data.train.images)
     references = References(data, judge, None)
     rows = references.rows
     real = RealSet(features[rows], data.train.labels[rows])
@@ -168,18 +168,19 @@ def of_split(
 
 
 def _of_images(data: Digits, judge: Judge, real: RealSet, references: References, images: Images) -> dict[str, float]:
-    probabilities, features = judge.examine(images)
+    labels, features = judge.decide(images)
     nearest = references.nearest_training(images)
     return {
-        **quality.of_features(features, probabilities.argmax(1).astype(np.int64), real),
+        **quality.of_features(features, labels, real),
         **quality.of_images(images, nearest, data.train.labels, references.bounds),
     }
 
 
 def _range(values: NDArray[np.float64]) -> Range:
-    mean, spread = float(values.mean()), float(values.std(ddof=1))
+    # Imported here, so that a run where all is known reads floors quickly.
     from scipy.stats import t as student
 
+    mean, spread = float(values.mean()), float(values.std(ddof=1))
     half = float(student.ppf(0.975, len(values) - 1)) * spread * math.sqrt(1 + 1 / len(values))
     return Range(low=mean - half, mean=mean, high=mean + half)
 

@@ -75,7 +75,7 @@ class References:
     def real(self) -> RealSet:
         """The reference set, through the judge."""
         train = self._data.train
-        return RealSet(self._judge.examine(train.images[self.rows])[1], train.labels[self.rows])
+        return RealSet(self._judge.decide(train.images[self.rows])[1], train.labels[self.rows])
 
     @cached_property
     def moments(self) -> frechet.Moments:

@@ -61,7 +61,7 @@ def test_questions_ask_for_samples_twice_with_the_same_noise(context):
 def test_the_primary_metric_is_the_distance_from_the_reference_set(context, marks):
     known = marking.references(context)
     assert len(known.rows) == len(context.data.train) // 2
-    features = [context.judge.examine(images)[1] for images in (pasted(), context.data.train.images[known.rows])]
+    features = [context.judge.decide(images)[1] for images in (pasted(), context.data.train.images[known.rows])]
     expected = frechet_distance(*(moments(each) for each in features))
     metric = marks.metrics["frechet_judge_distance"]
     assert metric.value == pytest.approx(expected, rel=1e-12)

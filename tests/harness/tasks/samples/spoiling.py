@@ -43,9 +43,9 @@ def measures(digits: Digits, judge: Judge) -> dict[str, list[dict[str, float]]]:
     training = Points(digits.train.images[drawn(len(digits.train), 10_000)].reshape(10_000, -1))
 
     def of(shown: NDArray[np.float32]) -> dict[str, float]:
-        probabilities, features = judge.examine(shown)
+        labels, features = judge.decide(shown)
         nearest = training.nearest(shown.reshape(len(shown), -1))
-        values = quality.of_features(features, probabilities.argmax(1), real)
+        values = quality.of_features(features, labels, real)
         return values | quality.of_images(shown, nearest, np.zeros(10_000, int), np.zeros(10))
 
     plain = of(images[:N])

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from classifiers.facts import SHIPPED
 from classifiers.judge import Judge
-from classifiers.weights_file import SHIPPED
 from harness.run import floors
 from harness.tasks.samples import quality
 from harness.tasks.samples.real import References
@@ -87,8 +87,8 @@ def test_noise_and_gaussian_samples_lie_outside_the_range_of_real_digits(shipped
 def test_the_shipped_floors_are_those_of_todays_measures(shipped):
     digits, judge = mnist_digits(), Judge.shipped()
     references = References(digits, judge, None)
-    probabilities, features = judge.examine(digits.test.images)
-    found = quality.of_features(features, probabilities.argmax(1), references.real)
+    labels, features = judge.decide(digits.test.images)
+    found = quality.of_features(features, labels, references.real)
     found |= quality.of_images(
         digits.test.images, references.nearest_training(digits.test.images), digits.train.labels, references.bounds
     )
