@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics.accuracy import Z95
+from harness.metrics.one_thread import one_thread
 
 _DECIMALS = 12
 """Decimals that are kept; further ones depend on the number of threads of the linear algebra."""
@@ -40,8 +41,6 @@ class Moments:
 
 def moments(features: NDArray[np.floating]) -> Moments:
     """Compute the moments of features (N, F), N > 1."""
-    import torch
-
     count, width = features.shape
     if count < 2:
         raise ValueError(f"a covariance takes two samples at least, not {count}")
@@ -49,8 +48,8 @@ def moments(features: NDArray[np.floating]) -> Moments:
     mean = values.mean(axis=0)
     values -= mean
     values /= np.sqrt(count - 1)
-    # torch's, since numpy's waits for its own threads most of the time.
-    triangle = torch.linalg.qr(torch.from_numpy(values), mode="r").R.numpy()  # (min(N, F), F)
+    with one_thread():
+        triangle = np.linalg.qr(values, mode="r")  # (min(N, F), F)
     factor = np.zeros((width, width))
     factor[: len(triangle)] = triangle
     return Moments(mean, factor)
@@ -59,7 +58,8 @@ def moments(features: NDArray[np.floating]) -> Moments:
 def frechet_distance(first: Moments, second: Moments) -> float:
     """Compute the squared distance; symmetric, and at least 0 but for rounding."""
     shift = float(((first.mean - second.mean) ** 2).sum())
-    common = float(np.linalg.svd(first.factor @ second.factor.T, compute_uv=False).sum())
+    with one_thread():
+        common = float(np.linalg.svd(first.factor @ second.factor.T, compute_uv=False).sum())
     # Adding 0 makes a negative zero positive.
     return round(shift + first.spread + second.spread - 2 * common, _DECIMALS) + 0.0
 
@@ -77,7 +77,8 @@ def influences(features: NDArray[np.floating], own: Moments, reference: Moments)
     """
     deviations = features.astype(np.float64) - own.mean
     # With A Bᵀ = U s Vᵀ the optimal transport is T = Bᵀ V s⁻¹ Vᵀ B; directions without samples have no part in it.
-    _, singular, right = np.linalg.svd(own.factor @ reference.factor.T)
+    with one_thread():
+        _, singular, right = np.linalg.svd(own.factor @ reference.factor.T)
     held = singular > singular[0] * len(singular) * np.finfo(np.float64).eps
     scaled = (right[held] / np.sqrt(singular[held])[:, None]) @ reference.factor  # (r, F): T = scaledᵀ scaled
     squares = (deviations**2).sum(axis=1) - ((deviations @ scaled.T) ** 2).sum(axis=1)

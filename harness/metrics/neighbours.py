@@ -18,6 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.metrics.one_thread import one_thread
+
 Values = NDArray[np.float32]
 """Vectors (N, D)."""
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -61,7 +63,8 @@ class Points:
         self._directions: NDArray[np.float64] | None = None
         if width > 2 * _DIRECTIONS and count > width:
             some = self.values[:: max(1, count // _SAMPLE)].astype(np.float64) - self._centre
-            self._directions = np.linalg.eigh(some.T @ some)[1][:, -_DIRECTIONS:]  # (D, r), orthonormal
+            with one_thread():
+                self._directions = np.linalg.eigh(some.T @ some)[1][:, -_DIRECTIONS:]  # (D, r), orthonormal
         self._bounding = _Factor(self._reduced(self.values))
         self._whole: _Factor | None = None
 
@@ -160,31 +163,32 @@ class _Factor:
 
         lengths = _squared_lengths(values)
         self._longest = float(lengths.max(initial=0)) ** 0.5
-        # (r + 2, M); the other factor's rows are (−2 x, 1, |x|²).
-        self._factor = torch.from_numpy(np.vstack([values.T, lengths[None], np.ones_like(lengths[None])]))
+        # (M, r + 2); the other factor's rows are (−2 x, 1, |x|²).
+        self._factor = torch.from_numpy(np.hstack([values, lengths[:, None], np.ones_like(lengths[:, None])]))
 
     def squares(self, queries: Values) -> Iterator[tuple[slice, Values, float]]:
         """Yield the squared distances of each block of queries (N, r), in single precision.
 
         Returns
         -------
-        the block's rows; squares (n, M), which the next block overwrites; and a bound of their rounding error.
+        the block's rows; squares (n, M), which may be changed; and a bound of their rounding error.
         N. J. Higham 2002, "Accuracy and stability of numerical algorithms", eq. 3.5: in any order of summation a sum of
         K products errs by at most K u / (1 − K u) times the sum of their sizes, here (|x| + |y|)² at most. Eight more
         units are for the rounding of the coordinates and of their lengths.
         """
         import torch
 
+        from reference.products import linear
+
         lengths = _squared_lengths(queries)
         rows = np.hstack([-2 * queries, np.ones_like(lengths[:, None]), lengths[:, None]])
-        terms, count = self._factor.shape
+        count, terms = self._factor.shape
         slack = (terms + 8) * 2.0**-24 * 1.01 * (self._longest + float(lengths.max(initial=0)) ** 0.5) ** 2
         step = max(1, _CELLS // max(count, 1))
-        held = torch.empty(min(step, max(len(rows), 1)), count)
         for start in range(0, len(rows), step):
             part = slice(start, min(start + step, len(rows)))
-            block = held[: part.stop - part.start]
-            torch.mm(torch.from_numpy(rows[part]), self._factor, out=block)
+            with torch.no_grad():
+                block = linear(torch.from_numpy(rows[part]), self._factor)
             yield part, block.numpy(), slack
 
 

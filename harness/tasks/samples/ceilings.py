@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from harness.metrics.one_thread import one_thread
 from harness.mnist import Split
 from harness.types import Images
 
@@ -33,7 +33,7 @@ def gaussian(train: Split, n: int) -> Images:
     """
     images = train.images[:_FITTED].reshape(-1, 784).astype(np.float64)
     # Matrix products take one thread, since the last digits of their sums change with the number of threads.
-    with threadpool_limits(1, user_api="blas"):
+    with one_thread():
         mean = images.mean(axis=0)
         images -= mean
         variances, components = np.linalg.eigh(images.T @ images / (len(images) - 1))
