@@ -121,7 +121,7 @@ class Points:
         """The pairs (n, M) that are at most a radius apart."""
         centre = self._centre.astype(np.float32)
         if self._whole is None:
-            self._whole = _Factor(self.values - centre)
+            self._whole = _Factor(self.values, centre)
         within = np.empty((len(queries), len(self.values)), bool)
         for part, squares, slack in self._whole.squares(queries - centre):
             within[part] = _within(squares, queries[part], self.values, np.array([[radius]]), slack)
@@ -131,7 +131,7 @@ class Points:
         """The pairs (n, M) that may be among the k nearest; `own` is the place of the queries among the points."""
         centre = self._centre.astype(np.float32)
         if self._whole is None:
-            self._whole = _Factor(self.values - centre)
+            self._whole = _Factor(self.values, centre)
         likely = np.empty((len(queries), len(self.values)), bool)
         for part, squares, slack in self._whole.squares(queries - centre):
             if own is not None:
@@ -156,15 +156,20 @@ class Points:
 
 
 class _Factor:
-    """Vectors y (M, r) as one factor of the matrix of squared distances |x|² − 2 x·y + |y|² from others x."""
+    """Vectors y (M, r), less a centre (r,), as one factor of squared distances |x|² − 2 x·y + |y|² from others x."""
 
-    def __init__(self, values: Values) -> None:
+    def __init__(self, values: Values, centre: Values | None = None) -> None:
         import torch
 
-        lengths = _squared_lengths(values)
-        self._longest = float(lengths.max(initial=0)) ** 0.5
         # (M, r + 2); the other factor's rows are (−2 x, 1, |x|²).
-        self._factor = torch.from_numpy(np.hstack([values, lengths[:, None], np.ones_like(lengths[:, None])]))
+        rows = np.ones((len(values), values.shape[1] + 2), np.float32)
+        for start in range(0, len(values), _ROWS):
+            part = values[start : start + _ROWS]
+            centred = part if centre is None else part - centre  # in blocks, so that vectors are not held twice
+            rows[start : start + _ROWS, :-2] = centred
+            rows[start : start + _ROWS, -2] = _squared_lengths(centred)
+        self._longest = float(rows[:, -2].max(initial=0)) ** 0.5
+        self._factor = torch.from_numpy(rows)
 
     def squares(self, queries: Values) -> Iterator[tuple[slice, Values, float]]:
         """Yield the squared distances of each block of queries (N, r), in single precision.
@@ -209,7 +214,7 @@ def pairs_within(
     queries, points = (np.ascontiguousarray(values, np.float32) for values in (queries, points))
     centre = points.mean(axis=0, dtype=np.float64).astype(np.float32)
     found = [(np.zeros(len(queries), np.int64), np.zeros(len(points), np.int64)) for _ in radii]
-    for part, squares, slack in _Factor(points - centre).squares(queries - centre):
+    for part, squares, slack in _Factor(points, centre).squares(queries - centre):
         for radius, (by_query, by_point) in zip(radii, found, strict=True):
             own = radius[part] if radius.shape[1] == 1 else radius
             near = _within(squares, queries[part], points, own, slack)

@@ -36,7 +36,8 @@ class Overlap(NamedTuple):
 
 def radii(features: NDArray[np.float32]) -> NDArray[np.float64]:
     """Compute the distances (N, 5) of each of (N, F) features to its five nearest others."""
-    return Points(features).nearest(features, NEAREST_COVERED, themselves=True).distances
+    kept, place = _without_further_copies(features, NEAREST_COVERED + 1)
+    return Points(features[kept]).nearest(features[kept], NEAREST_COVERED, themselves=True).distances[place]
 
 
 def overlap(
@@ -65,3 +66,23 @@ def overlap(
         density=float(by_coverage[0].sum()) / (NEAREST_COVERED * len(samples)),
         coverage=float((by_coverage[1] > 0).mean()),
     )
+
+
+def _without_further_copies(features: NDArray[np.float32], copies: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Choose so many copies of each different row of (N, F), the first ones, or fewer where there are no more.
+
+    With k + 1 of them each has the same k nearest distances as among all, and a few images that are repeated
+    thousands of times don't make every pair one to be measured.
+
+    Returns
+    -------
+    the chosen rows (M,), ascending; for each row the place (N,) of a copy among these
+    """
+    _, same = np.unique(features, axis=0, return_inverse=True)
+    same = same.reshape(-1)  # NumPy 2.0 gives it another dimension
+    order = np.argsort(same, kind="stable")
+    starts = np.flatnonzero(np.diff(same[order], prepend=-1))  # of each group of equal rows, in order
+    number = np.empty(len(features), np.int64)
+    number[order] = np.arange(len(features)) - np.repeat(starts, np.diff(starts, append=len(features)))
+    kept = np.flatnonzero(number < copies)
+    return kept, np.searchsorted(kept, order[starts])[same]

@@ -45,6 +45,15 @@ def test_two_halves_of_one_set_have_the_coverage_of_theory():
     assert found.density == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.parametrize("copies", [2, 5, 6, 7, 50])
+def test_repeated_samples_have_the_distances_of_the_definition(copies):
+    rng = np.random.default_rng(copies)
+    samples = rng.permutation(np.concatenate([np.repeat(drawn(9, 5), copies, axis=0), drawn(40, 6)]))
+    between = cdist(samples.astype(np.float64), samples.astype(np.float64))
+    assert radii(samples) == pytest.approx(np.sort(between, axis=1)[:, 1:6], rel=1e-12)
+    assert radii(np.zeros((copies + 4, 3), np.float32)).tolist() == [[0.0] * 5] * (copies + 4)
+
+
 def test_measures_are_those_of_prdc():
     prdc = pytest.importorskip("prdc")
     samples, real = drawn(300, 0, 0.4, 0.8), drawn(410, 1)
