@@ -45,6 +45,9 @@ JudgeOption = Annotated[Path | None, typer.Option("--judge", help="Weight file o
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Submissions graded side by side.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of all questions.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+FullOption = Annotated[
+    bool, typer.Option("--full", help="Measure all of the samples that can be measured: seconds more an entry.")
+]
 TrustOption = Annotated[
     bool, typer.Option("--trust-code", help="Run student code even where it can't be isolated. Stamps NOT ISOLATED.")
 ]
@@ -119,6 +122,7 @@ def grade(
         bool,
         typer.Option("--timing", help="Time the models, too, up to half a minute each, after the class is graded."),
     ] = False,
+    full: FullOption = False,
     trust_code: TrustOption = False,
     executor: Annotated[
         str, typer.Option("--executor", help="; ".join(f"{name}: {said}" for name, (_, said) in EXECUTORS.items()))
@@ -162,6 +166,7 @@ def grade(
         executor,
         scheduler,
         timing,
+        full,
     )
     if one and class_:
         raise fail("--one and --class: choose one of them")
@@ -199,6 +204,7 @@ def check(
     judge: JudgeOption = None,
     seed: SeedOption = 0,
     junit_file: Annotated[Path | None, typer.Option("--junit", help="Write a JUnit XML file, for CI.")] = None,
+    full: FullOption = False,
     trust_code: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -212,7 +218,7 @@ def check(
     if not path.exists():
         raise fail(f"{path}: no such file or folder")
     with tempfile.TemporaryDirectory(prefix="gradebench-check-") as folder:
-        wanted = Request(assignment, Path(folder), data, seed, judge, trust_code=trust_code)
+        wanted = Request(assignment, Path(folder), data, seed, judge, trust_code=trust_code, full=full)
         run, graded, _, seconds = _grade(
             [path], wanted, "one", on_interrupt="Interrupted. Nothing of a check is kept: check again."
         )
@@ -276,6 +282,7 @@ def mark(
         typer.Option("--ask", help="Hand-ins: ask these models again where answers were not kept.", show_default=False),
     ] = None,
     jobs: JobsOption = 2,
+    full: FullOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Mark kept answers again, without a model: with another judge, or after a threshold has changed.
@@ -304,7 +311,7 @@ def mark(
     started = time.monotonic()
     marked, to_ask, run = [], [], None
     for seed in sorted({record.seed for record in known}):
-        run = prepared(Request(assignment or named[0], results, data, seed, judge, jobs))
+        run = prepared(Request(assignment or named[0], results, data, seed, judge, jobs, full=full))
         with progress("marking") as bar:
             own = [record for record in known if record.seed == seed]
             found = remark(own, run, partial(_told, bar, len(own)))

@@ -326,6 +326,52 @@ def evaluate_command(
     console.print(listing(("figure", f"on {digits.name}"), rows))
 
 
+@judge.command("floors")
+def floors_command(
+    data: DataOption = None,
+    judge_file: Annotated[Path | None, typer.Option("--judge", help="A judge's file; else the shipped one.")] = None,
+) -> None:
+    """Measure what real digits and noise give in a judge's features, and write it beside the judge's file.
+
+    Measures of samples are shown between these; those of another judge, or of other digits, are never used. Takes
+    minutes.
+
+    Example: [bold]gradebench judge floors --judge my-judge/judge.safetensors[/]
+    """
+    from classifiers.facts import SHIPPED
+    from classifiers.judge import Judge
+    from classifiers.weights_file import WeightsError
+    from harness import mnist
+    from harness.run import floors
+    from harness.tasks.samples.floors import measured
+    from harness.types import GradingError
+
+    path = judge_file or SHIPPED
+    try:
+        digits, referee = mnist.load(data), Judge.read(path)
+    except GradingError as error:
+        raise fail(error.failure.message) from error
+    except WeightsError as error:
+        raise fail(str(error)) from error
+    with progress("floors") as bar:
+        found = measured(digits, referee, bar)
+    place = floors.path_of(path)
+    try:
+        floors.write(found, place)
+    except OSError as error:
+        raise fail(f"{place}: {error.strerror}") from error
+    rows = [
+        (
+            name,
+            *(f"{value:.5g}" for value in (of.low, of.mean, of.high, found.test[name], *found.ceilings[name].values())),
+        )
+        for name, of in found.real.items()
+    ]
+    columns = ("measure", "real, low", "real, mean", "real, high", "test digits", *next(iter(found.ceilings.values())))
+    console.print(listing(columns, rows))
+    console.print(f"floors: {escape(str(place))}", highlight=False, soft_wrap=True)
+
+
 def _agreement(referee: Judge, n: int) -> dict[str, Any]:
     """Compare the judge's labels of n samples of the reference models with the whole committee's."""
     from harness.run import references

@@ -37,8 +37,8 @@ def settled(doubt: NDArray[np.float32], bound: float) -> bool:
     return low > MOST or high < MOST
 
 
-def judge_fooling(doubt: NDArray[np.float32], bound: float) -> Evidence:
-    """Evidence from the doubts (N,) about samples that were read as asked.
+def judge_fooling(doubt: NDArray[np.float32], bound: float, of: str = "samples that were read as asked") -> Evidence:
+    """Evidence from the doubts (N,) about samples that were read as asked, or others that `of` names.
 
     The flag is raised where the share of doubtful samples lies above `MOST` with its whole 95 % interval.
     """
@@ -46,6 +46,6 @@ def judge_fooling(doubt: NDArray[np.float32], bound: float) -> Evidence:
     share = doubtful / n if n else 0.0
     low, _ = wilson(doubtful, n)
     flag = low > MOST
-    message = f"{share:.1%} of the samples that were read as asked look unlike real digits to part of the judge"
+    message = f"{share:.1%} of the {of} look unlike real digits to part of the judge"
     message += ", far more than among real digits (under 1 %)." if flag else "; of real digits under 1 % do."
     return Evidence("judge-fooling", flag, share, 0.0, REAL, message, "judge fooling")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import intake, provenance
-from harness.run import beside_keys
+from harness.run import beside_keys, floors
 from harness.run.deadlines import stated
 from harness.run.plan import Planned
 from harness.run.questions import Questions, sources_of
@@ -114,12 +114,17 @@ def of_marking(planned: Planned, run: Run, digests: dict[str, str]) -> str:
         digests["public judge"] = context.second.digest
     if task.name in context.official:
         digests["official cases"] = context.official[task.name].digest
-    own = ("answers", "data", "judge", "public judge", "official cases", "marking sources")
+    measures = {}
+    if getattr(task, "measures_samples", False):
+        digests |= {"floors": floors.digest(context.floors)} if context.floors is not None else {}
+        measures = {"full": context.full}
+    own = ("answers", "data", "judge", "public judge", "official cases", "marking sources", "floors")
     return _digest(
         {
             "task": [task.name, task.protocol],
             "entry": [entry.kind.value, entry.part, entry.model, dict(entry.options)],
             "seed": context.seed,
+            **measures,
             "digests": {name: digests[name] for name in own if name in digests},
             "versions": dict(provenance.versions()) | {"gradebench": ""} if student else beside_keys.versions(),
         }

@@ -14,7 +14,7 @@ from harness import mnist
 from harness.assignments import coursework
 from harness.assignments.coursework import Coursework
 from harness.rubric import AssignmentError
-from harness.run import executors
+from harness.run import executors, floors
 from harness.run.settings import Beside, RequestError, Run
 from harness.sandbox.outside import probe
 from harness.tasks.base import Cases, Context
@@ -44,6 +44,7 @@ class Request:
     executor: str = executors.DEFAULT
     scheduler: str = ""
     timing: bool = False
+    full: bool = False
 
 
 def prepare(request: Request) -> Run:
@@ -70,7 +71,15 @@ def prepare(request: Request) -> Run:
     except OSError as error:
         raise RequestError(f"--results {request.results}: {error.strerror}") from error
     run = Run(
-        Context(digits, referee, request.seed, public if private else None, official),
+        Context(
+            digits,
+            referee,
+            request.seed,
+            public if private else None,
+            official,
+            floors.read(request.judge or SHIPPED, referee.digest, digits.digest),
+            request.full,
+        ),
         chosen,
         request.results,
         probe(),

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from harness.sequences import branches
+from harness.sequences import branches, sampling
 from harness.sequences.stepwise import Stepwise
 from harness.sequences.whole import Whole
 
@@ -35,7 +35,11 @@ def method(model: Any, name: str) -> Method | None:
     complete(images, uniforms) : P(pixel = 1) of each pixel of S completions, given those before it, (N, S, L), for
         images (N, T) whose last L pixels are unknown. A pixel is 1 where its uniform (N, S, L), in [0, 1), is below its
         probability. Always derived, so that the given uniforms alone decide the pixels.
+
+    Samples are always derived, too: see `harness.sequences.sampling`.
     """
+    if name in ("generate", "generate_from_noise"):
+        return sampling.method(model, name)
     own: Method | None = getattr(model, name, None)
     if callable(own) and name != "complete":
         return own
@@ -67,6 +71,8 @@ def wanted(name: str) -> str:
     """The end of a sentence that says what a model could offer instead of the method `name`; empty where nothing."""
     return {
         "reconstruct": ", nor encode and decode, from which it would be derived",
+        "generate": ", nor sample(noise) or sample_images(n, seed), from which it would be derived",
+        "generate_from_noise": ", nor sample(noise), from which it would be derived",
         "next_pixel_probabilities": ", nor start and step, from which it would be derived",
         "missing_posterior": ", nor start and step or next_pixel_probabilities, from which it would be derived",
         "complete": ", nor start and step or next_pixel_probabilities, from which it would be derived",

@@ -20,6 +20,10 @@ TASKS: dict[str, tuple[str, str]] = {
         "harness.tasks.conditional_generation:ConditionalGeneration",
         "draw the digit that is asked for; share that the judge recognises, pass mark 98 %",
     ),
+    "generation": (
+        "harness.tasks.generation:Generation",
+        "draw digits; distance of 10,000 samples from real digits in the judge's features",
+    ),
     "patch-inpainting": (
         "harness.tasks.inpainting.patch:PatchInpainting",
         "recover a gray 6 × 6 patch; mean squared error over the missing pixels",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from harness.types import Answer, ArraySpec, Entry, Evidence, Gate, Marks, Metri
 
 if TYPE_CHECKING:
     import torch
+
+Made = TypeVar("Made")
 
 
 class Judge(Protocol):
@@ -78,6 +81,22 @@ class Context:
     """The public judge, where a private one judges: how far the two agree is shown."""
     official: Mapping[str, Cases] = field(default_factory=dict)
     """A coursework's own test cases by task, where its files are at hand."""
+
+    floors: object = None
+    """Floors and ceilings of the measures of samples (`harness.tasks.samples.floors.Floors`), where they were measured
+    for this judge and these digits. Typed by the tasks that use them, so that others do not depend on their code."""
+    full: bool = False
+    """Measure all that can be measured, what takes seconds an entry included."""
+    _held: dict[str, object] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, init=False, compare=False, repr=False)
+
+    def once(self, name: str, make: Callable[[], Made]) -> Made:
+        """Make a value of a task's own once a run; later calls with this name give the same one."""
+        with self._lock:
+            if name not in self._held:
+                self._held[name] = make()
+            made: Made = self._held[name]  # type: ignore[assignment]  # a name is one task's, and of one type
+            return made
 
     def generator(self, *parts: object) -> torch.Generator:
         """A CPU generator for `parts` (task, purpose …): the same seed and parts give the same draws everywhere."""

@@ -20,6 +20,8 @@ from harness.metrics import accuracy as accuracy_metric
 from harness.metrics import diversity
 from harness.metrics.pictures import grid
 from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Judge, TimedQuestion, Trial, gates
+from harness.tasks.samples import marking
+from harness.tasks.samples.gray_values import gray_values
 from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Gate, Kind, Marks, Metric, Question, refuse
 
 if TYPE_CHECKING:
@@ -38,8 +40,6 @@ TRIED = 500
 """Samples by which options are chosen that neither weights nor manifest tell."""
 TRUSTED_FROM = 0.9
 """Accuracy that the best choice of options has to reach for flags to count."""
-OVERSHOOT = 0.01
-"""Largest distance from [0, 1] at which a value is clipped, with a note; farther is an error."""
 
 
 class ConditionalGeneration:
@@ -49,6 +49,7 @@ class ConditionalGeneration:
     title = "Conditional generation"
     summary = "draw the digit that is asked for; share that the judge recognises, pass mark 98 %"
     protocol = 2
+    measures_samples = True
     primary = "accuracy"
     gates: tuple[str, ...] = ("diversity", "mode-collapse", "judge-fooling", "batch-dependence")
     trusted_from = TRUSTED_FROM
@@ -110,7 +111,7 @@ class ConditionalGeneration:
         inputs = {"noise": noise, "labels_one_hot": np.eye(CLASSES, dtype=np.float32)[labels]}
 
         def rate(answer: Answer) -> NDArray[np.float64]:
-            images = _in_range(_mapped(answer["images"], entry, []), [])
+            images = gray_values(answer["images"], entry, [])
             right: NDArray[np.float64] = context.judge.decide(images)[0] == labels
             return right.astype(np.float64)
 
@@ -134,7 +135,7 @@ class ConditionalGeneration:
                     "noise of the model's own.",
                 )
             )
-        images = _in_range(_mapped(images, entry, notes), notes)
+        images = gray_values(images, entry, notes)
 
         judged, features = context.judge.decide(images)
         counts = accuracy_metric.confusion(labels, judged)
@@ -151,6 +152,11 @@ class ConditionalGeneration:
                 float(spread.mean()), "gray value", "higher", len(images), title="diversity", beside=True
             ),
         }
+        if context.full:
+            found = marking.measure(context, images, features, labels)
+            metrics |= found.metrics
+            evidence += found.evidence
+        metrics[marking.PRIMARY] = marking.distance(context, features).metric
         if context.second is not None:
             public = context.second.decide(images)[0]
             metrics["accuracy_public_judge"] = accuracy_metric.accuracy(labels, public, "accuracy public judge")
@@ -159,7 +165,10 @@ class ConditionalGeneration:
             metrics=metrics,
             primary=self.primary,
             evidence=tuple(evidence),
-            figures=_figures(images, labels, counts, spread, context.real_diversity),
+            figures=(
+                *_figures(images, labels, counts, spread, context.real_diversity),
+                *marking.between(context, metrics),
+            ),
             gates=gates(evidence, {"diversity": Gate(bool((spread > diversity.GATE).all()), "diversity")}),
             scores=right.astype(np.float64),
         ), notes
@@ -191,33 +200,6 @@ def _check_labels(labels: NDArray[np.int64]) -> None:
     if (counts != SAMPLES // CLASSES).any():
         found = ", ".join(f"{digit}: {count}" for digit, count in enumerate(counts))
         raise refuse("answers", "labels", f"'labels' must name each digit {SAMPLES // CLASSES} times; found {found}.")
-
-
-def _mapped(images: NDArray[np.float32], entry: Entry, notes: list[str]) -> NDArray[np.float32]:
-    if entry.kind is Kind.WEIGHTS or entry.options.get("value_range") != "-1,1":
-        return images
-    notes.append("The samples were mapped from [-1, 1] to [0, 1], as the option value_range says.")
-    mapped: NDArray[np.float32] = ((images + 1) / 2).astype(np.float32)
-    return mapped
-
-
-def _in_range(images: NDArray[np.float32], notes: list[str]) -> NDArray[np.float32]:
-    low, high = float(images.min()), float(images.max())
-    if low < -OVERSHOOT or high > 1 + OVERSHOOT:
-        hint = ""
-        if -1.01 <= low < -0.5 and high <= 1.01:
-            hint = " They look like [-1, 1], the range of a tanh: return (x + 1) / 2."
-        elif low >= 0 and high > 50:
-            hint = " They look like 0 to 255: divide by 255."
-        raise refuse(
-            "answers",
-            "out-of-range",
-            f"The samples' values lie in [{low:.4g}, {high:.4g}]; allowed is [0, 1].{hint}",
-        )
-    if low < 0 or high > 1:
-        notes.append(f"The samples' values lie in [{low:.4f}, {high:.4f}], slightly outside [0, 1]; they were clipped.")
-        images = images.clip(0, 1)
-    return images
 
 
 def _figures(

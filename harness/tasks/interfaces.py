@@ -38,6 +38,27 @@ class ConditionalGenerator(Protocol):
 
 
 @runtime_checkable
+class Generator(Protocol):
+    """Draws digits from noise: GANs, variational autoencoders, flows.
+
+    `noise_dimension`, an attribute, says how many numbers of noise an image takes, up to 784; 100 without it.
+    """
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """Images (N, 1, 28, 28), float in [0, 1], for noise (N, noise_dimension) ~ N(0, I)."""
+        ...
+
+
+@runtime_checkable
+class ImageSampler(Protocol):
+    """Draws digits by noise of its own: energy-based and autoregressive models, and whatever has no `sample`."""
+
+    def sample_images(self, n: int, seed: int) -> Tensor:
+        """Images (n, 1, 28, 28), float in [0, 1]; the same for the same n and seed."""
+        ...
+
+
+@runtime_checkable
 class Autoencoder(Protocol):
     """Codes images by k numbers: linear, stacked and other autoencoders, principal components."""
 

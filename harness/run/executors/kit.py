@@ -21,6 +21,7 @@ from harness import provenance
 from harness.assignments.coursework import ARCHITECTURES, TASKS, Coursework
 from harness.mnist import Digits, Split
 from harness.rubric import Assignment
+from harness.run import floors
 from harness.run.executors.interface import ExecutorError
 from harness.run.executors.parcels import pack, unpack
 from harness.run.settings import Run
@@ -45,6 +46,8 @@ def packed(run: Run) -> bytes:
         "second": None if context.second is None else _judge(context.second),
         "official": {task: _cases(task, cases) for task, cases in context.official.items()},
         "seed": context.seed,
+        "floors": floors.dumped(context.floors),
+        "full": context.full,
         "trust_code": run.trust_code,
         "limits": run.limits,
         "code_limits": run.code_limits,
@@ -69,6 +72,8 @@ def unpacked(kit: bytes, folder: Path) -> Run:
         value["seed"],
         None if value["second"] is None else _from_judge(value["second"], folder / "second.safetensors"),
         {task: _from_cases(coursework, task, cases, folder) for task, cases in value["official"].items()},
+        floors.loaded(value["floors"]),
+        value["full"],
     )
     return Run(
         context,

@@ -6,14 +6,13 @@ regression. A real model has to beat them.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from harness.metrics.one_thread import one_thread
 from harness.tasks.base import Baseline, Context
 from harness.tasks.inpainting.corruption import noisy_rows
 from harness.types import Answer, Images, Mask, Question
@@ -29,8 +28,6 @@ PENALTY = 1.0
 """Penalty of the regressions, on sums of squares over the training set."""
 RELATIVE_PENALTY = 1e-3
 """Penalty of the regression of patches, on variances."""
-_ALONE = threading.Lock()
-"""BLAS has one number of threads for the whole process: baselines that set it side by side would undo each other."""
 
 
 def baseline(title: str, fit: Callable[[Context], Fill]) -> Baseline:
@@ -41,7 +38,7 @@ def baseline(title: str, fit: Callable[[Context], Fill]) -> Baseline:
 
     def answer(context: Context, questions: Sequence[Question]) -> Sequence[Answer]:
         answers = []
-        with _ALONE, threadpool_limits(1, user_api="blas"):
+        with one_thread():
             fill = fit(context)
             for question in questions:
                 images, mask = question.inputs["images"], question.inputs["mask"]

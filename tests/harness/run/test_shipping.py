@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from classifiers.facts import SHIPPED as JUDGE
 from classifiers.judge import Judge
 from harness import mnist, records
 from harness.assignments import coursework
 from harness.mnist import Digits, Split
-from harness.run import beside_results, kept, keys, plan, shipping
+from harness.run import beside_results, floors, kept, keys, plan, shipping
 from harness.run import run as grading
 from harness.run.questions import Questions
 from harness.run.settings import Run
@@ -37,7 +38,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     """A run for each shipped assignment. Keys need no digits: which ones, their digest says."""
     digits = Digits("mnist", mnist.MNIST, "", lambda: (NONE, NONE))
     folder = tmp_path_factory.mktemp("runs")
-    return [run_for(folder, name, Context(digits, Judge.shipped(), 0)) for name in coursework.shipped()]
+    judge = Judge.shipped()
+    context = Context(digits, judge, 0, floors=floors.read(JUDGE, judge.digest, digits.digest))
+    return [run_for(folder, name, context) for name in coursework.shipped()]
 
 
 def test_no_shipped_result_is_stale(runs: list[Run]) -> None:

@@ -20,6 +20,7 @@ SHAPES = {
     "histogram": {"counts": 1, "edges": 1},
     "line": {"values": 1},
     "bands": {"panels": 3},
+    "table": {"values": 2},
 }
 """Dimensions of a figure's arrays, by its kind."""
 
