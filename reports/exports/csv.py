@@ -34,8 +34,8 @@ HEADER = [
     "passed",
     "points",
     "max_points",
-    "rank",
-    "tier",
+    "rank_low",
+    "rank_high",
     "metric",
     "value",
     "low",
@@ -108,16 +108,17 @@ def _timing(record: Record) -> dict[str, object]:
     }
 
 
-def write(records: Sequence[Record], folder: Path) -> Path:
+def write(records: Sequence[Record], folder: Path, results: Path | None = None) -> Path:
     """Write one row for each of the class's records to scores.csv in `folder`, UTF-8, in the leaderboard's order.
 
+    `results` is the folder that holds the scores beside the records, by which they rank.
     Cells are empty where nothing was measured. Replaces the file in one step. Raises `OSError` if it can't be written.
     """
     records = [record for record in records if ranks(record)]
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(HEADER)
-    for row in leaderboard(records).to_dict("records"):
+    for row in leaderboard(records, results).to_dict("records"):
         record = records[row["record"]]
         failure = record.failure
         known = {
