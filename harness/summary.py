@@ -89,6 +89,7 @@ def _entry(record: Record, rank: Rank | None) -> dict[str, Any]:
         "status": record.status.value,
         "rank": list(rank) if rank is not None else None,
         "passed": record.score.passed if record.score is not None else False,
+        "borderline": record.score.borderline if record.score is not None else False,
         "reason": reason(record) or None,
         "points": earned(record),
         "max_points": record.score.max_points if record.score is not None else None,
@@ -130,4 +131,5 @@ def _metric(metric: Metric) -> dict[str, Any]:
         "n": metric.n,
         "unit": metric.unit,
         "better": metric.better,
+        **({"by_member": list(metric.by_member)} if metric.by_member is not None else {}),
     }

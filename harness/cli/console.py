@@ -170,4 +170,6 @@ def _verdict(record: Record) -> str:
 
     if record.status is not Status.SCORED:
         return record.status.value.replace("-", " ")
-    return "passed" if record.score is not None and record.score.passed else "below mark"
+    if record.score is None:
+        return "below mark"
+    return ("passed" if record.score.passed else "below mark") + ", borderline" * record.score.borderline

@@ -33,12 +33,14 @@ def mean_intervals(values: NDArray[np.float64], level: float = LEVEL) -> NDArray
     n = len(values)
     means = values.mean(axis=0)  # (M,)
     deviations = values - means
-    variance = (deviations**2).mean(axis=0)
     lowest, highest = values.min(axis=0), values.max(axis=0)
-    spread = (highest > lowest) & (variance > 0)
-    variance = np.where(spread, variance, 1.0)
+    spread = highest > lowest
+    # Relative to the largest, so that no power overflows or vanishes.
+    unit = np.where(spread, np.abs(deviations).max(axis=0), 1.0)
+    deviations = np.where(spread, deviations / unit, 0.0)
+    variance = np.where(spread, (deviations**2).mean(axis=0), 1.0)
     a = (deviations**3).mean(axis=0) / variance**1.5 / np.sqrt(n)
-    error = np.sqrt(variance / max(n - 1, 1))
+    error = unit * np.sqrt(variance / max(n - 1, 1))
     quantile = float(stdtrit(max(n - 1, 1), (1 + level) / 2))
     low = np.clip(means - _straightened(quantile, a) * error, lowest, means)
     high = np.clip(means - _straightened(-quantile, a) * error, means, highest)

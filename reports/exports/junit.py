@@ -2,8 +2,8 @@
 
 `failure` is a part below its pass mark (an earlier state of a model has none) or a submission at fault, `error` one
 that could not be graded, `skipped` one that was not handed in. Properties of a testcase are its status, rank ("2–5"),
-points, metrics ("metric.accuracy") and time ("timing.times_reference"); properties of a testsuite the submission's
-points so far and the full marks.
+"borderline" where single members of the judge disagree about the pass mark, points, metrics ("metric.accuracy") and
+time ("timing.times_reference"); properties of a testsuite the submission's points so far and the full marks.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ def _case(suite: ElementTree.Element, record: Record, rank: Rank | None) -> None
         {
             "status": record.status.value,
             "rank": rank_text(rank) or None,
+            "borderline": "true" if record.score is not None and record.score.borderline else None,
             "points": earned(record),
             "max_points": finite(record.score.max_points) if record.score is not None else None,
             **{f"metric.{name}": str(metric.value) for name, metric in record.metrics.items()},

@@ -323,6 +323,33 @@ def test_the_lines_that_would_hand_a_part_in_can_be_copied(outputs: Path) -> Non
     assert not with_class(page, "receipt")
 
 
+def test_a_borderline_verdict_says_so_everywhere(tmp_path: Path) -> None:
+    record = given("s01", "cvae", 0.985)
+    metric = replace(record.metrics["accuracy"], by_member=(0.9712, 0.9931))
+    assert record.score is not None
+    score = replace(record.score, borderline=True)
+    records = [replace(record, metrics={"accuracy": metric}, score=score), given("s02", "cvae", 0.98)]
+    render(records, tmp_path, tmp_path)
+    (row, other) = (
+        r
+        for r in with_class(parsed(tmp_path / "index.html"), "board", "table")[0].iter("tr")
+        if r.find("th/a") is not None
+    )
+    assert "Passed, borderline" in text(row) and "borderline" not in text(other)
+    page = parsed(tmp_path / "submissions" / page_name("s01"))
+    assert "Passed, borderline" in text(page)
+    assert "by single members of the judge 97.12 – 99.31 %" in text(page).replace("\u202f", " ")
+    first, second = csv.DictReader(csv_export.write(records, tmp_path).open(encoding="utf-8"))
+    assert [first[name] for name in ("borderline", "lowest_member", "highest_member")] == ["true", "0.9712", "0.9931"]
+    assert [second[name] for name in ("borderline", "lowest_member", "highest_member")] == ["", "", ""]
+    written = junit.write(records, tmp_path).read_text(encoding="utf-8")
+    assert written.count('name="borderline" value="true"') == 1
+    data: Any = SimpleNamespace(name="mnist", digest="5f" * 32)
+    entries = [s["entries"][0] for s in summary(records, SHEET, data, "full", 1.0)["submissions"]]
+    assert [e["borderline"] for e in entries] == [True, False]
+    assert entries[0]["metrics"]["accuracy"]["by_member"] == [0.9712, 0.9931]
+
+
 def test_options_that_were_tried_stand_on_the_page(tmp_path: Path) -> None:
     tried = (
         Tried({"concat_activation": "relu", "steps": "5"}, 0.9912, chosen=True),

@@ -90,3 +90,12 @@ def test_it_stays_within_the_values() -> None:
     assert 0 <= low <= values.mean() <= high <= 1e6
     low, high = mean_interval(np.array([1.0, 2.0]))
     assert (low, high) == (1.0, 2.0)
+
+
+def test_huge_and_tiny_values_do_not_overflow() -> None:
+    values = np.stack([1e76 * skewed(50), np.full(50, 9.000000031e76), 1e-150 * skewed(50)], axis=1)
+    expected = np.array(mean_interval(skewed(50)))
+    first, second, third = mean_intervals(values)
+    assert first == pytest.approx(1e76 * expected, rel=1e-9)
+    assert second[0] == second[1]
+    assert third == pytest.approx(1e-150 * expected, rel=1e-9, abs=0)
