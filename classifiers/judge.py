@@ -88,9 +88,15 @@ class Judge:
 
         Where the first member is unsure, the others are asked in turn until those that are left can't change the digit.
         """
+        labels, features, _ = self.decide_unsure(images)
+        return labels, features
+
+    def decide_unsure(self, images: Images) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
+        """Return what `decide` does, and for which images the first member was unsure, (N,)."""
         first, features = self._first(images)
         labels: NDArray[np.int64] = first.argmax(1).astype(np.int64)
-        open_ = np.flatnonzero(self._unsure(first))
+        unsure = self._unsure(first)
+        open_ = np.flatnonzero(unsure)
         votes = first[open_]  # (n, 10), sums of probabilities
         for asked in range(1, len(self.networks)):
             votes = votes + self._member(asked, images[open_])
@@ -100,7 +106,12 @@ class Judge:
             # A digit gains 1 at most from each member that is left.
             still = best - second <= left + ROUNDING if left else np.zeros(len(open_), bool)
             open_, votes = open_[still], votes[still]
-        return labels, features
+        return labels, features, unsure
+
+    def labels_by_member(self, images: Images) -> NDArray[np.int64]:
+        """Return the digit that each member reads alone, (members, N)."""
+        labels: NDArray[np.int64] = self.by_member(images).argmax(2).astype(np.int64)
+        return labels
 
     def examine(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Compute `probabilities` (N, 10) and `features` (N, F) in one pass."""

@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated, NamedTuple
 
@@ -215,7 +216,7 @@ def score(part: Part, marks: Marks, timing: Timing | None = None) -> Score:
     def shown(value: float | None) -> str:
         return plain_number(value, metric.unit, short=True)
 
-    def given(share: float, passed: bool, explanation: str) -> Score:
+    def given(share: float, passed: bool, explanation: str, borderline: bool = False) -> Score:
         drawn = part.pass_mark if name == marks.primary else None
         time = _for_time(part, passed, timing)
         return Score(
@@ -226,6 +227,7 @@ def score(part: Part, marks: Marks, timing: Timing | None = None) -> Score:
             drawn,
             part.choice,
             part.bonus,
+            borderline,
             time.open,
             part.optional,
         )
@@ -244,7 +246,11 @@ def score(part: Part, marks: Marks, timing: Timing | None = None) -> Score:
         explanation += f" {reached[0]:.0%} of the points"
         explanation += f" for {sign} {shown(reached[1])}" if reached[0] else ""
         explanation += f"; {above[0]:.0%} for {sign} {shown(above[1])}." if above else "."
-    return given(reached[0], passed, explanation)
+    borderline = _is_borderline(metric, part.pass_mark)
+    if borderline and metric.by_member is not None:
+        low, high = metric.by_member
+        explanation += f" Borderline: single members of the judge give {shown(low)} to {shown(high)}."
+    return given(reached[0], passed, explanation, borderline)
 
 
 class _Time(NamedTuple):
@@ -293,6 +299,14 @@ def _noise(control: Metric | None) -> float:
         return 1.0
     ends = [end for end in (control.value, control.low, control.high) if end is not None and end > 0]
     return max((max(end, 1 / end) for end in ends), default=1.0)
+
+
+def _is_borderline(metric: Metric, threshold: float) -> bool:
+    """Tell whether the pass mark lies between what the judge's lowest and highest members give."""
+    if metric.by_member is None:
+        return False
+    low, high = (replace(metric, value=value) for value in metric.by_member)
+    return _reaches(low, threshold) != _reaches(high, threshold)
 
 
 def _reaches(metric: Metric, threshold: float) -> bool:

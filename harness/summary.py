@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.mnist import Digits
+from harness.ranking.intervals import Rank
 from harness.rubric import Assignment
 from harness.totals import earned, reason, total
 from harness.types import Metric, Record, Status, Timing
@@ -21,11 +22,11 @@ def summary(
     data: Digits,
     isolation: str,
     seconds: float,
-    ranks: Mapping[tuple[str, str], int] | None = None,
+    ranks: Mapping[tuple[str, str], Rank] | None = None,
 ) -> dict[str, Any]:
     """All records as plain dictionaries, lists, strings and numbers, submissions in order of their ids.
 
-    `ranks` are those of the class's leaderboard, by submission and part.
+    `ranks` are those of the class's leaderboard, from best to worst that the data support, by submission and part.
     """
     ids = sorted({record.submission for record in records})
     return {
@@ -68,7 +69,7 @@ def exit_code_unmarked(records: Sequence[Record]) -> int:
 
 
 def _submission(
-    records: Sequence[Record], assignment: Assignment, ranks: Mapping[tuple[str, str], int]
+    records: Sequence[Record], assignment: Assignment, ranks: Mapping[tuple[str, str], Rank]
 ) -> dict[str, Any]:
     found = total(records)
     return {
@@ -81,13 +82,14 @@ def _submission(
     }
 
 
-def _entry(record: Record, rank: int | None) -> dict[str, Any]:
+def _entry(record: Record, rank: Rank | None) -> dict[str, Any]:
     return {
         "part": record.part,
         "task": record.task,
         "status": record.status.value,
-        "rank": rank,
+        "rank": list(rank) if rank is not None else None,
         "passed": record.score.passed if record.score is not None else False,
+        "borderline": record.score.borderline if record.score is not None else False,
         "reason": reason(record) or None,
         "points": earned(record),
         "max_points": record.score.max_points if record.score is not None else None,
@@ -129,4 +131,5 @@ def _metric(metric: Metric) -> dict[str, Any]:
         "n": metric.n,
         "unit": metric.unit,
         "better": metric.better,
+        **({"by_member": list(metric.by_member)} if metric.by_member is not None else {}),
     }

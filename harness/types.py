@@ -245,6 +245,8 @@ class Metric:
     """True for a metric that compact tables, such as those of MODELS.md, show beside the primary one."""
     along: Along | None = None
     """Its place on a curve over several parts."""
+    by_member: tuple[float, float] | None = None
+    """The lowest and the highest value that a single member of the judge gives; None where no committee judges."""
 
 
 @dataclass(frozen=True)
@@ -365,6 +367,8 @@ class Score:
     """Parts that share this word are alternatives: the best counts in full, each other by its `bonus`."""
     bonus: float = 0.0
     """Points that full marks add where another part of the choice counts."""
+    borderline: bool = False
+    """True where some members of the judge, alone, say passed and others not."""
     open_points: float = 0.0
     """Points for the time of a model that could not be measured: neither given nor refused; the instructor decides."""
     optional: bool = False

@@ -75,7 +75,8 @@ def verdict(record: Record) -> Verdict:
     if record.score is None:
         return Verdict("Measured", "none")
     # "Below the mark" would be said of an error that is above it.
-    return Verdict("Passed", "pass") if record.score.passed else Verdict("Mark missed", "below")
+    said = Verdict("Passed", "pass") if record.score.passed else Verdict("Mark missed", "below")
+    return Verdict(f"{said.text}, borderline", said.kind) if record.score.borderline else said
 
 
 def short(digest: str) -> str:

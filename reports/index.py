@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from harness.numbers import finite, interval_text, mark_text, number_text, points_text, unit_text
+from harness.ranking.intervals import rank_text
 from harness.text import one_line
 from harness.totals import earned, primary_metric, reason
 from harness.types import Record, Role, Status, counted
@@ -87,16 +88,16 @@ class Totals:
 
 @dataclass(frozen=True)
 class Row:
-    """One entry of a ranked table; `rank` is None for baselines, references and whatever is listed below."""
+    """One entry of a ranked table; `rank` is empty for baselines, references and whatever is listed below."""
 
     name: str
     id: str
     href: str
     role: str
     """Baseline or reference; empty for a student's entry."""
-    rank: int | None
-    tier: int | None
-    tier_starts: bool
+    rank: str
+    """The ranks that the data support, such as "2–5"; empty for none."""
+    rank_sort: int | None
     value: str
     interval: str
     sort: float | None
@@ -125,7 +126,8 @@ class Table:
     plot_width: float
     ranked: tuple[Row, ...]
     unranked: tuple[Row, ...]
-    tiers: int
+    shared: bool
+    """True where the data leave some entry more than one rank."""
     has_samples: bool
     timed: bool
     """True where the time of some entry was measured, or could not be."""
@@ -171,14 +173,10 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
     of_class = [m for record in own if ranks(record) and (m := primary_metric(record)) is not None]
     scale = common_scale(of_class or metrics, mark, _PLOT_WIDTH, metrics)
     rows: list[Row] = []
-    last_tier: int | None = None
     times = cells(own)
     for entry, record, time in zip(frame.to_dict("records"), own, times, strict=True):
         metric = primary_metric(record)
-        rank = None if pd.isna(entry["rank"]) else int(entry["rank"])
-        tier = None if pd.isna(entry["tier"]) else int(entry["tier"])
-        starts = tier is not None and last_tier is not None and tier != last_tier
-        last_tier = last_tier if tier is None else tier
+        rank = None if pd.isna(entry["rank_low"]) else (int(entry["rank_low"]), int(entry["rank_high"]))
         points = earned(record) if ranks(record) else None
         worth = record.score.max_points if record.score is not None else None
         rows.append(
@@ -187,9 +185,9 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
                 id=one_line(record.submission, 60),
                 href=_href(record.submission, record.role),
                 role=role_label(record),
-                rank=rank,
-                tier=tier,
-                tier_starts=starts,
+                rank=rank_text(rank),
+                # By the best rank, then by the worst.
+                rank_sort=rank[0] * len(own) + rank[1] if rank is not None else None,
                 value=number_text(metric.value, metric.unit) if metric is not None else "",
                 interval=interval_text(metric) if metric is not None else "",
                 sort=finite(metric.value) if metric is not None else None,
@@ -220,7 +218,7 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
         plot_width=_PLOT_WIDTH,
         ranked=ranked,
         unranked=tuple(row for row in rows if row.figure is None),
-        tiers=max((row.tier or 0 for row in ranked), default=0),
+        shared=any("–" in row.rank for row in ranked),
         has_samples=any(row.samples is not None for row in ranked),
         timed=any(time is not None for time in times),
         times=pareto(own, [display_name(record) for record in own]),
@@ -347,8 +345,8 @@ def _section(
 
 
 def index_view(records: Sequence[Record], results: Path) -> tuple[Section, ...]:
-    """The sections of the index, MNIST first within each assignment. Pictures are read from `results`."""
-    frame, total = leaderboard(records), totals(records)
+    """The sections of the index, MNIST first within each assignment. Pictures and scores are read from `results`."""
+    frame, total = leaderboard(records, results), totals(records)
     # Nobody competes with baselines and reference models for points.
     total = total[total["role"] == Role.STUDENT.value]
     keys: list[tuple[Any, Any]] = [(record.assignment, record.data) for record in records]

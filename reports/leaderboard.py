@@ -1,17 +1,19 @@
-"""The leaderboard: tables of records that may be compared, their ranks, and tiers that the data can tell apart."""
+"""The leaderboard: tables of records that may be compared, and the ranks that the data support."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from harness.numbers import finite, interval
+from harness.ranking.intervals import Rank
 from harness.totals import earned, primary_metric, total
 from harness.types import Record, Role, Status
+from reports.ranks import ranks
 
 COLUMNS: dict[str, str] = {
     "table": "int64",
@@ -24,6 +26,7 @@ COLUMNS: dict[str, str] = {
     "task": "object",
     "part": "object",
     "protocol": "int64",
+    "seed": "int64",
     "metric": "object",
     "metric_version": "Int64",
     "unit": "object",
@@ -33,8 +36,8 @@ COLUMNS: dict[str, str] = {
     "role": "object",
     "earlier": "bool",
     "status": "object",
-    "rank": "Int64",
-    "tier": "Int64",
+    "rank_low": "Int64",
+    "rank_high": "Int64",
     "value": "float64",
     "low": "float64",
     "high": "float64",
@@ -61,7 +64,7 @@ _TOTALS = [
     "complete",
     "records",
 ]
-_BASE = ["assignment", "data", "task", "part", "protocol"]
+_BASE = ["assignment", "data", "task", "part", "protocol", "seed"]
 _COMPARABLE = [*_BASE, "metric", "metric_version", "unit", "better", "data_digest", "judge_digest", "cases_digest"]
 _STATUS_ORDER = {
     Status.SCORED.value: 0,
@@ -69,27 +72,6 @@ _STATUS_ORDER = {
     Status.NOT_GRADABLE.value: 2,
     Status.NOT_HANDED_IN.value: 3,
 }
-
-
-def tiers(intervals: Sequence[tuple[float, float]]) -> list[int]:
-    """Tier of each entry, from 1, for intervals in the order of their entries' values, best first.
-
-    The best entry leads tier 1. Going down, an entry shares the tier of its leader as long as their closed 95 %
-    intervals overlap (touching counts); the first that doesn't leads the next tier. Every entry is held against the
-    leader only, never against its neighbour, so that a chain of overlaps can't join what is clearly apart; and a
-    later entry with a wide interval never climbs back into an earlier tier. Overlap of two 95 % intervals is a
-    cautious test: entries in unequal tiers differ at well under the 5 % level, the converse isn't claimed.
-
-    >>> tiers([(0.985, 0.995), (0.980, 0.990), (0.975, 0.984), (0.900, 0.986)])
-    [1, 1, 2, 2]
-    """
-    result: list[int] = []
-    tier, leader = 0, (math.inf, -math.inf)
-    for low, high in intervals:
-        if tier == 0 or low > leader[1] or high < leader[0]:
-            tier, leader = tier + 1, (low, high)
-        result.append(tier)
-    return result
 
 
 def _row(index: int, record: Record) -> dict[str, Any]:
@@ -106,6 +88,7 @@ def _row(index: int, record: Record) -> dict[str, Any]:
         "task": record.task,
         "part": record.part,
         "protocol": record.protocol,
+        "seed": record.seed,
         "metric": record.primary if metric is not None else None,
         "metric_version": metric.version if metric is not None else None,
         "unit": metric.unit if metric is not None else None,
@@ -164,7 +147,7 @@ def _assign_tables(rows: list[dict[str, Any]], orders: dict[tuple[str, ...], int
         )
 
     def order(key: tuple[Any, ...]) -> tuple[Any, ...]:
-        assignment, data, task, part, protocol, metric, version, *rest = key
+        assignment, data, task, part, protocol, seed, metric, version, *rest = key
         place = orders[assignment, data, task, part]
         return (
             assignment,
@@ -174,6 +157,7 @@ def _assign_tables(rows: list[dict[str, Any]], orders: dict[tuple[str, ...], int
             task,
             part,
             -protocol,
+            seed,
             -(version or 0),
             str(metric),
             str(rest),
@@ -184,15 +168,16 @@ def _assign_tables(rows: list[dict[str, Any]], orders: dict[tuple[str, ...], int
         row["table"] = numbers[row.pop("_key")]
 
 
-def leaderboard(records: Sequence[Record]) -> pd.DataFrame:
+def leaderboard(records: Sequence[Record], results: Path | None = None) -> pd.DataFrame:
     """Every record as one row, in the order in which a leaderboard shows them. Columns: `COLUMNS`.
 
     - `table` numbers the tables, from 0, in the order of the assignment's parts. Records share one only if assignment,
-      task, part, protocol, data (by name and digest), judge and official cases (by digest), primary metric, unit and
-      metric version are all the same. A record without a measured primary metric joins the table that it doesn't
+      task, part, protocol, seed, data (by name and digest), judge and official cases (by digest), primary metric, unit
+      and metric version are all the same. A record without a measured primary metric joins the table that it doesn't
       contradict.
-    - `rank`, from 1: place by the primary metric among the measured, equal values sharing a rank. `tier`: see `tiers`.
-      Both are missing for baselines and reference models, which stand at their place by value, for earlier states of a
+    - `rank_low` and `rank_high`, from 1: the best and the worst rank that the scores in the folder `results` support
+      (`harness.ranking`); without them, nobody is told apart. Rows stand in the order of their values.
+      Ranks are missing for baselines and reference models, which stand at their place by value, for earlier states of a
       model, and for whatever has no finite value: failed, not gradable, not handed in, None, NaN. The last come last,
       with `points` and `value` missing, never zero.
     - `record` is the index into `records`; `flags` a tuple of the names of the evidence that is flagged.
@@ -210,25 +195,25 @@ def leaderboard(records: Sequence[Record]) -> pd.DataFrame:
     frame = frame.sort_values(keys, kind="stable").reset_index(drop=True)
     ranked = frame[~frame["_unmeasured"] & ~frame["_beside"] & ~frame["earlier"]]
     for _, group in ranked.groupby("table"):
-        frame.loc[group.index, "rank"] = group["_value"].rank(method="min").astype("int64").astype("Int64")
-        bounds = list(zip(group["low"].tolist(), group["high"].tolist(), strict=True))
-        frame.loc[group.index, "tier"] = pd.array(tiers(bounds), dtype="Int64")
+        own = ranks([records[index] for index in group["record"]], results, group["better"].iloc[0] == "higher")
+        for column, ends in zip(("rank_low", "rank_high"), zip(*own, strict=True), strict=True):
+            frame.loc[group.index, column] = pd.array(ends, dtype="Int64")
     return frame[list(COLUMNS)]
 
 
-def places(records: Sequence[Record]) -> dict[tuple[str, str], int]:
+def places(records: Sequence[Record], results: Path | None = None) -> dict[tuple[str, str], Rank]:
     """Ranks as the leaderboard of `records` shows them, by submission and part; what has no rank is left out.
 
     Where a part was graded more than once, the newest protocol, then the newest grading counts.
     """
-    frame = leaderboard(records)
-    found: dict[tuple[str, str], tuple[tuple[int, str], int]] = {}
-    for index, rank in zip(frame["record"], frame["rank"], strict=True):
+    frame = leaderboard(records, results)
+    found: dict[tuple[str, str], tuple[tuple[int, str], Rank]] = {}
+    for index, low, high in zip(frame["record"], frame["rank_low"], frame["rank_high"], strict=True):
         record = records[index]
-        if not pd.isna(rank):
+        if not pd.isna(low):
             key, age = (record.submission, record.part), (record.protocol, record.graded_at)
             if key not in found or age >= found[key][0]:
-                found[key] = (age, int(rank))
+                found[key] = (age, (int(low), int(high)))
     return {key: rank for key, (_, rank) in found.items()}
 
 

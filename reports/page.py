@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.numbers import finite, interval_text, number_text, points_text, unit_text
 from harness.text import capitalised, many_lines, one_line, spoken
 from harness.totals import primary_metric
-from harness.types import NOTHING_HANDED_IN, Evidence, Failure, Record, Status
+from harness.types import NOTHING_HANDED_IN, Evidence, Failure, Metric, Record, Status
 from reports import sweeps
 from reports.common import Verdict, data_label, data_notice, distinct, ranks, role_label, slug, verdict
 from reports.drawing import Drawings, draw
@@ -125,6 +125,8 @@ class Part:
     headline_name: str
     headline_unit: str
     headline_interval: str
+    members: str
+    """The lowest and highest values that single members of the judge give; empty where no committee judges."""
     figure: IntervalFigure | None
     ticks: tuple[Tick, ...]
     metrics: tuple[MetricRow, ...]
@@ -222,6 +224,13 @@ def _tried(record: Record) -> TriedView | None:
     )
 
 
+def _members(metric: Metric | None) -> str:
+    if metric is None or metric.by_member is None:
+        return ""
+    low, high = metric.by_member
+    return interval_text(replace(metric, low=low, high=high, value=low))
+
+
 def _better(better: str) -> str:
     return "higher is better" if better == "higher" else "lower is better"
 
@@ -253,6 +262,7 @@ def _part(number: int, record: Record, results: Path) -> Part:
         headline_name=capitalised(metric_title(record.primary or "", metric)),
         headline_unit=headline_unit,
         headline_interval=interval_text(metric) if metric is not None else "",
+        members=_members(metric),
         figure=interval_figure(metric, mark, scale) if metric is not None else None,
         ticks=axis(scale, mark, metric.unit if metric is not None else ""),
         metrics=tuple(

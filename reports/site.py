@@ -78,10 +78,10 @@ def render(
 ) -> Path:
     """Write the whole site for `records` below `site`; returns the path of its index.html.
 
-    `results` is the folder that the records' pictures are relative to. `on_page(done, total)` is called after each
-    page. Every file is replaced in one step, pages before the index, so that a reader never meets a dead link; pages
-    of submissions that are gone are removed. The same records and pictures give the same bytes. Raises `OSError`
-    where the site can't be written.
+    `results` is the folder that the records' pictures and scores are relative to. `on_page(done, total)` is called
+    after each page. Every file is replaced in one step, pages before the index, so that a reader never meets a dead
+    link; pages of submissions that are gone are removed. The same records, pictures and scores give the same bytes.
+    Raises `OSError` where the site can't be written.
     """
     jinja = environment()
     policy = content_security_policy(jinja)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.numbers import finite, interval, interval_text, number_text, unit_text
+from harness.ranking.intervals import rank_text
 from harness.text import capitalised, one_line
 from harness.timing import board
 from harness.types import Metric, Record, Timing
@@ -87,8 +88,8 @@ def _ranks(records: Sequence[Record]) -> dict[int, str]:
     found: dict[int, str] = {}
     for members in groups.values():
         timings = [timing for index in members if (timing := records[index].timing) is not None]
-        for index, (low, high) in zip(members, board.ranks(timings), strict=True):
-            found[index] = f"{low}" if low == high else f"{low}–{high}"
+        for index, rank in zip(members, board.ranks(timings), strict=True):
+            found[index] = rank_text(rank)
     return found
 
 

@@ -35,6 +35,7 @@ RULES: dict[str, set[str]] = {
     "harness/metrics": TYPES | {"harness.metrics"},
     # A quicker matrix product than torch's own on some processors is chosen in one place.
     "harness/metrics/neighbours.py": TYPES | {"harness.metrics", "reference.products"},
+    "harness/ranking": {"harness.ranking"},
     "harness/evidence": TYPES | {"harness.metrics", "harness.evidence"},
     "harness/tasks": TASKS,
     # What a stream of symbols is, is said once: for the models that learn from such streams, and for their exam.
@@ -56,13 +57,13 @@ RULES: dict[str, set[str]] = {
     "harness/student_code": TYPES | {"harness.student_code", "harness.starters"},
     "harness/sequences": TYPES | {"harness.sequences"},
     # tasks ← timing ← run ← cli. Operations are counted on what a worker would call.
-    "harness/timing": TASKS | {"harness.timing", "harness.sandbox.outside", "harness.sequences"},
+    "harness/timing": TASKS | {"harness.timing", "harness.ranking", "harness.sandbox.outside", "harness.sequences"},
     # tasks ← run ← cli
     "harness/rubric.py": TYPES | {"harness.numbers"},
     "harness/records.py": TYPES | {"harness.files"},
     "harness/provenance.py": set(),
     "harness/totals.py": TYPES | {"harness.numbers"},
-    "harness/summary.py": TYPES | {"harness.totals", "harness.mnist", "harness.rubric"},
+    "harness/summary.py": TYPES | {"harness.totals", "harness.ranking", "harness.mnist", "harness.rubric"},
     "harness/assignments": {"harness.rubric", "harness.tasks", "harness.assignments", "reference"},
     "harness/run": TASKS
     | PARENT
@@ -76,6 +77,7 @@ RULES: dict[str, set[str]] = {
         "harness.checkpoint.together",
         "harness.cli",
         "harness.run",
+        "harness.ranking",
         "harness.numbers",
         "harness.registry",
         "harness.summary",
@@ -84,8 +86,10 @@ RULES: dict[str, set[str]] = {
     }
     | {"reference", "classifiers", "reports", "submissions.examples"},
     # Beside the harness.
-    # Which times differ is decided once, for pages and for tests.
-    "reports": TYPES | TEXT | {"harness.totals", "harness.timing.board", "reports"},
+    # Which times and scores differ is decided once, for pages and for tests; reports read what is beside records.
+    "reports": TYPES
+    | TEXT
+    | {"harness.totals", "harness.timing.board", "harness.ranking", "harness.run.kept", "reports"},
     "reference": {"reference"},
     "classifiers": {"classifiers", "reference.augment", "reference.precision", "reference.seeding", "reference.train"},
     "submissions/__init__.py": set(),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from harness.ranking.intervals import Rank
     from harness.types import Record
 
 console = Console(stderr=True)
@@ -77,9 +78,13 @@ def progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
         yield update
 
 
-def results_table(records: list[Record]) -> Table:
-    """Records as a table: submission, part, verdict, primary metric with its interval, points."""
+def results_table(records: list[Record], ranks: Mapping[tuple[str, str], Rank] | None = None) -> Table:
+    """Records as a table: submission, part, verdict, primary metric with its interval, rank if there is one, points.
+
+    `ranks` are those of the class, by submission and part.
+    """
     from harness.numbers import plain_interval, plain_number
+    from harness.ranking.intervals import rank_text
     from harness.totals import earned
 
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1), collapse_padding=True)
@@ -88,6 +93,8 @@ def results_table(records: list[Record]) -> Table:
         table.add_column(heading, no_wrap=True)
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("95 % interval", justify="right", no_wrap=True)
+    if ranks:
+        table.add_column("rank", justify="right", no_wrap=True)
     table.add_column("points", justify="right", no_wrap=True)
     for record in records:
         metric = record.metrics.get(record.primary or "")
@@ -103,6 +110,7 @@ def results_table(records: list[Record]) -> Table:
             f"[{_COLOURS[record.status.value]}]{_verdict(record)}[/]",
             value,
             interval,
+            *([rank_text(ranks.get((record.submission, record.part)))] if ranks else []),
             points,
         )
     return table
@@ -162,4 +170,6 @@ def _verdict(record: Record) -> str:
 
     if record.status is not Status.SCORED:
         return record.status.value.replace("-", " ")
-    return "passed" if record.score is not None and record.score.passed else "below mark"
+    if record.score is None:
+        return "below mark"
+    return ("passed" if record.score.passed else "below mark") + ", borderline" * record.score.borderline

@@ -27,6 +27,7 @@ from harness.run.executors import DEFAULT, EXECUTORS
 if TYPE_CHECKING:
     from classifiers.facts import Facts
     from harness.intake.forms import Form
+    from harness.ranking.intervals import Rank
     from harness.run.plan import Plan
     from harness.run.prepare import Request
     from harness.run.settings import Beside, Run
@@ -226,7 +227,7 @@ def check(
         from reports.exports import junit
 
         junit.write_file(graded, junit_file)
-    _conclude(run, graded, seconds, as_json, None)
+    _conclude(run, graded, seconds, as_json, None, in_class=False)
     for record in graded:
         for sentence in record.notes:
             console.print(f"[dim]{escape(record.part)}:[/] {escape(sentence)}", highlight=False)
@@ -480,13 +481,16 @@ def _tell_size(planned: Sequence[Plan], run: Run) -> None:
     )
 
 
-def _conclude(run: Run, graded: list[Record], seconds: float, as_json: bool, index: Path | None) -> None:
-    from harness import records
+def _conclude(
+    run: Run, graded: list[Record], seconds: float, as_json: bool, index: Path | None, in_class: bool = True
+) -> None:
+    """Print the table of results, the reasons, and with `as_json` the summary; ranks where there is a class."""
     from harness.summary import summary
 
-    console.print(results_table(graded))
-    print_reasons(graded)
     data = run.context.data
+    ranks = _ranks(run) if in_class else {}
+    console.print(results_table(graded, ranks))
+    print_reasons(graded)
     console.print(
         f"{len(graded)} graded in {seconds:.1f} s · data {data.name} · isolation {run.isolation.level}"
         + (f" · pages: {escape(str(index))}" if index is not None else ""),
@@ -494,12 +498,14 @@ def _conclude(run: Run, graded: list[Record], seconds: float, as_json: bool, ind
         soft_wrap=True,
     )
     if as_json:
-        from reports.leaderboard import places
+        print_json(summary(graded, run.assignment, data, run.isolation.level, seconds, ranks))
 
-        # The ranks of the class that the results folder holds; `check` leaves none, for there is no class.
-        known = [
-            record
-            for record in records.load_all(run.results).records
-            if (record.assignment, record.data) == (run.assignment.name, data.name)
-        ]
-        print_json(summary(graded, run.assignment, data, run.isolation.level, seconds, places(known)))
+
+def _ranks(run: Run) -> dict[tuple[str, str], Rank]:
+    """The ranks of the class that the results folder holds, by submission and part."""
+    from harness import records
+    from reports.leaderboard import places
+
+    of = (run.assignment.name, run.context.data.name)
+    known = [record for record in records.load_all(run.results).records if (record.assignment, record.data) == of]
+    return places(known, run.results)

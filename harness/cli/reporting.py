@@ -39,7 +39,7 @@ def report(
         raise fail(f"{results}: holds no records; `gradebench grade PATH --results {results}` makes some")
     index = render(known, results, site_folder)
     for wanted in export or []:
-        exports.export(wanted)(known, site_folder)
+        exports.export(wanted)(known, site_folder, results)
     console.print(f"{len(known)} records; pages: {escape(str(index))}", highlight=False, soft_wrap=True)
 
 

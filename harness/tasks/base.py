@@ -43,6 +43,14 @@ class Judge(Protocol):
     def decide(self, images: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Most probable digits (N,), and penultimate features (N, F)."""
 
+    def decide_unsure(
+        self, images: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
+        """What `decide` gives, and for which images the member that is asked first was unsure, (N,)."""
+
+    def labels_by_member(self, images: NDArray[np.float32]) -> NDArray[np.int64]:
+        """The digit that each member of the judge reads alone, (members, N)."""
+
     def doubt(self, images: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
         """Doubt of the least convinced member in the judge's labels (N,) of the images, (N,) in [0, 1]."""
 

@@ -8,6 +8,7 @@ mode collapse, since a generator that draws one good image a digit reaches 100 %
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from harness.evidence import judge_fooling, mode_collapse
 from harness.evidence.batch_dependence import in_smaller_batch
 from harness.metrics import accuracy as accuracy_metric
 from harness.metrics import diversity
+from harness.metrics.member_accuracy import Stratum, member_accuracies
 from harness.metrics.pictures import grid
 from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Judge, TimedQuestion, Trial, gates
 from harness.tasks.samples import marking
@@ -36,6 +38,9 @@ REPEATED = 200
 DOUBTED = (150, 350)
 """Samples, drawn at random, about which all members of the judge are asked; the second part only where the first leaves
 the verdict open."""
+BY_ALL = (250, 100)
+"""Most samples about which all members of the judge are asked: of those that the first is unsure of, and of the others.
+All members take 8 to 12 times as long as the first, so that asking them about all would cost more than all else."""
 TRIED = 500
 """Samples by which options are chosen that neither weights nor manifest tell."""
 TRUSTED_FROM = 0.9
@@ -137,7 +142,7 @@ class ConditionalGeneration:
             )
         images = gray_values(images, entry, notes)
 
-        judged, features = context.judge.decide(images)
+        judged, features, unsure = context.judge.decide_unsure(images)
         counts = accuracy_metric.confusion(labels, judged)
         spread = diversity.diversity(images, labels)
         right = judged == labels
@@ -146,8 +151,9 @@ class ConditionalGeneration:
         drawn = context.resampler(self.name, "doubt").choice(len(labels), sum(DOUBTED), replace=False)
         doubts = _doubts(context.judge, images, judged, np.split(drawn, DOUBTED[:1]), right)
         evidence.append(judge_fooling.judge_fooling(doubts, context.judge.most_doubt))
+        accuracy = accuracy_metric.accuracy(labels, judged)
         metrics = {
-            "accuracy": accuracy_metric.accuracy(labels, judged),
+            "accuracy": replace(accuracy, by_member=_by_member(context, images, labels, judged, unsure)),
             "diversity": Metric(
                 float(spread.mean()), "gray value", "higher", len(images), title="diversity", beside=True
             ),
@@ -193,6 +199,25 @@ def _doubts(
         if judge_fooling.settled(doubts, judge.most_doubt):
             break
     return doubts
+
+
+def _by_member(
+    context: Context,
+    images: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    judged: NDArray[np.int64],
+    unsure: NDArray[np.bool_],
+) -> tuple[float, float]:
+    """The lowest and the highest accuracy by a single member of the judge, estimated from `BY_ALL` samples."""
+    generator = context.resampler(ConditionalGeneration.name, "members")
+    right = judged == labels
+    strata = []
+    for rows, count in zip((np.flatnonzero(unsure), np.flatnonzero(~unsure)), BY_ALL, strict=True):
+        drawn = np.sort(generator.permutation(rows)[:count])
+        by_member = context.judge.labels_by_member(images[drawn]) == labels[drawn]
+        strata.append(Stratum(len(rows), right[drawn], by_member))
+    found = member_accuracies(float(right.mean()), strata)
+    return float(found.min()), float(found.max())
 
 
 def _check_labels(labels: NDArray[np.int64]) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from harness.ranking import holm
+from harness.ranking.intervals import Rank, intervals
 from harness.timing.protocol import BOARD_LEVEL
 from harness.types import Timing
 
@@ -34,21 +36,15 @@ def faster(timings: Sequence[Timing], level: float = BOARD_LEVEL) -> NDArray[np.
     freedom = variance**2 / (error[first] ** 4 / degrees[first] + error[second] ** 4 / degrees[second] + 1e-300)
     statistic = np.abs(difference) / np.sqrt(variance + 1e-300)
     chance = 2 * stats.t.sf(statistic, np.maximum(freedom, 1.0))
-    order = np.argsort(chance, kind="stable")
-    holds = chance[order] <= level / np.arange(len(order), 0, -1)
-    rejected = np.zeros(len(order), dtype=np.bool_)
-    rejected[order] = np.cumprod(holds).astype(np.bool_)
-    rejected &= np.abs(difference) > np.maximum(noise[first], noise[second])
-    result[first, second] = rejected & (difference < 0)
-    result[second, first] = rejected & (difference > 0)
+    told = holm.rejected(chance, level) & (np.abs(difference) > np.maximum(noise[first], noise[second]))
+    result[first, second] = told & (difference < 0)
+    result[second, first] = told & (difference > 0)
     return result
 
 
-def ranks(timings: Sequence[Timing], level: float = BOARD_LEVEL) -> list[tuple[int, int]]:
+def ranks(timings: Sequence[Timing], level: float = BOARD_LEVEL) -> list[Rank]:
     """Give each entry's rank by time as an interval: from 1 + those that are faster to n − those that are slower."""
-    told = faster(timings, level)
-    n = len(timings)
-    return [(1 + int(told[:, entry].sum()), n - int(told[entry].sum())) for entry in range(n)]
+    return intervals(faster(timings, level))
 
 
 def _known(timing: Timing) -> float:

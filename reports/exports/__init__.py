@@ -1,7 +1,8 @@
 """Exports of records for other programs: one file a format.
 
-To add one, write its file, with a function `write(records, folder)` that gives the path of the file it wrote, and name
-it in `EXPORTS`. A format's module, and with it pandas, is imported when the format is used.
+To add one, write its file, with a function `write(records, folder, results)` that gives the path of the file it wrote,
+and name it in `EXPORTS`; `results` is the folder that holds what is kept beside the records. A format's module, and
+with it pandas, is imported when the format is used.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.types import Record
 
+Export = Callable[["Sequence[Record]", Path, Path], Path]
 EXPORTS: dict[str, tuple[str, str]] = {
     "csv": ("reports.exports.csv:write", "the class as a table, a row a part: scores.csv"),
     "junit": ("reports.exports.junit:write", "JUnit XML for CI, a test case a part: junit.xml"),
@@ -21,13 +23,13 @@ EXPORTS: dict[str, tuple[str, str]] = {
 """Each format's "module:attribute", and its summary in one line, by name."""
 
 
-def export(name: str) -> Callable[[Sequence[Record], Path], Path]:
-    """The function that writes records in a format into a folder, and gives the file's path.
+def export(name: str) -> Export:
+    """The function that writes records in a format into a folder, from a results folder, and gives the path.
 
     Raises `LookupError` for a format that is not in `EXPORTS`; the function raises `OSError` where it can't write.
     """
     if name not in EXPORTS:
         raise LookupError(f"no such export: {name!r}; there are {', '.join(EXPORTS)}")
     module, _, attribute = EXPORTS[name][0].partition(":")
-    write: Callable[[Sequence[Record], Path], Path] = getattr(import_module(module), attribute)
+    write: Export = getattr(import_module(module), attribute)
     return write

@@ -14,6 +14,7 @@ import pandas as pd
 
 from harness.files import write_atomically
 from harness.text import one_line
+from harness.totals import primary_metric
 from harness.types import Record, Status
 from reports.common import ranks
 from reports.leaderboard import leaderboard
@@ -32,14 +33,17 @@ HEADER = [
     "earlier_of",
     "status",
     "passed",
+    "borderline",
     "points",
     "max_points",
-    "rank",
-    "tier",
+    "rank_low",
+    "rank_high",
     "metric",
     "value",
     "low",
     "high",
+    "lowest_member",
+    "highest_member",
     "n",
     "unit",
     "metric_version",
@@ -108,16 +112,25 @@ def _timing(record: Record) -> dict[str, object]:
     }
 
 
-def write(records: Sequence[Record], folder: Path) -> Path:
+def _members(record: Record) -> dict[str, object]:
+    """The cells about the judge's single members; empty where no committee judges."""
+    metric = primary_metric(record)
+    low, high = metric.by_member if metric is not None and metric.by_member is not None else (None, None)
+    borderline = record.score.borderline if record.score is not None and low is not None else None
+    return {"borderline": borderline, "lowest_member": low, "highest_member": high}
+
+
+def write(records: Sequence[Record], folder: Path, results: Path | None = None) -> Path:
     """Write one row for each of the class's records to scores.csv in `folder`, UTF-8, in the leaderboard's order.
 
+    `results` is the folder that holds the scores beside the records, by which they rank.
     Cells are empty where nothing was measured. Replaces the file in one step. Raises `OSError` if it can't be written.
     """
     records = [record for record in records if ranks(record)]
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(HEADER)
-    for row in leaderboard(records).to_dict("records"):
+    for row in leaderboard(records, results).to_dict("records"):
         record = records[row["record"]]
         failure = record.failure
         known = {
@@ -128,6 +141,7 @@ def write(records: Sequence[Record], folder: Path) -> Path:
             "epochs": record.epochs,
             "earlier_of": record.earlier_of,
             **_timing(record),
+            **_members(record),
             "flags": "; ".join(row["flags"]),
             "explanation": record.score.explanation if record.score is not None else None,
             "failure_stage": failure.stage if failure is not None else None,

@@ -1,9 +1,9 @@
 """JUnit XML, for CI: one testsuite a submission, one testcase a part. Baselines and reference models are left out.
 
 `failure` is a part below its pass mark (an earlier state of a model has none) or a submission at fault, `error` one
-that could not be graded, `skipped` one that was not handed in. Properties of a testcase are its status, rank, points,
-metrics ("metric.accuracy") and time ("timing.times_reference"); properties of a testsuite the submission's points so
-far and the full marks.
+that could not be graded, `skipped` one that was not handed in. Properties of a testcase are its status, rank ("2–5"),
+"borderline" where single members of the judge disagree about the pass mark, points, metrics ("metric.accuracy") and
+time ("timing.times_reference"); properties of a testsuite the submission's points so far and the full marks.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 from harness.files import write_atomically
 from harness.numbers import finite
+from harness.ranking.intervals import Rank, rank_text
 from harness.totals import earned, reason
 from harness.types import Record, Status
 from reports.common import ranks
@@ -24,16 +25,19 @@ FILE = "junit.xml"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write(records: Sequence[Record], folder: Path) -> Path:
-    """Write the class's records to junit.xml in `folder`; characters that XML can't hold are dropped."""
-    write_file(records, folder / FILE)
+def write(records: Sequence[Record], folder: Path, results: Path | None = None) -> Path:
+    """Write the class's records to junit.xml in `folder`; characters that XML can't hold are dropped.
+
+    `results` is the folder that holds the scores beside the records, by which they rank.
+    """
+    write_file(records, folder / FILE, results)
     return folder / FILE
 
 
-def write_file(records: Sequence[Record], path: Path) -> None:
+def write_file(records: Sequence[Record], path: Path, results: Path | None = None) -> None:
     """`write` to a file of any name. Replaces it in one step; raises `OSError` if it can't be written."""
     records = [record for record in records if ranks(record)]
-    placed = places(records)
+    placed = places(records, results)
     sums = {row["submission"]: row for row in totals(records).to_dict("records")}
     root = ElementTree.Element("testsuites", name="gradebench")
     for submission in sorted({record.submission for record in records}):
@@ -56,7 +60,7 @@ def write_file(records: Sequence[Record], path: Path) -> None:
     write_atomically(path, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
-def _case(suite: ElementTree.Element, record: Record, rank: int | None) -> None:
+def _case(suite: ElementTree.Element, record: Record, rank: Rank | None) -> None:
     case = ElementTree.SubElement(
         suite,
         "testcase",
@@ -68,7 +72,8 @@ def _case(suite: ElementTree.Element, record: Record, rank: int | None) -> None:
         case,
         {
             "status": record.status.value,
-            "rank": rank,
+            "rank": rank_text(rank) or None,
+            "borderline": "true" if record.score is not None and record.score.borderline else None,
             "points": earned(record),
             "max_points": finite(record.score.max_points) if record.score is not None else None,
             **{f"metric.{name}": str(metric.value) for name, metric in record.metrics.items()},

@@ -469,3 +469,13 @@ def test_gradient_ascent_convinces_the_network_it_climbs(judge):
     assert made.max() <= 1
     assert (after > before).all()
     assert np.median(after) > 0.8
+
+
+def test_single_members_and_the_unsure_are_those_of_the_cascade(judge):
+    images = embedded_digits().test.images[:400]
+    labels, features, unsure = judge.decide_unsure(images)
+    again, same = judge.decide(images)
+    assert (labels == again).all() and (features == same).all()
+    of_member = judge.by_member(images)
+    assert (unsure == (of_member[0].max(axis=1) < judge.facts.sure)).all()
+    assert (judge.labels_by_member(images) == of_member.argmax(axis=2)).all()

@@ -36,6 +36,27 @@ def test_a_shut_gate_takes_all_points():
     assert "diversity" in score.explanation
 
 
+@pytest.mark.parametrize(
+    ("value", "by_member", "borderline"),
+    [
+        (0.99, (0.97, 0.995), True),
+        (0.975, (0.97, 0.98), True),
+        (0.99, (0.98, 0.995), False),
+        (0.975, (0.96, 0.9799), False),
+        (0.99, None, False),
+    ],
+)
+def test_a_mark_between_the_lowest_and_the_highest_member_is_borderline(value, by_member, borderline):
+    part = rubric.parse(TOML, "mine.toml").part[0]
+    metrics = {"m": Metric(value, "share", "higher", 100, by_member=by_member)}
+    score = rubric.score(part, Marks(metrics, "m", gates={"diversity": Gate(True)}))
+    assert score.borderline == borderline
+    assert ("Borderline: single members of the judge give 97.00% to" in score.explanation) == borderline
+    assert score.passed == (value >= 0.98)
+    shut = rubric.score(part, Marks(metrics, "m", gates={"diversity": Gate(False)}))
+    assert not shut.borderline
+
+
 def test_lower_is_better_turns_the_thresholds_round():
     text = TOML.replace(b"pass = 0.98", b"pass = 0.1").replace(
         b"[[0.9, 0.5], [0.98, 1.0]]", b"[[0.2, 0.5], [0.1, 1.0]]"

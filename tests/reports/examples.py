@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from harness.run.kept import save_arrays
 from harness.types import Evidence, Failure, Figure, Gate, Metric, Record, Role, Score, Status
 
 GATE = [0.17, 0.08, 0.17, 0.15, 0.14, 0.16, 0.15, 0.13, 0.15, 0.13]
@@ -66,6 +67,11 @@ def diversity_figure(values: list[float]) -> Figure:
     data = {"values": values, "gate": GATE, "real": REAL}
     caption = "One row a class. The value must exceed its gate."
     return Figure("diversity", "bars", "Diversity", data, caption, x="class", unit="gray value")
+
+
+def with_scores(results: Path, record: Record, scores: Any) -> Record:
+    """The record with its scores question by question kept beside it."""
+    return replace(record, arrays=save_arrays(results, record, np.asarray(scores, dtype=np.float64), None))
 
 
 def cgan(record: Record) -> Record:

@@ -12,8 +12,10 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+import numpy as np
 import pytest
 
+from harness.ranking.intervals import rank_text
 from harness.rubric import Assignment
 from harness.summary import summary
 from harness.types import NOTHING_HANDED_IN, Failure, Metric, Record, Role, Score, Tried
@@ -22,7 +24,7 @@ from reports.exports import csv as csv_export
 from reports.exports import junit
 from reports.leaderboard import places
 from reports.site import render
-from tests.reports.examples import scored, unscored
+from tests.reports.examples import scored, unscored, with_scores
 
 PARTS = ("cvae", "cgan", "ebm", "flow")
 SHEET = Assignment.model_validate(
@@ -51,7 +53,8 @@ class Said:
     """The statements of one output about one part of one submission."""
 
     status: str
-    rank: int | None
+    rank: str
+    """Such as "2–5"; empty for none."""
     points: float | None
     passed: bool
     reason: str
@@ -110,7 +113,7 @@ def unmeasured(submission: str, part: str) -> Record:
 CLASS: list[Record] = [
     # All passed; of the alternatives the second counts as a bonus.
     given("s01", "cvae", 0.997), given("s01", "cgan", 0.996), given("s01", "ebm", 0.99), given("s01", "flow", 0.98),
-    # Equal values share a rank.
+    # Equal values have the same ranks.
     given("s02", "cvae", 0.99), given("s02", "cgan", 0.985), given("s02", "ebm", 0.95, 7.25),
     given("s03", "cvae", 0.99), given("s03", "cgan", 0.95), given("s03", "flow", 0.99),
     # Half of the work.
@@ -179,14 +182,24 @@ def number(words: str) -> float | None:
     return float(words) if words not in ("", "—") else None
 
 
+def with_right_answers(results: Path, record: Record) -> Record:
+    """The record with scores beside it, right for the first questions, as many as its accuracy says."""
+    metric = record.metrics.get("accuracy")
+    if metric is None or metric.value is None:
+        return record
+    return with_scores(results, record, np.arange(metric.n) < round(metric.value * metric.n))
+
+
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("agreement")
-    render(CLASS + BESIDE, folder / "results", folder)
-    csv_export.write(CLASS + BESIDE, folder)
-    junit.write(CLASS + BESIDE, folder)
+    results = folder / "results"
+    records = [with_right_answers(results, record) for record in CLASS + BESIDE]
+    render(records, results, folder)
+    csv_export.write(records, folder, results)
+    junit.write(records, folder, results)
     data: Any = SimpleNamespace(name="mnist", digest="5f" * 32)
-    document = summary(CLASS, SHEET, data, "full", 1.0, places(CLASS + BESIDE))
+    document = summary(CLASS, SHEET, data, "full", 1.0, places(records, results))
     (folder / "summary.json").write_text(json.dumps(document, allow_nan=False))
     return folder
 
@@ -205,7 +218,7 @@ def pages(folder: Path) -> tuple[dict[tuple[str, str], Said], dict[str, Sum], se
             verdict = next(text(chip) for chip in with_class(row, "chip") if text(chip) in STATUS)
             ranked = with_class(row, "rank")
             points = number(text(with_class(row, "given")[0]).partition(" of ")[0]) if ranked else None
-            rank = int(text(ranked[0])) if ranked else None
+            rank = text(ranked[0]) if ranked else ""
             reason = "" if ranked else text(row[-1])
             said[name, part] = Said(STATUS[verdict], rank, points, verdict == "Passed", reason)
     sums, unfinished = {}, set()
@@ -239,7 +252,8 @@ def test_pages_json_csv_and_junit_say_the_same(outputs: Path) -> None:
     document = json.loads((outputs / "summary.json").read_text())
     entries = {(s["id"], e["part"]): e for s in document["submissions"] for e in s["entries"]}
     assert said == {
-        key: Said(e["status"], e["rank"], e["points"], e["passed"], e["reason"] or "") for key, e in entries.items()
+        key: Said(e["status"], rank_text(e["rank"]), e["points"], e["passed"], e["reason"] or "")
+        for key, e in entries.items()
     }
     assert sums == {s["id"]: Sum(s["points"], s["max_points"]) for s in document["submissions"]}
     assert unfinished == {s["id"] for s in document["submissions"] if not s["complete"]}
@@ -249,7 +263,7 @@ def test_pages_json_csv_and_junit_say_the_same(outputs: Path) -> None:
     assert said == {
         key: Said(
             row["status"],
-            int(row["rank"]) if row["rank"] else None,
+            rank_text((int(row["rank_low"]), int(row["rank_high"]))) if row["rank_low"] else "",
             number(row["points"]),
             row["passed"] == "true",
             "" if row["passed"] == "true" else row["failure_message"] or row["explanation"],
@@ -269,7 +283,7 @@ def test_pages_json_csv_and_junit_say_the_same(outputs: Path) -> None:
             result = next((child for child in case if child.tag != "properties"), None)
             found[suite.get("name", ""), case.get("name", "")] = Said(
                 values["status"],
-                int(values["rank"]) if "rank" in values else None,
+                values.get("rank", ""),
                 number(values.get("points", "")),
                 outcome[None if result is None else result.tag],
                 "" if result is None else result.get("message", ""),
@@ -283,8 +297,8 @@ def test_ranks_and_totals_are_those_worked_out_by_hand(outputs: Path) -> None:
     said, sums, unfinished = pages(outputs)
     ranks = {name: said[name, "cvae"].rank for name in TOTALS}
     assert ranks == {
-        "s01": 1, "s02": 4, "s03": 4, "s04": 2, "s05": 6, "s06": 3, "s07": None, "s08": None, "s09": None, "s10": None,
-        "s11": None, "s12": None,
+        "s01": "1", "s02": "4–5", "s03": "4–5", "s04": "2", "s05": "6", "s06": "3", "s07": "", "s08": "", "s09": "",
+        "s10": "", "s11": "", "s12": "",
     }  # fmt: skip
     assert sums == {name: Sum(points, 60.0) for name, points in TOTALS.items()}
     assert unfinished == OPEN
@@ -307,6 +321,33 @@ def test_the_lines_that_would_hand_a_part_in_can_be_copied(outputs: Path) -> Non
     assert copied == [LINES.replace("cgan", part) for part in PARTS]
     assert not list(page.iter("details"))
     assert not with_class(page, "receipt")
+
+
+def test_a_borderline_verdict_says_so_everywhere(tmp_path: Path) -> None:
+    record = given("s01", "cvae", 0.985)
+    metric = replace(record.metrics["accuracy"], by_member=(0.9712, 0.9931))
+    assert record.score is not None
+    score = replace(record.score, borderline=True)
+    records = [replace(record, metrics={"accuracy": metric}, score=score), given("s02", "cvae", 0.98)]
+    render(records, tmp_path, tmp_path)
+    (row, other) = (
+        r
+        for r in with_class(parsed(tmp_path / "index.html"), "board", "table")[0].iter("tr")
+        if r.find("th/a") is not None
+    )
+    assert "Passed, borderline" in text(row) and "borderline" not in text(other)
+    page = parsed(tmp_path / "submissions" / page_name("s01"))
+    assert "Passed, borderline" in text(page)
+    assert "by single members of the judge 97.12 – 99.31 %" in text(page).replace("\u202f", " ")
+    first, second = csv.DictReader(csv_export.write(records, tmp_path).open(encoding="utf-8"))
+    assert [first[name] for name in ("borderline", "lowest_member", "highest_member")] == ["true", "0.9712", "0.9931"]
+    assert [second[name] for name in ("borderline", "lowest_member", "highest_member")] == ["", "", ""]
+    written = junit.write(records, tmp_path).read_text(encoding="utf-8")
+    assert written.count('name="borderline" value="true"') == 1
+    data: Any = SimpleNamespace(name="mnist", digest="5f" * 32)
+    entries = [s["entries"][0] for s in summary(records, SHEET, data, "full", 1.0)["submissions"]]
+    assert [e["borderline"] for e in entries] == [True, False]
+    assert entries[0]["metrics"]["accuracy"]["by_member"] == [0.9712, 0.9931]
 
 
 def test_options_that_were_tried_stand_on_the_page(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_sorting_by_click(site: Path, tmp_path: Path) -> None:
     script = """
     const table = Array.from(document.querySelectorAll("table.board")).find(t => t.textContent.includes("Mode Zero"));
     const button = Array.from(table.querySelectorAll("button")).find(b => b.textContent.trim() === "Accuracy");
-    const names = () => Array.from(table.tBodies[0].rows).map(r => r.cells[2].dataset.value).join("|");
+    const names = () => Array.from(table.tBodies[0].rows).map(r => r.cells[1].dataset.value).join("|");
     const head = button.closest("th"), seen = [];
     button.click(); seen.push(head.getAttribute("aria-sort") + ":" + names());
     button.click(); seen.push(head.getAttribute("aria-sort") + ":" + names());

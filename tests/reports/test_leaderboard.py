@@ -1,18 +1,20 @@
-"""Ranks, tiers and who may be compared with whom, against cases worked out by hand."""
+"""Ranks and who may be compared with whom, against cases worked out by hand."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from harness.totals import primary_metric
 from harness.types import NOTHING_HANDED_IN, Failure, Metric, Record, Role, Score, Status
-from reports.leaderboard import leaderboard, places, tiers, totals
-from tests.reports.examples import scored, unscored
+from reports.leaderboard import leaderboard, places, totals
+from tests.reports.examples import scored, unscored, with_scores
 
 
 def entry(
@@ -23,62 +25,62 @@ def entry(
     return replace(scored(submission, submission.upper(), 0.99), metrics={"accuracy": metric}, **more)
 
 
-def test_tiers_by_hand() -> None:
-    #                 leader          overlaps        touches         apart: leads    overlaps 2, not 1's chain
-    intervals = [(0.985, 0.995), (0.980, 0.990), (0.970, 0.985), (0.960, 0.984), (0.940, 0.965), (0.930, 0.959)]
-    assert tiers(intervals) == [1, 1, 1, 2, 2, 3]
+def right(hits: int, n: int = 1000) -> list[float]:
+    """Scores of an entry that is right on the first questions."""
+    return [1.0] * hits + [0.0] * (n - hits)
 
 
-def test_a_chain_of_overlaps_does_not_join_its_ends() -> None:
-    assert tiers([(0.9, 1.0), (0.8, 0.91), (0.7, 0.81)]) == [1, 1, 2]
+def ends(frame: pd.DataFrame) -> list[tuple[int, int] | None]:
+    """Ranks in the order of the rows; None for none."""
+    rows = zip(frame["rank_low"], frame["rank_high"], strict=True)
+    return [None if pd.isna(low) else (low, high) for low, high in rows]
 
 
-def test_a_wide_interval_does_not_climb_back() -> None:
-    assert tiers([(0.98, 0.99), (0.90, 0.95), (0.10, 0.999)]) == [1, 2, 2]
-
-
-def test_tiers_of_a_metric_where_lower_is_better() -> None:
-    assert tiers([(0.01, 0.02), (0.015, 0.03), (0.021, 0.04)]) == [1, 1, 2]
-    assert tiers([(0.01, 0.02), (0.02, 0.03), (0.0201, 0.04)]) == [1, 1, 2]  # touching is overlapping
-    assert tiers([]) == []
-
-
-def test_ranks_tiers_and_order() -> None:
-    records = [
-        entry("d", 0.970, 0.960, 0.984),
-        entry("a", 0.990, 0.985, 0.995),
-        entry("c", 0.985, 0.980, 0.990),
-        entry("b", 0.985, 0.980, 0.990),
-        entry("x", 0.999, 0.998, 1.0, role=Role.REFERENCE),
-    ]
-    frame = leaderboard(records)
+def test_ranks_and_order(tmp_path: Path) -> None:
+    # Right where another is wrong: a of b 4 (p = .125), of c 9 (.0039), of d 30, b of c 5 (.0625), of d 26, c of d 21.
+    # By Holm's procedure d differs from all, and a from c: .0039 ≤ .05 / 3.
+    hits = {"d": 960, "a": 990, "c": 981, "b": 986}
+    records = [with_scores(tmp_path, entry(name, of / 1000), right(of)) for name, of in hits.items()]
+    records.append(with_scores(tmp_path, entry("x", 0.999, role=Role.REFERENCE), right(999)))
+    frame = leaderboard(records, tmp_path)
     assert list(frame["submission"]) == ["x", "a", "b", "c", "d"]
     assert list(frame["role"]) == ["reference", *["student"] * 4]
-    assert [None if pd.isna(rank) else rank for rank in frame["rank"]] == [None, 1, 2, 2, 4]
-    # The reference model, though clear of all, neither leads a tier nor moves a rank.
-    assert [None if pd.isna(tier) else tier for tier in frame["tier"]] == [None, 1, 1, 1, 2]
+    # The reference model, though clear of all, moves no rank.
+    assert ends(frame) == [None, (1, 2), (1, 3), (2, 3), (4, 4)]
     assert list(frame["record"]) == [4, 1, 3, 2, 0]
 
 
-def test_lower_is_better_ranks_the_smallest_first() -> None:
+def test_without_scores_nobody_is_told_apart(tmp_path: Path) -> None:
+    apart = [with_scores(tmp_path, entry(name, of / 1000), right(of)) for name, of in (("a", 990), ("b", 500))]
+    assert ends(leaderboard(apart, tmp_path)) == [(1, 1), (2, 2)]
+    assert ends(leaderboard(apart)) == [(1, 2), (1, 2)]
+    lost = entry("c", 0.7)
+    assert ends(leaderboard([*apart, lost], tmp_path)) == [(1, 2), (1, 3), (2, 3)]
+    fewer = with_scores(tmp_path, lost, right(7, 10))
+    assert ends(leaderboard([*apart, fewer], tmp_path)) == [(1, 2), (1, 3), (2, 3)]
+    (tmp_path / fewer.arrays).write_bytes(b"no archive")
+    assert ends(leaderboard([*apart, fewer], tmp_path)) == [(1, 2), (1, 3), (2, 3)]
+
+
+def test_lower_is_better_ranks_the_smallest_first(tmp_path: Path) -> None:
     low = Metric(0.02, "mse", "lower", 100, 0.019, 0.021)
     records = [
         replace(scored(name, name, 0.99), metrics={"accuracy": replace(low, value=value, low=None, high=None)})
         for name, value in (("x", 0.05), ("y", 0.02), ("z", 0.03))
     ]
-    frame = leaderboard(records)
+    noise = np.random.default_rng(0).normal(0, 0.001, 100)
+    kept = [with_scores(tmp_path, r, r.metrics["accuracy"].value + place * noise) for place, r in enumerate(records)]
+    frame = leaderboard(kept, tmp_path)
     assert list(frame["submission"]) == ["y", "z", "x"]
-    assert list(frame["rank"]) == [1, 2, 3]
+    assert ends(frame) == [(1, 1), (2, 2), (3, 3)]
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
 def test_what_has_no_finite_value_never_ranks(value: float | None) -> None:
     frame = leaderboard([entry("bad", value, 0.9, 1.0), entry("good", 0.1, 0.09, 0.11)])
     assert list(frame["submission"]) == ["good", "bad"]
-    assert frame["rank"].iloc[0] == 1
-    assert pd.isna(frame["rank"].iloc[1])
+    assert ends(frame) == [(1, 1), None]
     assert pd.isna(frame["value"].iloc[1])
-    assert pd.isna(frame["tier"].iloc[1])
     assert frame["table"].nunique() == 1
     total = totals([entry("bad", value, 0.9, 1.0)]).iloc[0]
     assert total["points"] == 0.0
@@ -99,7 +101,7 @@ def test_failed_and_not_gradable_come_last_without_points() -> None:
     assert list(frame["submission"]) == ["low", "f", "z", "b"]
     assert frame["table"].nunique() == 1
     assert frame["points"].iloc[1:].isna().all()
-    assert frame["rank"].iloc[1:].isna().all()
+    assert ends(frame)[1:] == [None] * 3
 
 
 def test_failed_record_with_leftover_metrics_has_no_primary() -> None:
@@ -115,6 +117,7 @@ def test_failed_record_with_leftover_metrics_has_no_primary() -> None:
         {"task": "other"},
         {"part": "other"},
         {"protocol": 2},
+        {"seed": 7},
         {"metric": {"version": 2}},
         {"digests": {"data": "5f" * 32, "judge": "ff" * 32}},
         {"digests": {"data": "00" * 32, "judge": "a7c1" * 16}},
@@ -123,11 +126,11 @@ def test_failed_record_with_leftover_metrics_has_no_primary() -> None:
 def test_what_differs_never_shares_a_table(changes: dict[str, Any]) -> None:
     frame = leaderboard([entry("a", 0.99), entry("b", 0.98, **changes)])
     assert frame["table"].nunique() == 2
-    assert list(frame["rank"]) == [1, 1]
+    assert ends(frame) == [(1, 1), (1, 1)]
 
 
-def test_seed_and_grader_do_not_split_a_table() -> None:
-    other = replace(entry("b", 0.98), seed=7, versions={"gradebench": "9"})
+def test_the_grader_does_not_split_a_table() -> None:
+    other = replace(entry("b", 0.98), versions={"gradebench": "9"})
     assert leaderboard([entry("a", 0.99), other])["table"].nunique() == 1
 
 
@@ -177,7 +180,7 @@ def test_the_full_marks_of_the_newest_grading_count() -> None:
     assert list(totals([replace(new, full_marks=0.0), old])["max_points"]) == [75.0]
 
 
-def test_places_are_those_of_the_newest_grading() -> None:
+def test_places_are_those_of_the_newest_grading(tmp_path: Path) -> None:
     records = [
         entry("a", 0.99),
         entry("b", 0.98),
@@ -186,7 +189,10 @@ def test_places_are_those_of_the_newest_grading() -> None:
         entry("r", 0.999, role=Role.REFERENCE),
         unscored("d", "D", Failure("worker", "crash", "x")),
     ]
-    assert places(records) == {("a", "cvae"): 1, ("c", "cvae"): 1, ("b", "cvae"): 2}
+    assert places(records) == {("a", "cvae"): (1, 2), ("c", "cvae"): (1, 2), ("b", "cvae"): (1, 2)}
+    (better, worse) = (with_scores(tmp_path, r, right(n)) for r, n in ((records[3], 950), (records[2], 900)))
+    found = places([*records[:2], better, worse], tmp_path)
+    assert found == {("a", "cvae"): (1, 2), ("c", "cvae"): (1, 1), ("b", "cvae"): (2, 2)}
 
 
 def test_totals_keep_the_newest_protocol_only_and_data_apart() -> None:

@@ -88,7 +88,7 @@ def test_an_earlier_state_neither_ranks_nor_counts_nor_fails_anything() -> None:
     )
     below = replace(CLASS[1], score=Score(0.0, 0.0, False, ""))
     frame = leaderboard([below, CLASS[2]])
-    assert frame.set_index("part")["rank"].dropna().to_dict() == {"pixel-prediction": 1}
+    assert frame.set_index("part")["rank_high"].dropna().to_dict() == {"pixel-prediction": 1}
     (total,) = totals([failed, below, CLASS[2]]).to_dict("records")
     assert (total["points"], total["complete"], total["not_gradable"]) == (15, True, 0)
     assert summary.points([failed, CLASS[2]]) == 15

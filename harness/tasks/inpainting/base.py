@@ -21,7 +21,7 @@ from harness.evidence.known_pixels import known_pixels
 from harness.evidence.same_for_all import same_for_all
 from harness.evidence.value_range import value_range
 from harness.metrics import accuracy
-from harness.metrics.bootstrap import mean_intervals
+from harness.metrics.mean_interval import mean_intervals
 from harness.metrics.pictures import grid
 from harness.metrics.squared_error import histogram, squared_error
 from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, TimedQuestion, Trial, fresh_rows, gates
@@ -142,7 +142,7 @@ class Inpainting(ABC):
         metrics = self.metrics(context, main, case)
         if evidence[0].flag:
             clamped = squared_error(_clamped(main, case), case.originals)
-            metrics |= intervals({"mse_clamped": ("MSE clamped", clamped)}, context, self.name)
+            metrics |= intervals({"mse_clamped": ("MSE clamped", clamped)})
         metrics |= self.further_metrics(context, given[3:])
         counts, edges = histogram(errors)
         return Marks(
@@ -180,9 +180,7 @@ class Inpainting(ABC):
                     squared_error(case.shown, case.originals, case.mask),
                 ),
                 "mse_corrupted": ("MSE corrupted", squared_error(case.shown, case.originals)),
-            },
-            context,
-            self.name,
+            }
         )
 
     def further_metrics(self, context: Context, answers: Sequence[Images | None]) -> dict[str, Metric]:
@@ -203,10 +201,10 @@ class Inpainting(ABC):
         return slice(0, count), mixed
 
 
-def intervals(errors: Mapping[str, tuple[str, NDArray[np.float64]]], context: Context, name: str) -> dict[str, Metric]:
-    """Means of per-image errors (N,), each with its title and its bootstrap interval."""
+def intervals(errors: Mapping[str, tuple[str, NDArray[np.float64]]]) -> dict[str, Metric]:
+    """Means of per-image errors (N,), each with its title and its interval."""
     columns = np.stack([values for _, values in errors.values()], axis=1)  # (N, M)
-    ends = mean_intervals(columns, context.resampler(name, "bootstrap"))
+    ends = mean_intervals(columns)
     means = columns.mean(axis=0)
     return {
         key: Metric(float(mean), UNIT, "lower", len(columns), float(low), float(high), title=title)

@@ -57,7 +57,7 @@ class HalfInpainting(Inpainting):
         if answers[0] is None:
             return {}
         errors = self.errors(answers[0], self._training(context))
-        return intervals({"masked_mse_training": ("masked MSE training", errors)}, context, self.name)
+        return intervals({"masked_mse_training": ("masked MSE training", errors)})
 
 
 class ExtendedHalfInpainting(HalfInpainting):

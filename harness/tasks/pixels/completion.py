@@ -122,7 +122,7 @@ class ImageCompletion:
                 f"accuracy {over}", right[:, :, :length].mean(axis=(1, 2)), "share", "higher", beside
             )
         return Marks(
-            metrics=means(measured, context.resampler(self.name, "intervals")),
+            metrics=means(measured),
             primary=self.primary,
             evidence=evidence,
             figures=_pictures(case.images, drawn, right.mean(axis=(1, 2))),

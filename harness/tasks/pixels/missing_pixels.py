@@ -120,7 +120,7 @@ class PixelInpainting:
         }
         evidence = batch_dependence(np.exp(posterior[::EVERY]), np.exp(again))
         return Marks(
-            metrics=means(measured, context.resampler(self.name, "intervals")),
+            metrics=means(measured),
             primary=self.primary,
             evidence=(evidence,),
             figures=_pictures(case, posterior, nats),

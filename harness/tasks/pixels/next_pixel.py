@@ -92,9 +92,9 @@ class NextPixel:
         batch = batch_dependence(predicted[:REPEATED], again)
         evidence = (batch, causality(case, predicted, changed, batch))
         nats = cross_entropy(predicted, case.images[:, 1:])
-        metrics = _metrics("", predicted, case.images, nats, context)
+        metrics = _metrics("", predicted, case.images, nats)
         seen = self._training(context)
-        metrics |= _metrics("train_", training, seen, cross_entropy(training, seen[:, 1:]), context)
+        metrics |= _metrics("train_", training, seen, cross_entropy(training, seen[:, 1:]))
         by_pixel = np.concatenate([[np.nan], nats.mean(axis=0)]).reshape(28, 28)
         return Marks(
             metrics=metrics,
@@ -152,7 +152,7 @@ def _timed(binary: Binary) -> TimedQuestion:
 
 
 def _metrics(
-    prefix: str, predicted: NDArray[np.float64], images: Binary, nats: NDArray[np.float64], context: Context
+    prefix: str, predicted: NDArray[np.float64], images: Binary, nats: NDArray[np.float64]
 ) -> dict[str, Metric]:
     right = ((predicted > 0.5) == (images[:, 1:] > 0.5)).mean(axis=1)
     said = prefix.replace("_", " ")
@@ -160,7 +160,7 @@ def _metrics(
         f"{prefix}cross_entropy": Measured(f"{said}cross-entropy", nats.mean(axis=1), "nats/pixel", "lower"),
         f"{prefix}accuracy": Measured(f"{said}accuracy", right, "share", "higher", beside=not prefix),
     }
-    return means(measured, context.resampler("next-pixel", prefix, "intervals"))
+    return means(measured)
 
 
 def _picture(

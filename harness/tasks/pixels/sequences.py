@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.evidence import causality as causality_of
 from harness.metrics.binary_cross_entropy import LEAST, cross_entropy
-from harness.metrics.bootstrap import mean_intervals
+from harness.metrics.mean_interval import mean_intervals
 from harness.tasks.base import Context, Trial
 from harness.types import Answer, ArraySpec, Evidence, Metric, Question, refuse
 
@@ -157,11 +157,11 @@ class Measured(NamedTuple):
     beside: bool = False
 
 
-def means(measured: Mapping[str, Measured], generator: np.random.Generator) -> dict[str, Metric]:
-    """Means over the images, with bootstrap intervals."""
+def means(measured: Mapping[str, Measured]) -> dict[str, Metric]:
+    """Means over the images, with their intervals."""
     values = np.stack([one.values for one in measured.values()], axis=1)  # (N, quantities)
     found = {}
-    for (name, one), (low, high) in zip(measured.items(), mean_intervals(values, generator), strict=True):
+    for (name, one), (low, high) in zip(measured.items(), mean_intervals(values), strict=True):
         mean, ends = float(one.values.mean()), (float(low), float(high))
         found[name] = Metric(mean, one.unit, one.better, len(values), *ends, title=one.title, beside=one.beside)
     return found

@@ -25,8 +25,8 @@ import torch
 from numpy.typing import NDArray
 
 from harness.evidence.causality import Words, batch_dependence, causality
-from harness.metrics.bootstrap import mean_intervals
 from harness.metrics.categorical_cross_entropy import FLOOR, cross_entropy, divergence, floored
+from harness.metrics.mean_interval import mean_intervals
 from harness.tasks.base import Baseline, Context, TimedQuestion, Trial, gates
 from harness.tasks.symbols.baselines import BASELINES
 from harness.tasks.symbols.streams import (
@@ -137,7 +137,7 @@ class SymbolPrediction:
                 _refuse_clairvoyance(nats - least)
                 scores = nats - least
                 measured |= {"bayes_cross_entropy": least, "divergence": divergence(best, said)}
-            found = _metrics(measured, context.resampler(self.name, which, "intervals", stream))
+            found = _metrics(measured)
             metrics = (found if stream == exam.own else {}) | metrics
             for name, title, metric in (
                 ("cross_entropy_stream", "cross-entropy, stream", found["cross_entropy"]),
@@ -234,14 +234,14 @@ def _refuse_clairvoyance(excess: NDArray[np.float64]) -> None:
         raise refuse("answers", "better-than-bayes", message)
 
 
-def _metrics(measured: Mapping[str, NDArray[np.float64]], generator: np.random.Generator) -> dict[str, Metric]:
-    """Means of per-stream values (n,), with bootstrap intervals where there is more than one stream."""
+def _metrics(measured: Mapping[str, NDArray[np.float64]]) -> dict[str, Metric]:
+    """Means of per-stream values (n,), with intervals where there is more than one stream."""
     values = np.stack(list(measured.values()), axis=1)  # (n, quantities)
     n = len(values)
     means = _rounded(values.mean(axis=0))
     if n == 1:
         return {name: _metric(name, mean, 1) for name, mean in zip(measured, means, strict=True)}
-    ends = [_rounded(interval) for interval in mean_intervals(values, generator)]
+    ends = [_rounded(interval) for interval in mean_intervals(values)]
     return {
         name: _metric(name, mean, n, low, high) for name, mean, (low, high) in zip(measured, means, ends, strict=True)
     }

@@ -174,7 +174,7 @@ def test_more_doubts_are_asked_for_only_where_the_first_leave_the_verdict_open(c
 def test_a_private_judge_is_compared_with_the_public_one(context):
     class ReadsNextRow(ReadsFirstRow):
         def decide(self, images):
-            return images[:, 0, 1, :10].argmax(1), images[:, 0, ::4, ::4].reshape(len(images), -1)
+            return images[:, 0, 1, :10].argmax(1), images[:, 0, ::4, ::4].reshape(len(images), 49)
 
     both = Context(context.data, context.judge, 5, ReadsNextRow())
     images = drawn(cycling())
@@ -184,3 +184,23 @@ def test_a_private_judge_is_compared_with_the_public_one(context):
     assert marks.metrics["accuracy"].value == 1.0
     assert marks.metrics["accuracy_public_judge"].value == 0.9
     assert marks.metrics["judges_agree"].value == 0.9
+
+
+def test_the_lowest_and_highest_single_member_stand_beside_the_committee(context):
+    images = drawn(cycling())
+    images[:200, 0, 27, 26] = 1  # the first member is unsure of these, all of which are asked …
+    images[:150, 0, 27, 25] = 1  # … and the second reads another digit here
+    marks, _ = TASK.mark(context, WEIGHTS, answered(images))
+    assert marks.metrics["accuracy"].value == 1.0
+    assert marks.metrics["accuracy"].by_member == pytest.approx((1 - 150 / SAMPLES, 1.0))
+    same, _ = TASK.mark(context, WEIGHTS, answered(images))
+    assert same.metrics == marks.metrics
+
+
+def test_samples_that_the_first_member_is_sure_of_are_asked_about_too(context):
+    images = drawn(cycling())
+    images[::2, 0, 27, 25] = 1
+    marks, _ = TASK.mark(context, WEIGHTS, answered(images))
+    low, high = marks.metrics["accuracy"].by_member
+    assert high == 1.0
+    assert low == pytest.approx(0.5, abs=0.15)

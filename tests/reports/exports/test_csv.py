@@ -48,13 +48,13 @@ def test_numbers_stay_numbers(tmp_path: Path) -> None:
     frame = pd.read_csv(tmp_path / "scores.csv")
     assert frame["value"].iloc[0] == -0.25
     assert frame["seed"].iloc[0] == -3
-    assert frame["rank"].iloc[0] == 1
+    assert frame[["rank_low", "rank_high"]].iloc[0].tolist() == [1, 1]
 
 
 def test_what_was_not_measured_is_empty_not_zero(tmp_path: Path) -> None:
     write([unscored("s1", "A", Failure("checkpoint", "truncated", "cut"))], tmp_path)
     row = pd.read_csv(tmp_path / "scores.csv").iloc[0]
-    assert row[["value", "points", "rank", "tier", "low", "high", "n", "passed"]].isna().all()
+    assert row[["value", "points", "rank_low", "rank_high", "low", "high", "n", "passed"]].isna().all()
     assert row["status"] == "failed"
     assert row["failure_kind"] == "truncated"
 
