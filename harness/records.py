@@ -23,6 +23,8 @@ from harness.files import write_atomically
 from harness.types import Figure, Record, Role
 
 SCHEMA = 2
+LARGEST = 64 << 20
+"""Bytes of the largest record that is read; the largest that is written holds less than one."""
 
 
 class RecordError(Exception):
@@ -73,8 +75,11 @@ def save(results: Path, record: Record) -> Record:
 def load(path: Path) -> Record:
     """Read one record. Raises RecordError for a damaged file or a record of another version."""
     try:
+        # Looked at before it is opened: a pipe would be waited for.
         if not path.is_file():
             raise RecordError(f"{path}: not a regular file")
+        if path.stat().st_size > LARGEST:
+            raise RecordError(f"{path}: too large for a record: over {LARGEST >> 20} MB")
         content = path.read_bytes()
     except OSError as error:
         raise RecordError(f"{path}: can't be read: {error.strerror}") from error
@@ -104,7 +109,12 @@ def load_all(results: Path) -> Loaded:
     problems = []
     for path in paths(results):
         try:
-            found.append(load(path))
+            record = load(path)
+            if path != path_of(results, record.role, record.submission, record.part):
+                raise RecordError(
+                    f"{path}: a record of {record.submission} · {record.part}, which lies elsewhere; not counted here"
+                )
+            found.append(record)
         except RecordError as error:
             problems.append(str(error))
     roles = list(Role)

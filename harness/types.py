@@ -133,7 +133,7 @@ class Submission:
     root: Path
     entries: tuple[Entry, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of each file that an entry names, by its path relative to `root`."""
+    """SHA-256 of the manifest, and of each file that an entry names, by its path relative to `root`."""
     failure: Failure | None = None
     """The reason that the submission as a whole can't be graded: an unreadable archive, a manifest error."""
     notes: tuple[str, ...] = ()

@@ -74,15 +74,32 @@ def _remove_stale(folder: Path, kept: set[str]) -> None:
 
 
 def render(
-    records: Sequence[Record], results: Path, site: Path, on_page: Callable[[int, int], None] | None = None
+    records: Sequence[Record],
+    results: Path,
+    site: Path,
+    on_page: Callable[[int, int], None] | None = None,
+    on_problem: Callable[[str], None] | None = None,
 ) -> Path:
     """Write the whole site for `records` below `site`; returns the path of its index.html.
 
     `results` is the folder that the records' pictures and scores are relative to. `on_page(done, total)` is called
     after each page. Every file is replaced in one step, pages before the index, so that a reader never meets a dead
     link; pages of submissions that are gone are removed. The same records, pictures and scores give the same bytes.
-    Raises `OSError` where the site can't be written.
+    Raises `OSError` where the site can't be written. A record that can be read and not shown, edited by hand or a
+    stranger's, costs its own row: it is left out, and `on_problem` gets a sentence about it.
     """
+    try:
+        return _rendered(records, results, site, on_page)
+    except OSError:
+        raise
+    except Exception:
+        left = _showable(records, results, on_problem or (lambda problem: None))
+        if len(left) == len(records):
+            raise
+    return _rendered(left, results, site, on_page)
+
+
+def _rendered(records: Sequence[Record], results: Path, site: Path, on_page: Callable[[int, int], None] | None) -> Path:
     jinja = environment()
     policy = content_security_policy(jinja)
     by_submission: dict[tuple[Role, str], list[Record]] = {}
@@ -92,19 +109,41 @@ def render(
         by_submission.setdefault((record.role, record.submission), []).append(record)
     ordered = [record for own in by_submission.values() for record in own]
     total = len(by_submission) + 1
-    template = jinja.get_template("submission.html.j2")
     kept: set[str] = set()
     for done, ((role, submission), own) in enumerate(by_submission.items(), start=1):
-        page = template.render(view=submission_view(own, results), policy=policy, home="../index.html")
+        page = _page(own, results, jinja, policy)
         name = page_name(submission, role)
         kept.add(name)
         write_atomically(site / PAGES / name, page.encode("utf-8"))
         if on_page is not None:
             on_page(done, total)
     index = site / "index.html"
-    page = jinja.get_template("index.html.j2").render(sections=index_view(ordered, results), policy=policy)
-    write_atomically(index, page.encode("utf-8"))
+    write_atomically(index, _index(ordered, results, jinja, policy).encode("utf-8"))
     _remove_stale(site / PAGES, kept)
     if on_page is not None:
         on_page(total, total)
     return index
+
+
+def _page(own: Sequence[Record], results: Path, jinja: Environment, policy: str) -> str:
+    template = jinja.get_template("submission.html.j2")
+    return template.render(view=submission_view(own, results), policy=policy, home="../index.html")
+
+
+def _index(records: Sequence[Record], results: Path, jinja: Environment, policy: str) -> str:
+    return jinja.get_template("index.html.j2").render(sections=index_view(records, results), policy=policy)
+
+
+def _showable(records: Sequence[Record], results: Path, on_problem: Callable[[str], None]) -> Sequence[Record]:
+    """The records that can be shown: each is tried alone."""
+    jinja = environment()
+    left = []
+    for record in records:
+        try:
+            _page([record], results, jinja, "")
+            _index([record], results, jinja, "")
+        except Exception as error:
+            on_problem(f"{record.submission} · {record.part}: can't be shown ({type(error).__name__}: {error})")
+        else:
+            left.append(record)
+    return left

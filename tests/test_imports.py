@@ -29,6 +29,7 @@ RULES: dict[str, set[str]] = {
     "harness/text.py": set(),
     "harness/files.py": set(),
     "harness/registry.py": set(),
+    "harness/scratch.py": set(),
     "harness/numbers.py": TYPES | {"harness.text"},
     "harness/mnist.py": TYPES | {"harness.files"},
     # types ← metrics, evidence ← tasks
@@ -68,6 +69,7 @@ RULES: dict[str, set[str]] = {
     "harness/run": TASKS
     | PARENT
     | {"harness.run", "harness.text", "harness.files", "harness.numbers", "harness.starters", "harness.timing"}
+    | {"harness.scratch"}
     | {"harness.sandbox.outside", "harness.checkpoint.together"}
     | {"reference", "classifiers"},
     "harness/run/executors/__init__.py": {"harness.registry", "harness.run", "harness.sandbox.outside"},
@@ -80,6 +82,7 @@ RULES: dict[str, set[str]] = {
         "harness.ranking",
         "harness.numbers",
         "harness.registry",
+        "harness.scratch",
         "harness.summary",
         "harness.totals",
         "harness.sandbox.outside",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import traceback
 from typing import Annotated, Any
@@ -124,6 +125,10 @@ def main() -> None:
 
         if isinstance(error, RequestError):
             sys.exit(fail(str(error)).exit_code)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = f"{error.filename}: " if error.filename else ""
+            fail(f"{where}{error.strerror}. What is recorded is kept; once there is room, the same command goes on")
+            sys.exit(EXIT_NOT_GRADABLE)
         # Exit code 1 means "below the pass mark", which a failure of the command must not be taken for.
         traceback.print_exc()
         sys.exit(EXIT_NOT_GRADABLE)

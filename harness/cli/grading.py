@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from harness import assignments
+from harness import assignments, scratch
 from harness.cli.console import console, fail, note, print_json, print_reasons, progress, results_table
 from harness.cli.live import shown
 from harness.cli.reporting import render, told
@@ -68,8 +66,8 @@ def demo(
     from harness.run.prepare import Request
     from submissions import examples
 
-    with tempfile.TemporaryDirectory(prefix="gradebench-demo-") as folder:
-        classroom = Path(folder) / "class"
+    with scratch.folder("demo") as folder:
+        classroom = folder / "class"
         examples.build(classroom)
         wanted = Request(
             assignments.DEFAULT, site_folder / "records", data, seed=0, jobs=jobs, fresh=True, beside="baselines"
@@ -218,8 +216,8 @@ def check(
 
     if not path.exists():
         raise fail(f"{path}: no such file or folder")
-    with tempfile.TemporaryDirectory(prefix="gradebench-check-") as folder:
-        wanted = Request(assignment, Path(folder), data, seed, judge, trust_code=trust_code, full=full)
+    with scratch.folder("check") as folder:
+        wanted = Request(assignment, folder, data, seed, judge, trust_code=trust_code, full=full)
         run, graded, _, seconds = _grade(
             [path], wanted, "one", on_interrupt="Interrupted. Nothing of a check is kept: check again."
         )
@@ -254,8 +252,8 @@ def adopt(
 
     if not folder.is_dir():
         raise fail(f"{folder}: no such folder")
-    with tempfile.TemporaryDirectory(prefix="gradebench-adopt-") as results:
-        run = prepared(Request(assignment, Path(results), data, 0))
+    with scratch.folder("adopt") as results:
+        run = prepared(Request(assignment, results, data, 0))
         try:
             with progress("opening checkpoints") as bar:
                 found = adopt_folder(folder, run, bar)
@@ -379,8 +377,7 @@ def collected(
     from harness.run.places import PlaceError, placed
     from harness.types import GradingError
 
-    work = Path(tempfile.mkdtemp(prefix="gradebench-intake-"))
-    try:
+    with scratch.folder("intake") as work:
         try:
             if manifest is not None:
                 tasks, models = run.coursework.tasks, run.coursework.models
@@ -400,8 +397,6 @@ def collected(
             raise fail(error.failure.message) from error
         except PlaceError as error:
             raise fail(str(error)) from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _grade(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from harness import scratch
 from harness.cli.console import console, fail, note, progress
 from reports import exports
 
@@ -39,7 +40,10 @@ def report(
         raise fail(f"{results}: holds no records; `gradebench grade PATH --results {results}` makes some")
     index = render(known, results, site_folder)
     for wanted in export or []:
-        exports.export(wanted)(known, site_folder, results)
+        try:
+            exports.export(wanted)(known, site_folder, results)
+        except OSError as error:
+            raise unwritten(f"the export {wanted}", site_folder, error) from error
     console.print(f"{len(known)} records; pages: {escape(str(index))}", highlight=False, soft_wrap=True)
 
 
@@ -51,8 +55,25 @@ def told(loaded: Loaded) -> list[Record]:
 
 
 def render(known: list[Record], results: Path, folder: Path) -> Path:
-    """Write the pages with a progress bar; the path of the index."""
+    """Write the pages with a progress bar; the path of the index. Ends the command where they can't be written."""
     from reports import site
 
-    with progress("pages") as bar:
-        return site.render(known, results, folder, lambda done, total: bar(done, total, ""))
+    scratch.sweep_writes(folder)
+    problems: list[str] = []
+    try:
+        with progress("pages") as bar:
+            index = site.render(known, results, folder, lambda done, total: bar(done, total, ""), problems.append)
+    except OSError as error:
+        raise unwritten("the pages", folder, error) from error
+    for problem in problems:
+        note(f"passed over: {problem}")
+    return index
+
+
+def unwritten(what: str, folder: Path, error: OSError) -> typer.Exit:
+    """Say that pages or exports could not be written, and how to have them later; the error to raise."""
+    reason = error.strerror or type(error).__name__
+    return fail(
+        f"{folder}: {what} could not be written: {reason}. The records are kept; once there is room, "
+        "`gradebench report` writes them"
+    )

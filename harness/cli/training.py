@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import tempfile
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from harness import assignments
+from harness import assignments, scratch
 from harness.cli.console import console, fail, listing, note, print_json, print_reasons, progress
 from harness.cli.grading import DataOption, JobsOption, JsonOption, SeedOption, prepared, trained_on
 from harness.cli.interrupt import stoppable
@@ -108,9 +107,9 @@ def evaluate_reference(
     if also is not None and not any(also.glob("*.safetensors")):
         raise fail(f"--also {also}: no *.safetensors there; gradebench reference train writes them")
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="gradebench-reference-") as folder:
+    with scratch.folder("reference") as folder:
         # Fresh, for they are measured here, and kept for classes.
-        run = prepared(Request(assignments.DEFAULT, Path(folder), data, seed, fresh=True))
+        run = prepared(Request(assignments.DEFAULT, folder, data, seed, fresh=True))
         entries = references.submissions()
         if also is not None:
             shipped = {submission.id for submission in entries}
@@ -157,10 +156,9 @@ def reference_records(
     from harness.run.prepare import Request
     from harness.summary import EXIT_NOT_GRADABLE
 
-    with tempfile.TemporaryDirectory(prefix="gradebench-records-") as folder:
+    with scratch.folder("records") as folder:
         runs = [
-            prepared(Request(name, Path(folder) / name, data, 0, jobs=jobs, beside="all"))
-            for name in shipped_courseworks()
+            prepared(Request(name, folder / name, data, 0, jobs=jobs, beside="all")) for name in shipped_courseworks()
         ]
         if runs[0].context.data.name != "mnist":
             raise fail("the shipped results are of MNIST, which was not found (gradebench data status)")

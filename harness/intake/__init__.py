@@ -6,7 +6,19 @@ Every guard against hostile files is here.
 from __future__ import annotations
 
 from harness.intake.collection import collect, with_manifest
+from harness.intake.copies import Copy, copied, stamp
 from harness.intake.digests import digest, tree_digest
-from harness.intake.regular_files import listed, open_file
+from harness.intake.regular_files import listed, open_file, opened
 
-__all__ = ["collect", "digest", "listed", "open_file", "tree_digest", "with_manifest"]
+__all__ = [
+    "Copy",
+    "collect",
+    "copied",
+    "digest",
+    "listed",
+    "open_file",
+    "opened",
+    "stamp",
+    "tree_digest",
+    "with_manifest",
+]

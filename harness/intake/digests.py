@@ -24,9 +24,13 @@ def tree_digest(submission: Submission) -> str:
     except (GradingError, OSError):
         files = ()
     for file in files:
-        line = f"{file}\0{file_digest(submission.root, file) or 'unreadable'}\n"
-        whole.update(line.encode("utf-8", "surrogateescape"))
+        whole.update(line_of(file, file_digest(submission.root, file)))
     return whole.hexdigest()
+
+
+def line_of(path: str, content: str | None) -> bytes:
+    """Return the line of a file in a digest over many; `content` is its SHA-256, None if it can't be read."""
+    return f"{path}\0{content or 'unreadable'}\n".encode("utf-8", "surrogateescape")
 
 
 def entry_digests(submission: Submission) -> dict[str, str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.intake import archives, manifest
 from harness.intake.archives import LIMITS
 from harness.intake.classes import Child
-from harness.intake.digests import entry_digests
+from harness.intake.digests import digest, entry_digests
 from harness.intake.folders import (
     is_folder,
     is_wrapped,
@@ -181,9 +181,11 @@ class Reader:
                         )
                 chosen, name = default.id, default.name
             made = replace(default, id=chosen, name=name, entries=entries)
+            read_from = {found.name: digest(content)}
         else:
             made = replace(default, entries=self._entries_by_layout(root, listing.files, notes))
-        return replace(made, digests=entry_digests(made), notes=tuple(notes))
+            read_from = {}
+        return replace(made, digests=entry_digests(made) | read_from, notes=tuple(notes))
 
     def by_manifest(self, child: Child, read: manifest.Manifest, name: str) -> Submission:
         """Make the submission of a folder by a manifest that lies elsewhere."""

@@ -55,7 +55,7 @@ def of_asking(
     if (deadline := stated(planned)) is not None:
         decides["deadline"] = deadline
     if entry.kind is Kind.CODE:
-        digests["code"] = intake.tree_digest(planned.submission)
+        digests["code"] = _tree_digest(planned)
         decides["code"] = entry.code
     own = ("questions", "sandbox sources", "checkpoint", "outputs", "code")
     decides |= {"digests": {name: digests[name] for name in own if name in digests}}
@@ -92,7 +92,7 @@ def of_opening(planned: Planned, run: Run, digests: Mapping[str, str]) -> str:
     return _digest(
         {
             "model": [entry.model, digests.get("checkpoint"), dict(entry.options)],
-            "code": [entry.code, entry.file, intake.tree_digest(planned.submission)],
+            "code": [entry.code, entry.file, _tree_digest(planned)],
             "sources": [_inside_digest(planned, run), _inside_digest(by_code, run)],
             "isolation": [run.isolation.level, run.trust_code],
             "versions": {name: provenance.versions()[name] for name in ("python", "torch", "numpy")},
@@ -181,6 +181,10 @@ def of_scoring(
 def grader_digest(digests: dict[str, str]) -> str:
     """Return one SHA-256 for all sources that had a part in a result: those inside the sandbox and those that mark."""
     return _digest([digests.get("sandbox sources", ""), digests.get("marking sources", "")])
+
+
+def _tree_digest(planned: Planned) -> str:
+    return planned.copied or intake.tree_digest(planned.submission)
 
 
 def _inside_digest(planned: Planned, run: Run) -> str:

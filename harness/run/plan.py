@@ -32,6 +32,8 @@ class Planned:
     """Sentences for the student about what was handed in."""
     opened: str = ""
     """A sentence on how the model was opened, where it has weights and code beside them (`harness.run.way`)."""
+    copied: str = ""
+    """SHA-256 of all files below the submission's root, where that is a private copy; empty where it is none."""
 
     @property
     def identity(self) -> Identity:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from classifiers.deferred import DeferredJudge
 from classifiers.facts import SHIPPED, WeightsError
-from harness import mnist
+from harness import mnist, scratch
 from harness.assignments import coursework
 from harness.assignments.coursework import Coursework
 from harness.rubric import AssignmentError
@@ -70,6 +70,7 @@ def prepare(request: Request) -> Run:
         request.results.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError(f"--results {request.results}: {error.strerror}") from error
+    scratch.sweep_writes(request.results)
     run = Run(
         Context(
             digits,

@@ -7,6 +7,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -75,7 +76,9 @@ class Questions:
             found = digest_of(made())
             with self._lock:
                 self._digests[key] = found
-                write_atomically(self._file, json.dumps(self._digests, indent=1, sort_keys=True).encode())
+                # They can be calculated again: a full disk costs time and nobody's result.
+                with suppress(OSError):
+                    write_atomically(self._file, json.dumps(self._digests, indent=1, sort_keys=True).encode())
         return self._digests[key]
 
     def _key(self, task: Task, entry: Entry) -> str:
@@ -116,7 +119,9 @@ def digest_of(questions: Sequence[Question]) -> str:
 
 def _remembered(file: Path) -> dict[str, str]:
     try:
+        if not file.is_file():  # a pipe would be waited for
+            return {}
         found = json.loads(file.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}

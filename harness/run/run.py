@@ -20,7 +20,7 @@ from harness.run.compare import compare, identity
 from harness.run.executors.interface import Examiner
 from harness.run.executors.threads import Here
 from harness.run.former import forget_former_models, forget_other_parts, former_record, is_verdict, remembered
-from harness.run.hand_in import HandIn
+from harness.run.hand_in import Copies, HandIn
 from harness.run.mark import Marked, mark
 from harness.run.plan import Plan, Planned, plans
 from harness.run.questions import Questions
@@ -63,17 +63,18 @@ def grade(
 
     def one(plan: Plan, examiner: Examiner) -> list[Record]:
         graded = []
-        entries = _Entries(run, questions, examiner)
-        for each in plan:
-            run.activity.begin(each)
-            try:
-                record, known = entries.graded(each)
-                graded.append(record)
-                if on_record is not None:
-                    with lock:
-                        on_record(record, known)
-            finally:
-                run.activity.end()
+        with Copies() as copies:
+            entries = _Entries(run, questions, examiner, copies)
+            for each in plan:
+                run.activity.begin(each)
+                try:
+                    record, known = entries.graded(each)
+                    graded.append(record)
+                    if on_record is not None:
+                        with lock:
+                            on_record(record, known)
+                finally:
+                    run.activity.end()
         if not run.tasks and plan[0].submission.role is Role.STUDENT:
             forget_other_parts(plan[0].submission, graded, run)
         return graded
@@ -104,9 +105,9 @@ def grade_beside(
     """
     found: list[Record] = []
     left: list[list[Planned]] = []
-    with weights_workers(run) as never_started:
+    with weights_workers(run) as never_started, Copies() as copies:
         questions = Questions(run)
-        entries = _Entries(run, questions, Here(run, questions, never_started))
+        entries = _Entries(run, questions, Here(run, questions, never_started), copies)
         for plan in planned:
             left.append([])
             for each in plan:
@@ -180,8 +181,8 @@ def _chosen_again(
 class _Entries:
     """Grades the entries of one submission; what equal entries have in common is done once."""
 
-    def __init__(self, run: Run, questions: Questions, examiner: Examiner) -> None:
-        self._run, self._questions, self._examiner = run, questions, examiner
+    def __init__(self, run: Run, questions: Questions, examiner: Examiner, copies: Copies) -> None:
+        self._run, self._questions, self._examiner, self._copies = run, questions, examiner, copies
         self._asked: dict[str, Asked] = {}
         self._marked: dict[str, Marked] = {}
 
@@ -212,7 +213,10 @@ class _Entries:
     def _graded(self, planned: Planned, may_ask: bool = True) -> tuple[Record, bool] | None:
         run, beside = self._run, planned.submission.role is not Role.STUDENT
         former = former_record(planned, run)
-        handed_in = HandIn.of(planned)
+        handed_in = HandIn.of(planned, self._copies)
+        if planned.entry.code is not None and may_ask and (former is None or run.fresh):
+            # It will be asked whatever its files' digests are, so these are computed once, while they are copied.
+            handed_in.read()
         opening = self._way(handed_in, former, may_ask)
         if opening is None:
             return None
@@ -266,11 +270,9 @@ class _Entries:
             return {"open": key}
         if not may_ask:
             return None
-        told = handed_in.digests.get("checkpoint")
-        handed_in.read()
-        if handed_in.planned.failure is not None:
-            return {}
-        if handed_in.digests.get("checkpoint") != told:
+        if handed_in.read():
+            if handed_in.planned.failure is not None:
+                return {}
             key = keys.of_opening(handed_in.planned, self._run, handed_in.digests)
         handed_in.planned = self._examiner.opened(handed_in.planned, handed_in.content or b"")
         return {"open": key}

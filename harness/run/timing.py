@@ -27,7 +27,7 @@ from harness.tasks.base import TimedTask
 from harness.timing import calls, core, protocol
 from harness.timing.calls import Open
 from harness.timing.measure import Machine, Reference, Subject, timed
-from harness.types import Entry, GradingError, Kind, Record, Role, Status, Submission, Timing
+from harness.types import Entry, GradingError, Kind, Record, Role, Status, Submission, Timing, refuse
 
 OnTiming = Callable[[Record, int, int], None]
 """Called with each record that is timed next, how many were timed before it, and how many are in all."""
@@ -107,12 +107,21 @@ class _Stage:
 
     def timed(self, record: Record, planned: Planned) -> Record:
         """The record with its timing, scored again."""
+        with hand_in.Copies() as copies:
+            return self._timed(record, planned, copies)
+
+    def _timed(self, record: Record, planned: Planned, copies: hand_in.Copies) -> Record:
         task, planned = self._run.coursework.task(record.task), way.again(planned, record)
         if not isinstance(task, TimedTask):
             raise TypeError(f"{record.task} is not timed")
         planned = replace(planned, entry=replace(planned.entry, options=record.options))
         try:
-            found = self._timing(record, planned, task)
+            handed_in = hand_in.HandIn.of(planned, copies)
+            handed_in.read()
+            if handed_in.planned.failure is not None:
+                raise GradingError(handed_in.planned.failure)
+            _refuse_changed(record, handed_in)
+            found = self._timing(record, handed_in.planned, handed_in.content or b"", task)
         except GradingError as error:
             found = Timing("not-measurable", f"It could not be timed: {error.failure.message}")
         except Exception as error:  # one entry's trouble is never another's
@@ -132,16 +141,16 @@ class _Stage:
         except OSError:  # a full disk, say: the next run tries again
             return changed
 
-    def _timing(self, record: Record, planned: Planned, task: TimedTask) -> Timing:
+    def _timing(self, record: Record, planned: Planned, content: bytes, task: TimedTask) -> Timing:
         if planned.entry.kind is Kind.OUTPUTS:
             return Timing("not-measurable", NO_MODEL, "submission")
         if self._machine is None:
             self._machine = Machine(self._run.isolation)
         shipped = self._reference(task.time_reference)
         reference = Reference(shipped.submission.name, self._weights(shipped.entry, shipped.content))
-        return timed(self._subject(record, planned, task), reference, self._machine)
+        return timed(self._subject(record, planned, content, task), reference, self._machine)
 
-    def _subject(self, record: Record, planned: Planned, task: TimedTask) -> Subject:
+    def _subject(self, record: Record, planned: Planned, content: bytes, task: TimedTask) -> Subject:
         run, entry = self._run, planned.entry
         primary = record.metrics[record.primary] if record.primary is not None else None
         better: Literal["higher", "lower"] = primary.better if primary is not None else "higher"
@@ -151,7 +160,7 @@ class _Stage:
             task,
             run.context,
             entry,
-            self._code(planned) if code else self._weights(entry, hand_in.content_of(planned.submission, entry)),
+            self._code(planned) if code else self._weights(entry, content),
             _scores(kept.load_arrays(run.results, record)),
             better,
             lambda: self._questions.of(whole, entry),
@@ -203,6 +212,17 @@ class _Stage:
 
     def _key(self, record: Record, task: TimedTask) -> str:
         return keys.of_timing(record, self._run, self._reference(task.time_reference).known_by, core.processor())
+
+
+def _refuse_changed(record: Record, handed_in: hand_in.HandIn) -> None:
+    """Raise GradingError where the files are no longer those that were graded."""
+    found = dict(handed_in.digests)
+    if handed_in.planned.entry.kind is Kind.CODE:
+        found["code"] = handed_in.planned.copied
+    for name, digest in found.items():
+        if record.digests.get(name) != digest:
+            message = "Files of the submission were changed since they were graded; grade it again."
+            raise refuse("intake", "changed", message)
 
 
 def _scores(arrays: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -38,7 +38,7 @@ _LENGTH = struct.Struct("<I")
 class WireError(Exception):
     """Raised when the exchange with a worker has failed for good; `kind` says why."""
 
-    def __init__(self, kind: Literal["timeout", "closed", "protocol", "threads"], message: str) -> None:
+    def __init__(self, kind: Literal["timeout", "closed", "protocol", "threads", "files"], message: str) -> None:
         super().__init__(message)
         self.kind = kind
 

@@ -30,6 +30,15 @@ def name_a_temporary_folder() -> None:
     tempfile.tempdir = "/tmp"  # noqa: S108 — only named, never written to
 
 
+def pass_over_metadata() -> None:
+    """Makes `os.chmod`, `os.utime` and their like do nothing: the sandbox refuses them; `shutil.copy` calls them."""
+
+    def nothing(*_: object, **__: object) -> None: ...
+
+    for name in ("chmod", "fchmod", "chown", "fchown", "lchown", "utime", "setxattr", "removexattr"):
+        setattr(os, name, nothing)
+
+
 def throw_away_writes(sentence: str) -> None:
     """Makes `open`, `os.mkdir` and `torch.save` discard what can't be written, from now on.
 

@@ -100,6 +100,7 @@ def _prepare(file: str, cuda: bool) -> None:
     can_write = discarded_writes.can_write()
     if not can_write:
         discarded_writes.name_a_temporary_folder()
+    discarded_writes.pass_over_metadata()
     stand_ins.install(can_write)
     cpu_only.allow_whole_modules()
     # Costs microseconds an operation, which small recurrent steps would feel.

@@ -12,6 +12,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from harness.types import Evidence, Failure, Figure, Gate, Metric, Record, Role, Score
+from reports import site
 from reports.common import page_name
 from reports.page import regrade_command
 from reports.site import TEMPLATES, environment, finalize, render
@@ -430,3 +431,27 @@ def test_contrast_reaches_wcag_aa(scheme: str) -> None:
     for ink, ground in text:
         a, b = sorted((_luminance(colours[ink]), _luminance(colours[ground])))
         assert (b + 0.05) / (a + 0.05) >= 4.5, (scheme, ink, ground)
+
+
+def test_a_record_that_can_not_be_shown_costs_its_own_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [scored("ada", "Ada", 0.99), scored("odd", "Odd", 0.98), scored("zoe", "Zoe", 0.97)]
+    made = site.submission_view
+
+    def view(own: list[Record], results: Path) -> Any:
+        if own[0].submission == "odd":
+            raise ZeroDivisionError("an odd number")
+        return made(own, results)
+
+    monkeypatch.setattr(site, "submission_view", view)
+    problems: list[str] = []
+    index = render(records, tmp_path, tmp_path / "site", on_problem=problems.append)
+    assert problems == ["odd · cvae: can't be shown (ZeroDivisionError: an odd number)"]
+    assert "Ada" in index.read_text() and "Zoe" in index.read_text() and "Odd" not in index.read_text()
+    assert {path.name for path in (tmp_path / "site" / site.PAGES).iterdir()} == {
+        page_name(name, Role.STUDENT) for name in ("ada", "zoe")
+    }
+    alone = render([records[0], records[2]], tmp_path, tmp_path / "alone")
+    assert alone.read_bytes() == index.read_bytes()
+    monkeypatch.setattr(site, "index_view", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        render([], tmp_path, tmp_path / "nothing")

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from harness import intake, scratch
 from harness.run import ask as asking
 from harness.run import kept, way
 from harness.run import trial as trying
@@ -97,9 +98,7 @@ class Host(Closing):
     def _prepared(self) -> tuple[Run, Questions]:
         with self._lock:
             if self._run is None or self._questions is None:
-                self._folder = Path(
-                    self._stack.enter_context(tempfile.TemporaryDirectory(prefix="gradebench-", dir=self._where))
-                )
+                self._folder = self._stack.enter_context(scratch.folder("host", self._where))
                 self._run = kits.unpacked(self._kit, self._folder)
                 self._questions = Questions(self._run)
             return self._run, self._questions
@@ -124,6 +123,7 @@ class Host(Closing):
                 root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="code-", dir=self._folder)))
                 for name, content in parcel["files"].items():
                     _write(root, name, content)
+                intake.stamp(root)
             submission = Submission(parcel["id"], parcel["id"], root, (entry,), role=parcel["role"])
             yield Planned(submission, entry, part, baseline=baseline)
 

@@ -36,6 +36,8 @@ _CLONE3 = 435
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
 _CLONE = {"x86_64": 56, "aarch64": 220}
+_PRCTL = {"x86_64": 157, "aarch64": 167}
+_SET_DEATH_SIGNAL = 1
 _TGKILL = {"x86_64": 234, "aarch64": 131}
 _PRLIMIT64 = {"x86_64": 302, "aarch64": 261}
 
@@ -58,6 +60,11 @@ _DENIED_EVERYWHERE = {
     "quotactl_fd": 443,
     "memfd_secret": 447,
     "process_mrelease": 448,
+    "fchmodat2": 452,
+    "setxattrat": 463,
+    "removexattrat": 466,
+    "open_tree_attr": 467,
+    "file_setattr": 469,
 }
 
 # Name: numbers on (x86_64, aarch64); None where the architecture has no such call.
@@ -96,6 +103,31 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     "sched_setattr": (314, 274),
     "ioprio_set": (251, 30),
     "personality": (135, 92),
+    # Files by their paths. Landlock hides what is in a file, not its mode, owner, times and attributes, nor that it is
+    # opened or changed; and root's /dev/null is the machine's, in whatever namespace.
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
+    "inotify_add_watch": (254, 27),
+    "inotify_rm_watch": (255, 28),
+    "fanotify_init": (300, 262),
+    "fanotify_mark": (301, 263),
     # Memory and objects that outlive the process or escape RLIMIT_AS.
     "memfd_create": (319, 279),
     "shmget": (29, 194),
@@ -121,7 +153,6 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     "bpf": (321, 280),
     "userfaultfd": (323, 282),
     "perf_event_open": (298, 241),
-    "fanotify_init": (300, 262),
     "name_to_handle_at": (303, 264),
     "open_by_handle_at": (304, 265),
     "mount": (165, 40),
@@ -161,7 +192,8 @@ def program(machine: str, own_pid: int) -> bytes:
     """The filter as BPF machine code for `machine`, "x86_64" or "aarch64"; KeyError for another one.
 
     Signals to the worker's own process (`tgkill`, which abort() needs) and its own limits (`prlimit64`) stay allowed:
-    `own_pid` is its process id as it sees it itself.
+    `own_pid` is its process id as it sees it itself. So does `prctl`, but for the signal on the parent's death: without
+    it a worker would outlive a harness that is killed.
     """
     refuse = _instruction(_RETURN, _ERRNO | errno.EPERM)
     allow = _instruction(_RETURN, _ALLOW)
@@ -196,6 +228,13 @@ def program(machine: str, own_pid: int) -> bytes:
         _instruction(_JUMP_EQUAL, own_pid, 0, 1),
         allow,
         refuse,
+    ]
+    code += [
+        _instruction(_JUMP_EQUAL, _PRCTL[machine], 0, 4),
+        load_argument,
+        _instruction(_JUMP_EQUAL, _SET_DEATH_SIGNAL, 0, 1),
+        refuse,
+        allow,
     ]
     column = 0 if machine == "x86_64" else 1
     numbers = [pair[column] for pair in _DENIED.values()]

@@ -10,7 +10,8 @@ import importlib.util
 import os
 import sys
 import sysconfig
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,7 +27,22 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 _WORKER_LIBRARIES = ("torch", "numpy", "safetensors")
 _TRUTH_IN_LIBRARIES = ("sklearn/datasets/data",)
 _LIBRARY_FOLDERS = ("python3*/site-packages", "python3*/dist-packages", "site-packages", "dist-packages")
-_TRUTH_BESIDE_HARNESS = ("reference/weights", "classifiers", "submissions", "tests", "reports")
+_PACKAGES = ("classifiers", "harness", "reference", "reports", "submissions", "tests")
+"""Folders of gradebench, which lie side by side: hidden wherever a worker would find them beside its libraries."""
+_OPENS_CODE = (
+    "__init__.py",
+    "registry.py",
+    "text.py",
+    "types.py",
+    "checkpoint",
+    "sandbox/__init__.py",
+    "sandbox/inside",
+    "sandbox/wire.py",
+    "sequences",
+    "starters",
+    "student_code",
+)
+"""Parts of `harness` that a worker needs to run student code."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +60,10 @@ class Exposure:
     """Entries of the worker's sys.path, after those of the standard library."""
     packages: tuple[tuple[str, str], ...]
     """Trusted packages, as (name, folder), which are imported from there and not by sys.path."""
+    listed: tuple[str, ...] = ()
+    """Folders whose names a worker may see, but of whose files it may read those alone that are bound."""
 
 
-@lru_cache(maxsize=16)
 def expose(registries: tuple[str, ...], submission: str | None, remapped: bool) -> Exposure:
     """Lists what a worker may see.
 
@@ -57,6 +74,14 @@ def expose(registries: tuple[str, ...], submission: str | None, remapped: bool) 
     remapped : True under bubblewrap, where trusted packages and the submission are bound at fixed places; False where
         the worker sees the machine's own paths
     """
+    found = _without_submission(registries, remapped)
+    if submission is None:
+        return found
+    return replace(found, binds=_ordered([*found.binds, (submission, SUBMISSION if remapped else submission)]))
+
+
+@lru_cache(maxsize=16)
+def _without_submission(registries: tuple[str, ...], remapped: bool) -> Exposure:
     import harness
 
     interpreter = str(Path(sys.executable).resolve())
@@ -65,24 +90,32 @@ def expose(registries: tuple[str, ...], submission: str | None, remapped: bool) 
     binds = [(path, path) for path in sources if Path(path).exists() and not Path(path).is_symlink()]
     links = [(path, str(Path(path).readlink())) for path in _SYSTEM_LIBRARIES if Path(path).is_symlink()]
 
-    packages = [("harness", str(Path(harness.__file__ or "").resolve().parent))]
-    packages += [(package, _folder_of(package)) for package in packages_of(registries)]
+    own = Path(harness.__file__ or "").resolve().parent
+    packages = [("harness", str(own)), *((package, _folder_of(package)) for package in packages_of(registries))]
     placed = [(name, f"{_OURS}/{name}" if remapped else folder) for name, folder in packages]
-    binds += [(folder, place) for (_, folder), (_, place) in zip(packages, placed, strict=True)]
-    binds += files_of(registries, remapped)
-    if submission is not None:
-        binds.append((submission, SUBMISSION if remapped else submission))
-
-    # Outer before inner, so that no bind covers another.
-    unique = sorted(dict.fromkeys(binds), key=lambda bind: (len(Path(bind[1]).parts), bind[1]))
+    whole = [(folder, place) for (_, folder), (_, place) in zip(packages, placed, strict=True)]
+    listed: list[str] = []
+    if not registries:
+        _, place = placed[0]
+        listed = [place, f"{place}/sandbox"]
+        whole = [(f"{own}/{part}", f"{place}/{part}") for part in _OPENS_CODE]
+    every = _ordered([*binds, *whole, *files_of(registries, remapped)])
+    hidden = _hidden(every, {place for name, place in placed if name != "harness"}, own.parent)
+    shown = {place for _, place in whole}
     return Exposure(
         interpreter,
-        tuple(unique),
+        every,
         tuple(links),
-        tuple(_hidden(unique, {place for name, place in placed if name != "harness"})),
+        tuple(path for path in hidden if path not in shown),
         tuple(library_folders),
         tuple(placed),
+        tuple(listed),
     )
+
+
+def _ordered(binds: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Each bind once, outer before inner, so that no bind covers another."""
+    return tuple(sorted(dict.fromkeys(binds), key=lambda bind: (len(Path(bind[1]).parts), bind[1])))
 
 
 def readable_paths(exposure: Exposure) -> tuple[list[str], list[str]]:
@@ -93,7 +126,7 @@ def readable_paths(exposure: Exposure) -> tuple[list[str], list[str]]:
     """
     hidden = [Path(path) for path in exposure.hidden]
     read: list[str] = []
-    listing: list[str] = []
+    listing = list(exposure.listed)
 
     def allow(path: Path) -> None:
         if path in hidden:
@@ -133,19 +166,23 @@ def _folder_of(package: str) -> str:
     return str(Path(next(iter(spec.submodule_search_locations))).resolve())
 
 
-def _hidden(binds: list[tuple[str, str]], registries: set[str]) -> list[str]:
-    """The folders below the binds that hold truth, weights or results, as destinations."""
+def _hidden(binds: Iterable[tuple[str, str]], registries: set[str], ours: Path) -> list[str]:
+    """The folders below the binds that hold truth, weights, results or gradebench itself, as destinations.
+
+    `ours` is the folder that gradebench's packages lie in: a library folder, or a checkout.
+    """
     data = os.environ.get("GRADEBENCH_DATA")
     hidden: dict[str, None] = {}
     for bound, destination in binds:
         source = Path(bound)
         if not source.is_dir():
             continue
-        suspects = [source / "weights"] if destination in registries else []
-        for folder in [source, *(found for pattern in _LIBRARY_FOLDERS for found in source.glob(pattern))]:
+        suspects = [source / "weights", source / "records"] if destination in registries else []
+        places = [source, *(found for pattern in _LIBRARY_FOLDERS for found in source.glob(pattern))]
+        for folder in [*places, *([ours] if source in ours.parents else [])]:
             suspects += [folder / path for path in _TRUTH_IN_LIBRARIES]
             if (folder / "harness" / "sandbox").is_dir():
-                suspects += [folder / path for path in _TRUTH_BESIDE_HARNESS]
+                suspects += [folder / name for name in _PACKAGES]
         if data and source in Path(data).resolve().parents:
             suspects.append(Path(data).resolve())
         hidden |= {str(Path(destination) / path.relative_to(source)): None for path in suspects if path.is_dir()}

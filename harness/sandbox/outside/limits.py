@@ -20,6 +20,9 @@ class Limits:
     """Wall-clock time for one request without a deadline of its own."""
     tmp_bytes: int = 256 * MIB
     """Size of the worker's private /tmp, and of any file in it. Only code entries have a /tmp."""
+    tmp_files: int = 20_000
+    """Files and folders in /tmp at one time; the parent stops a worker that has more. Each takes memory of the kernel,
+    which no other limit counts."""
     threads: int = 512
     """Threads at one time; the parent stops a worker that has more."""
 

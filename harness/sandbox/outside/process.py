@@ -136,7 +136,7 @@ class Process:
             raise broken("worker", "start", f"bubblewrap did not start the sandbox ({error or 'it ended'}).") from error
         finally:
             os.close(status_read)
-        self._full = full
+        self._full, self._has_tmp = full, full and tmp_bytes is not None
         self._inner: int | None = None
 
     def worker_id(self) -> int | None:
@@ -159,6 +159,20 @@ class Process:
         except (OSError, ValueError, IndexError, StopIteration):
             self._inner = None
             return 0
+
+    def tmp_files(self) -> int:
+        """The current number of files and folders in the worker's own /tmp; 0 where it has none or it can't be read."""
+        if not self._has_tmp:
+            return 0
+        try:
+            # Through the namespace's first process, which is bubblewrap's: the worker can't close this door.
+            root = Path(f"/proc/{self._first}/root")
+            if root.stat().st_dev == Path("/").stat().st_dev:  # bubblewrap has not made it yet
+                return 0
+            found = os.statvfs(root / "tmp")
+        except OSError:
+            return 0
+        return found.f_files - found.f_ffree
 
     def end(self, grace: float) -> Exit:
         """Waits `grace` seconds for the process to end by itself, then kills all of it; returns how it ended."""

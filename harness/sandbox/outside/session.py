@@ -259,6 +259,8 @@ class Session(Closing):
             kind, message = "timeout", f"{what} took longer than {seconds:g} s and was stopped{self._place}."
         elif error.kind == "threads":
             kind, message = "threads", f"{what} started more than {self.limits.threads} threads and was stopped."
+        elif error.kind == "files":
+            kind, message = "files", f"{what} made more than {self.limits.tmp_files:,} files in /tmp and was stopped."
         elif error.kind == "closed":
             kind, message = ending_of(ended, what, self.limits)
         return self._finish(kind, message)

@@ -105,6 +105,9 @@ class Worker(Session):
         # RLIMIT_NPROC does not bind root, and a thread takes too little address space for RLIMIT_AS to limit.
         if self._process is not None and self._process.threads() > self.limits.threads:
             raise WireError("threads", "too many threads")
+        # bubblewrap can bound the bytes of a tmpfs, not the number of its files.
+        if self._process is not None and self._process.tmp_files() > self.limits.tmp_files:
+            raise WireError("files", "too many files")
 
     def _end(self, grace: float) -> Exit:
         return self._process.end(grace) if self._process is not None else Exit()

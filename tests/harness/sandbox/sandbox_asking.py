@@ -39,8 +39,14 @@ PROBES = [
     "descriptors",
     "mount",
     "privileges",
+    "metadata",
+    "watch_files",
+    "outlive_parent",
 ]
 """Methods of `hostile` that return 1 where an attack succeeded."""
+
+CODE_PROBES = [*PROBES, "import_gradebench"]
+"""Those of a worker that runs student code, which needs no architectures."""
 
 
 def npz(**arrays: np.ndarray) -> bytes:

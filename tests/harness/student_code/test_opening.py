@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from harness.sandbox.outside import CODE_LIMITS, Isolation, Limits, Session, Wor
 from harness.student_code.opening import open_code
 from harness.types import ArraySpec, GradingError, Question
 from tests.harness.sandbox.sandbox_asking import (
-    PROBES,
+    CODE_PROBES,
     descendants,
     hostile_submission,
     question,
@@ -35,7 +36,7 @@ def patient(request: pytest.FixtureRequest, hostile: Path) -> Iterator[Session]:
         yield worker
 
 
-@pytest.mark.parametrize("attack", PROBES)
+@pytest.mark.parametrize("attack", CODE_PROBES)
 def test_probe_finds_nothing(patient: Session, hostile: Path, attack: str) -> None:
     assert float(patient.ask(question(attack), 20.0)["y"][0]) == 0.0, patient.log
     assert works(patient)
@@ -76,6 +77,39 @@ def test_memory_disk_and_threads_are_limited(full: Isolation, hostile: Path) -> 
             worker.ask(question("swarm"), 200.0)
         assert caught.value.failure.fault == "submission"
         assert caught.value.failure.kind in ("threads", "exception")
+
+
+def test_the_number_of_files_in_tmp_is_limited(full: Isolation, hostile: Path) -> None:
+    with student_worker(full, hostile, limits=replace(CODE_LIMITS, tmp_files=2000)) as worker:
+        assert works(worker)
+        with pytest.raises(GradingError) as caught:
+            worker.ask(question("fill_inodes"), 200.0)
+        assert (caught.value.failure.kind, caught.value.failure.fault) == ("files", "submission")
+        assert "made more than 2,000 files in /tmp" in caught.value.failure.message
+
+
+def test_honest_code_may_copy_files(full: Isolation, tmp_path: Path) -> None:
+    (tmp_path / "weights.npz").write_bytes(b"payload")
+    (tmp_path / "adapter.py").write_text(
+        textwrap.dedent(
+            """
+            import os, pathlib, shutil, torch
+
+            class Model:
+                def size(self, x):
+                    shutil.copy2("weights.npz", "/tmp/w.npz")
+                    shutil.copytree(os.getcwd(), "/tmp/whole", dirs_exist_ok=True)
+                    os.chmod("/tmp/w.npz", 0o600)
+                    pathlib.Path("/tmp/w.npz").touch()
+                    return torch.tensor([float(os.path.getsize("/tmp/whole/weights.npz"))])
+
+            def load(path):
+                return Model()
+            """
+        )
+    )
+    with student_worker(full, tmp_path) as worker:
+        assert float(worker.ask(question("size"), 20.0)["y"][0]) == 7.0
 
 
 def test_modules_of_the_submission_never_replace_those_of_the_worker(full: Isolation, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def _flag(value: bool) -> torch.Tensor:
 def _succeeds(act) -> torch.Tensor:
     try:
         act()
-    except (OSError, MemoryError, ImportError, RuntimeError) as error:
+    except (OSError, MemoryError, ImportError, RuntimeError, IndexError) as error:
         print("refused:", repr(error))
         return _flag(False)
     return _flag(True)
@@ -153,6 +153,11 @@ class Hostile:
         for path in [*glob.glob("/tmp/full"), *glob.glob("/tmp/more*")]:
             os.truncate(path, 0)
         return torch.tensor([float(written)])
+
+    def fill_inodes(self, x):
+        for index in range(3_000_000):
+            os.close(os.open(f"/tmp/inode{index}", os.O_WRONLY | os.O_CREAT))
+        return _flag(True)
 
     # Forging.
 
@@ -389,3 +394,70 @@ class Hostile:
         header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), Data()
         ctypes.CDLL(None).capget(ctypes.byref(header), ctypes.byref(data))
         return _flag(any(data.values))
+
+    def metadata(self, x):
+        """Counts the calls that reach what Landlock does not hide of a file: mode, owner, times, attributes, uses."""
+        library = ctypes.CDLL(None, use_errno=True)
+        here, succeeded = os.path.abspath(__file__), []
+        places = [here, os.path.dirname(here), torch.__file__, "/dev/null", "/", "/usr/lib", "/etc/passwd", "/tmp"]
+        for place in filter(os.path.exists, places):
+            name, mode, own = place.encode(), os.stat(place).st_mode & 0o7777, os.stat(place)
+            descriptor = os.open(place, os.O_PATH)
+            calls = {
+                "chmod": lambda: library.chmod(name, mode),  # noqa: B023
+                "fchmodat": lambda: library.fchmodat(-100, name, mode, 0),  # noqa: B023
+                "fchmodat2": lambda: library.syscall(452, -100, name, mode, 0),  # noqa: B023
+                "fchmod": lambda: library.fchmod(descriptor, mode),  # noqa: B023
+                "chown": lambda: library.chown(name, own.st_uid, own.st_gid),  # noqa: B023
+                "lchown": lambda: library.lchown(name, own.st_uid, own.st_gid),  # noqa: B023
+                "fchownat": lambda: library.fchownat(-100, name, own.st_uid, own.st_gid, 0),  # noqa: B023
+                "utimes": lambda: library.utimes(name, None),  # noqa: B023
+                "utimensat": lambda: library.utimensat(-100, name, None, 0),  # noqa: B023
+                "futimens": lambda: library.futimens(descriptor, None),  # noqa: B023
+                "setxattr": lambda: library.setxattr(name, b"user.a", b"b", 1, 0),  # noqa: B023
+                "lsetxattr": lambda: library.lsetxattr(name, b"trusted.a", b"b", 1, 0),  # noqa: B023
+                "removexattr": lambda: library.removexattr(name, b"user.a"),  # noqa: B023
+                "file_setattr": lambda: library.syscall(469, -100, name, ctypes.create_string_buffer(24), 24, 0),  # noqa: B023
+            }
+            for call, act in calls.items():
+                ctypes.set_errno(0)
+                if act() == 0 or ctypes.get_errno() not in (errno.EPERM, errno.ENOSYS):
+                    succeeded.append((call, place, ctypes.get_errno()))
+            os.close(descriptor)
+        print("reached:", succeeded)
+        return torch.tensor([float(len(succeeded))])
+
+    def watch_files(self, x):
+        library = ctypes.CDLL(None, use_errno=True)
+        return _flag(library.inotify_init() >= 0 or library.inotify_init1(0) >= 0 or library.fanotify_init(0, 0) >= 0)
+
+    def outlive_parent(self, x):
+        library = ctypes.CDLL(None, use_errno=True)
+        raw = library.syscall(157 if os.uname().machine == "x86_64" else 167, (1 << 32) + 1, 0, 0, 0, 0)
+        return _flag(library.prctl(1, 0, 0, 0, 0) == 0 or raw == 0)
+
+    def import_gradebench(self, x):
+        """Counts the modules of gradebench that student code can import, and their files that it can open."""
+        import importlib
+
+        modules = [
+            "reference.cvae",
+            "reference.architecture",
+            "classifiers.judge",
+            "submissions.examples",
+            "reports.site",
+        ]
+        modules += [f"harness.{name}" for name in ("tasks", "metrics", "evidence", "mnist", "run", "cli", "records")]
+        found = [name for name in modules if float(_succeeds(lambda name=name: importlib.import_module(name)))]
+        import harness
+
+        beside = os.path.dirname(os.path.dirname(harness.__file__))
+        for place in dict.fromkeys([beside, *sys.path, *(os.path.dirname(path) for path in sys.path)]):
+            files = ["reference/__init__.py", "classifiers/__init__.py", "harness/rubric.py", "harness/tasks/base.py"]
+            files += ["harness/assignments/__init__.py", "reference/weights/w", "classifiers/weights/w"]
+            for file in files:
+                path = os.path.join(place, file)
+                if float(_succeeds(lambda path=path: open(path).close())):
+                    found.append(path)
+        print("found:", found)
+        return torch.tensor([float(len(found))])

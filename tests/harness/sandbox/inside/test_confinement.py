@@ -34,6 +34,28 @@ CALLS = [
     ("bpf", 321, 280, EPERM),
     ("io_uring_setup", 425, 425, EPERM),
     ("pidfd_getfd", 438, 438, EPERM),
+    ("fchmod", 91, 52, EPERM),
+    ("fchmodat", 268, 53, EPERM),
+    ("fchmodat2", 452, 452, EPERM),
+    ("fchown", 93, 55, EPERM),
+    ("fchownat", 260, 54, EPERM),
+    ("utimensat", 280, 88, EPERM),
+    ("setxattr", 188, 5, EPERM),
+    ("lsetxattr", 189, 6, EPERM),
+    ("fsetxattr", 190, 7, EPERM),
+    ("setxattrat", 463, 463, EPERM),
+    ("removexattr", 197, 14, EPERM),
+    ("lremovexattr", 198, 15, EPERM),
+    ("fremovexattr", 199, 16, EPERM),
+    ("removexattrat", 466, 466, EPERM),
+    ("file_setattr", 469, 469, EPERM),
+    ("inotify_init1", 294, 26, EPERM),
+    ("inotify_add_watch", 254, 27, EPERM),
+    ("fanotify_init", 300, 262, EPERM),
+    ("fanotify_mark", 301, 263, EPERM),
+    ("getxattr", 191, 8, ALLOW),
+    ("newfstatat", 262, 79, ALLOW),
+    ("ftruncate", 77, 46, ALLOW),
     ("clone3", 435, 435, ENOSYS),
 ]
 
@@ -61,6 +83,7 @@ def test_the_filter_refuses_what_it_should_and_nothing_else(machine: str) -> Non
     for row in CALLS:
         assert verdict(program, AUDIT[machine], row[column], 0) == row[3], row[0]
     clone, tgkill, prlimit = {"x86_64": (56, 234, 302), "aarch64": (220, 131, 261)}[machine]
+    prctl = {"x86_64": 157, "aarch64": 167}[machine]
     thread_flags, fork_flags = 0x3D0F00, 0x01200011
     expected = [
         (clone, thread_flags, ALLOW),
@@ -70,7 +93,13 @@ def test_the_filter_refuses_what_it_should_and_nothing_else(machine: str) -> Non
         (prlimit, 0, ALLOW),
         (prlimit, 77, ALLOW),
         (prlimit, 1, EPERM),
+        (prctl, 1, EPERM),
+        (prctl, (1 << 32) + 1, EPERM),
+        (prctl, 15, ALLOW),
+        (prctl, 38, ALLOW),
     ]
+    if machine == "x86_64":
+        expected += [(number, 0, EPERM) for number in (90, 92, 94, 132, 235, 253, 261)]
     for number, argument, wanted in expected:
         assert verdict(program, AUDIT[machine], number, argument) == wanted, (number, argument)
     other = AUDIT["aarch64" if machine == "x86_64" else "x86_64"]
@@ -83,7 +112,7 @@ def test_truth_and_weights_are_hidden_and_neighbouring_folders_not_exposed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADEBENCH_DATA", str(tmp_path))
-    exposure.expose.cache_clear()
+    exposure._without_submission.cache_clear()
     shown = exposure.expose(("fake_architectures:MODELS",), None, True)
     assert "/gradebench/fake_architectures/weights" in shown.hidden
     assert any(path.endswith("sklearn/datasets/data") for path in shown.hidden)
@@ -95,7 +124,7 @@ def test_truth_and_weights_are_hidden_and_neighbouring_folders_not_exposed(
     for hidden in exposure.expose(("fake_architectures:MODELS",), None, False).hidden:
         assert not any(Path(path) in [Path(hidden), *Path(hidden).parents] for path in read)
         assert str(Path(hidden).parent) in listing
-    exposure.expose.cache_clear()
+    exposure._without_submission.cache_clear()
 
 
 def test_workers_for_student_code_do_not_see_the_reference_models(tmp_path: Path) -> None:
