@@ -81,8 +81,15 @@ def progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
 def results_table(records: list[Record], ranks: Mapping[tuple[str, str], Rank] | None = None) -> Table:
     """Records as a table: submission, part, verdict, primary metric with its interval, rank if there is one, points.
 
-    `ranks` are those of the class, by submission and part.
+    `ranks` are those of the class, by submission and part. Where a terminal is too narrow, intervals are left out.
     """
+    table = _results(records, ranks or {}, intervals=True)
+    if console.measure(table).minimum <= console.width:
+        return table
+    return _results(records, ranks or {}, intervals=False)
+
+
+def _results(records: list[Record], ranks: Mapping[tuple[str, str], Rank], *, intervals: bool) -> Table:
     from harness.numbers import plain_interval, plain_number
     from harness.ranking.intervals import rank_text
     from harness.totals import earned
@@ -92,7 +99,8 @@ def results_table(records: list[Record], ranks: Mapping[tuple[str, str], Rank] |
     for heading in ("part", "verdict"):
         table.add_column(heading, no_wrap=True)
     table.add_column("score", justify="right", no_wrap=True)
-    table.add_column("95 % interval", justify="right", no_wrap=True)
+    if intervals:
+        table.add_column("95 % interval", justify="right", no_wrap=True)
     if ranks:
         table.add_column("rank", justify="right", no_wrap=True)
     table.add_column("points", justify="right", no_wrap=True)
@@ -109,7 +117,7 @@ def results_table(records: list[Record], ranks: Mapping[tuple[str, str], Rank] |
             escape(record.part),
             f"[{_COLOURS[record.status.value]}]{_verdict(record)}[/]",
             value,
-            interval,
+            *([interval] if intervals else []),
             *([rank_text(ranks.get((record.submission, record.part)))] if ranks else []),
             points,
         )

@@ -340,7 +340,7 @@ def mark(
             highlight=False,
             soft_wrap=True,
         )
-    _conclude(run, sorted(marked, key=lambda r: (r.submission, r.part)), time.monotonic() - started, as_json, None)
+    _conclude(run, marked, time.monotonic() - started, as_json, None)
     raise typer.Exit(EXIT_NOT_GRADABLE if to_ask else exit_code(marked))
 
 
@@ -484,6 +484,7 @@ def _conclude(
 
     data = run.context.data
     ranks = _ranks(run) if in_class else {}
+    graded = sorted(graded, key=lambda record: (record.submission, record.order, record.part))
     console.print(results_table(graded, ranks))
     print_reasons(graded)
     console.print(
