@@ -259,5 +259,6 @@ ARCHITECTURE = Architecture(
     checkpoint_key="g",
     module=Generator,
     options={"concat_activation": ("relu", "none"), "value_range": ("-1,1", "0,1")},
+    also=("generation",),
     trainings={"cgan": Training},
 )

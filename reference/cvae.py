@@ -135,6 +135,6 @@ ARCHITECTURE = Architecture(
     checkpoint_key="model",
     module=CVAE,
     options={"concat_activation": ("none", "relu"), "z_log": ("std", "variance")},
-    also=("conditional-density",),
+    also=("conditional-density", "generation"),
     trainings={"cvae": Training},
 )

@@ -183,7 +183,7 @@ ARCHITECTURE = Architecture(
     checkpoint_key="model",
     module=RealNVP,
     options={"inpainting": ("mean", "ascent"), "preprocessing": tuple(PREPROCESSINGS)},
-    also=("continuous-density",),
+    also=("continuous-density", "generation"),
     extended=("half-inpainting-extended",),
     trainings={"realnvp": Training},
 )

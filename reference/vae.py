@@ -150,7 +150,7 @@ ARCHITECTURE = Architecture(
             "output": ("hidden_back", PIXELS),
         },
     ),
-    also=("reconstruction",),
+    also=("reconstruction", "generation"),
     trainings={f"vae-{code}": partial(Training, code=code) for code in CODE_SIZES}
     | {f"vae-no-divergence-{code}": partial(Training, code=code, weight=0.0) for code in CODE_SIZES},
 )

@@ -39,7 +39,7 @@ class ConditionalGenerator(Protocol):
 
 @runtime_checkable
 class Generator(Protocol):
-    """Draws digits from noise: GANs, variational autoencoders, flows.
+    """Draws digits from noise: GANs, variational autoencoders, flows. A `ConditionalGenerator` may stand for one.
 
     `noise_dimension`, an attribute, says how many numbers of noise an image takes, up to 784; 100 without it.
     """

@@ -54,3 +54,13 @@ def test_noise_is_preferred_and_a_model_without_either_is_named():
     assert derived.method(Both(), "generate")(NOISE, SEEDS).shape == (12, 3)
     assert derived.method(object(), "generate") is None
     assert "sample(noise) or sample_images(n, seed)" in derived.wanted("generate")
+
+
+def test_a_conditional_model_gets_the_last_digits_of_the_seeds_as_labels():
+    class Conditional:
+        def sample(self, noise, labels_one_hot):
+            return labels_one_hot.argmax(1)
+
+    assert derived.method(Conditional(), "generate")(NOISE, SEEDS).tolist() == (SEEDS % 10).tolist()
+    # Without seeds there are no labels.
+    assert derived.method(Conditional(), "generate_from_noise") is None
