@@ -49,6 +49,14 @@ MODELS: dict[str, tuple[str, str]] = {
     ),
     "ebl": ("reference.ebl:ARCHITECTURE", "Inpainting of a patch by a generator trained against an energy"),
     "ebm": ("reference.ebm:ARCHITECTURE", "Inpainting of corrupted rows by Langevin dynamics on an energy"),
+    "mdn": (
+        "reference.mdn:ARCHITECTURE",
+        "Inpainting of a patch by the mean or mode of a predicted mixture of Gaussians",
+    ),
+    "crbm": (
+        "reference.crbm:ARCHITECTURE",
+        "Classification, and inpainting of a patch, by a conditional restricted Boltzmann machine",
+    ),
     "realnvp": ("reference.realnvp:ARCHITECTURE", "Density of digits, and inpainting of a half, by a normalising flow"),
     "pixel-lstm": ("reference.pixel_rnn:LSTM", "Next pixel of a binarised digit by an LSTM"),
     "pixel-gru": ("reference.pixel_rnn:GRU", "Next pixel of a binarised digit by a GRU"),

@@ -15,6 +15,9 @@ MOST = {
     "pca": (gray_patches, 0.142),
     "ebl": (gray_patches, 0.1336),
     "ebl-mse": (gray_patches, 0.080),
+    "mdn": (gray_patches, 0.040),
+    "crbm": (gray_patches, 0.070),
+    "crbm-hybrid": (gray_patches, 0.085),
     "ebm": (noisy_rows, 0.0075),
     "ebm-denoise": (noisy_rows, 0.0031),
 }
