@@ -33,7 +33,7 @@ pass = 0.5
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated, NamedTuple
@@ -216,7 +216,9 @@ def score(part: Part, marks: Marks, timing: Timing | None = None) -> Score:
     def shown(value: float | None) -> str:
         return plain_number(value, metric.unit, short=True)
 
-    def given(share: float, passed: bool, explanation: str, borderline: bool = False) -> Score:
+    def given(
+        share: float, passed: bool, explanation: str, borderline: bool = False, shut: Sequence[str] = ()
+    ) -> Score:
         drawn = part.pass_mark if name == marks.primary else None
         time = _for_time(part, passed, timing)
         return Score(
@@ -228,6 +230,7 @@ def score(part: Part, marks: Marks, timing: Timing | None = None) -> Score:
             part.choice,
             part.bonus,
             borderline,
+            tuple(marks.gates[gate].title or gate for gate in shut),
             time.open,
             part.optional,
         )
@@ -235,7 +238,7 @@ def score(part: Part, marks: Marks, timing: Timing | None = None) -> Score:
     if metric.value is None:
         return given(0.0, False, f"{spoken} could not be measured.")
     if shut := [gate for gate in part.gates if gate in marks.gates and not marks.gates[gate].holds]:
-        return given(0.0, False, f"The condition {' and '.join(shut)} does not hold: no points.")
+        return given(0.0, False, f"The condition {' and '.join(shut)} does not hold: no points.", shut=shut)
     passed = _reaches(metric, part.pass_mark)
     sign = "≥" if metric.better == "higher" else "≤"
     reached = max(((share, at) for at, share in part.steps if _reaches(metric, at)), default=(0.0, part.pass_mark))

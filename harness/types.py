@@ -369,6 +369,8 @@ class Score:
     """Points that full marks add where another part of the choice counts."""
     borderline: bool = False
     """True where some members of the judge, alone, say passed and others not."""
+    shut: tuple[str, ...] = ()
+    """Titles of the conditions that do not hold, for which there are no points."""
     open_points: float = 0.0
     """Points for the time of a model that could not be measured: neither given nor refused; the instructor decides."""
     optional: bool = False

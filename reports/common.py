@@ -75,6 +75,8 @@ def verdict(record: Record) -> Verdict:
     if record.score is None:
         return Verdict("Measured", "none")
     # "Below the mark" would be said of an error that is above it.
+    if record.score.shut:
+        return Verdict(f"Gate shut: {', '.join(one_line(title, 60) for title in record.score.shut)}", "below")
     said = Verdict("Passed", "pass") if record.score.passed else Verdict("Mark missed", "below")
     return Verdict(f"{said.text}, borderline", said.kind) if record.score.borderline else said
 

@@ -180,4 +180,6 @@ def _verdict(record: Record) -> str:
         return record.status.value.replace("-", " ")
     if record.score is None:
         return "below mark"
+    if record.score.shut:
+        return "gate shut"
     return ("passed" if record.score.passed else "below mark") + ", borderline" * record.score.borderline

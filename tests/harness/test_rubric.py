@@ -34,6 +34,10 @@ def test_a_shut_gate_takes_all_points():
     score = rubric.score(rubric.parse(TOML, "mine.toml").part[0], marks(1.0, gate=False))
     assert (score.points, score.passed) == (0, False)
     assert "diversity" in score.explanation
+    assert score.shut == ("diversity",)
+    titled = Marks({"m": Metric(1.0, "share", "higher", 9)}, "m", gates={"diversity": Gate(False, "varied digits")})
+    assert rubric.score(rubric.parse(TOML, "mine.toml").part[0], titled).shut == ("varied digits",)
+    assert rubric.score(rubric.parse(TOML, "mine.toml").part[0], marks(0.5)).shut == ()
 
 
 @pytest.mark.parametrize(

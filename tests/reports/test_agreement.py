@@ -6,6 +6,7 @@ import csv
 import json
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,9 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from harness.cli.console import results_table
 from harness.ranking.intervals import rank_text
 from harness.rubric import Assignment
 from harness.summary import summary
@@ -348,6 +351,20 @@ def test_a_borderline_verdict_says_so_everywhere(tmp_path: Path) -> None:
     entries = [s["entries"][0] for s in summary(records, SHEET, data, "full", 1.0)["submissions"]]
     assert [e["borderline"] for e in entries] == [True, False]
     assert entries[0]["metrics"]["accuracy"]["by_member"] == [0.9712, 0.9931]
+
+
+def test_a_gate_that_shut_stands_beside_a_full_score(tmp_path: Path) -> None:
+    record = given("s01", "cvae", 0.998)
+    score = Score(0.0, 20.0, False, "The condition diversity does not hold: no points.", shut=("diversity",))
+    shut = replace(record, score=score)
+    render([shut], tmp_path, tmp_path)
+    for page in ("index.html", f"submissions/{page_name('s01')}"):
+        chips = [text(chip) for chip in with_class(parsed(tmp_path / page), "chip")]
+        assert "Gate shut: diversity" in chips
+        assert "Mark missed" not in chips
+    table = Console(file=StringIO(), width=80)
+    table.print(results_table([shut]))
+    assert "gate shut" in table.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO above
 
 
 def test_options_that_were_tried_stand_on_the_page(tmp_path: Path) -> None:
