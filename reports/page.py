@@ -36,6 +36,9 @@ _ADVICE_BY_KIND = {
     "then this part adds 0 points to the total.",
     "truncated": "The file ends too early. Save it again, compare its size with the original, and upload it once more.",
     "mismatch": "Save the whole state dict of exactly the coursework's architecture; the details list what differs.",
+    "runs-code": "For the instructor: somebody made this file to do something where it is opened. Nothing of it "
+    "was run here; do not open it with torch.load(…, weights_only=False). For the student: a checkpoint holds tensors "
+    "alone, as torch.save(model.state_dict(), …) writes them.",
     "unsupported": "Save it with torch.save(model.state_dict(), …) and hand in that file.",
     "wrong-shape": "Return arrays of the shape in the message.",
     "out-of-range": "Return values in [0, 1]; the message says what was found.",

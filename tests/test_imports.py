@@ -18,7 +18,7 @@ OURS = ("harness", "reference", "classifiers", "reports", "submissions")
 
 TYPES = {"harness.types"}
 TEXT = {"harness.text", "harness.files", "harness.numbers"}
-TASKS = TYPES | {"harness.metrics", "harness.evidence", "harness.tasks", "harness.mnist"}
+TASKS = TYPES | {"harness.metrics", "harness.evidence", "harness.tasks", "harness.mnist", "harness.hints"}
 PARENT = {"harness.intake", "harness.records", "harness.rubric", "harness.provenance", "harness.assignments"}
 INSIDE = TYPES | {"harness.registry", "harness.checkpoint", "harness.sequences", "harness.student_code"}
 
@@ -29,6 +29,7 @@ RULES: dict[str, set[str]] = {
     "harness/text.py": set(),
     "harness/files.py": set(),
     "harness/registry.py": set(),
+    "harness/hints.py": set(),
     "harness/scratch.py": set(),
     "harness/numbers.py": TYPES | {"harness.text"},
     "harness/mnist.py": TYPES | {"harness.files"},
@@ -56,7 +57,7 @@ RULES: dict[str, set[str]] = {
     "harness/sandbox/outside/exposure.py": {"harness", "harness.sandbox.outside.registries"},
     "harness/sandbox/inside": INSIDE | {"harness.sandbox.wire", "harness.sandbox.inside", "reference.options"},
     "harness/student_code": TYPES | {"harness.student_code", "harness.starters"},
-    "harness/sequences": TYPES | {"harness.sequences"},
+    "harness/sequences": TYPES | {"harness.sequences", "harness.hints"},
     # tasks ← timing ← run ← cli. Operations are counted on what a worker would call.
     "harness/timing": TASKS | {"harness.timing", "harness.ranking", "harness.sandbox.outside", "harness.sequences"},
     # tasks ← run ← cli

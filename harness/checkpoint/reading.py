@@ -43,6 +43,8 @@ class Checkpoint:
     """The tensors of kinds that can't be read, by name, each with the reason."""
     hint: str = ""
     """The next step for the student if no model is found in the file, in small letters; "" for most files."""
+    dangers: tuple[str, ...] = ()
+    """Names in the pickle that would do something to the machine of who unpickles it (`dangers`)."""
 
 
 def read(data: bytes, name: str, budget: int = 1 << 30) -> Checkpoint:
@@ -96,7 +98,9 @@ def _read(data: memoryview, name: str, budget: Budget) -> Checkpoint:
     parsed.fill(called)
     dtypes = {key: parsed.stored.get(id(array), array.dtype.name) for key, array in found.items()}
     sizes = {key: array.size * (2 if dtypes[key] == "bfloat16" else array.itemsize) for key, array in found.items()}
-    return Checkpoint(parsed.format, parsed.tree, found, notes[:100], dtypes, sizes, name, unread, parsed.hint)
+    return Checkpoint(
+        parsed.format, parsed.tree, found, notes[:100], dtypes, sizes, name, unread, parsed.hint, parsed.dangers
+    )
 
 
 def _parse(data: memoryview, name: str, budget: Budget) -> Parsed:

@@ -374,6 +374,13 @@ def _nothing_fits(
         f"({several(list(expected))}); {holds}."
     )
     step = checkpoint.hint or _unnamed(checkpoint.tree)
+    if checkpoint.dangers:
+        shown = several([printable(name) for name in checkpoint.dangers])
+        message = (
+            f"{printable(checkpoint.name, 200)}: names {shown}, which would run programs or code, or reach files, on "
+            f"the machine of who unpickles it; nothing of it was run. No model was found in it: {holds}."
+        )
+        return refuse("checkpoint", "runs-code", message, "\n".join([*checkpoint.notes, *_first(lines)]))
     if step:
         message += f" {step[0].upper()}{step[1:]}."
     elif checkpoint.notes:

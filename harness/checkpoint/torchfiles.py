@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.checkpoint.container import Member, extract
-from harness.checkpoint.inert import Budget, ReadingError, printable
+from harness.checkpoint.dangers import dangerous
+from harness.checkpoint.inert import Budget, ReadingError, printable, several
 from harness.checkpoint.opcodes import Window
 from harness.checkpoint.pickles import Interpreter
 from harness.checkpoint.storages import Buffer, StorageRef, StorageTable, width
@@ -48,6 +49,8 @@ class Parsed:
     fill: Callable[[dict[int, str]], None] = lambda names: None
     hint: str = ""
     """The next step for the student if no model is found in the file."""
+    dangers: tuple[str, ...] = ()
+    """Names in the pickle that would do something to the machine of who unpickles it."""
 
 
 def suspicions(interpreter: Interpreter) -> list[str]:
@@ -58,7 +61,13 @@ def suspicions(interpreter: Interpreter) -> list[str]:
         module = name.partition(".")[0]
         if module in sys.stdlib_module_names and module not in HARMLESS_MODULES and name not in HARMLESS:
             strange.setdefault(name)
-    listed = [name for name in strange if name not in HARMLESS]
+    dangers = _dangers(interpreter)
+    if dangers:
+        notes.append(
+            f"For the instructor: the pickle names {several([printable(name) for name in dangers])}, which would run "
+            "programs or code, or reach files, on the machine of who unpickles it. Nothing of it was run."
+        )
+    listed = [name for name in strange if name not in HARMLESS and name not in dangers]
     notes += [f"The pickle names {printable(name)}, which was not called." for name in listed[:20]]
     if len(listed) > 20:
         notes.append(f"The pickle names {len(listed) - 20} more functions, none of which was called.")
@@ -68,6 +77,10 @@ def suspicions(interpreter: Interpreter) -> list[str]:
         shown = ", ".join(whole[:5]) + (f" and {len(whole) - 5} more classes" if len(whole) > 5 else "")
         notes.append(f"The file holds whole objects ({shown}); their data was read, their code was not run.")
     return notes
+
+
+def _dangers(interpreter: Interpreter) -> tuple[str, ...]:
+    return tuple(dangerous([*interpreter.called, *interpreter.named]))
 
 
 def read_zip(data: memoryview, entries: dict[str, Member], budget: Budget) -> Parsed:
@@ -102,7 +115,14 @@ def read_zip(data: memoryview, entries: dict[str, Member], budget: Budget) -> Pa
             )
         return extract(data, member, budget)
 
-    return Parsed("torch-zip", tree, suspicions(interpreter), table.stored, lambda arrays: table.fill(fetch, arrays))
+    return Parsed(
+        "torch-zip",
+        tree,
+        suspicions(interpreter),
+        table.stored,
+        lambda arrays: table.fill(fetch, arrays),
+        dangers=_dangers(interpreter),
+    )
 
 
 def read_legacy(data: memoryview, budget: Budget) -> Parsed:
@@ -127,7 +147,14 @@ def read_legacy(data: memoryview, budget: Budget) -> Parsed:
             raise ReadingError("malformed", f"the storage {printable(storage.key)} of its pickle is missing")
         return records[storage.key]
 
-    return Parsed("torch-legacy", tree, notes, table.stored, lambda arrays: table.fill(fetch, arrays))
+    return Parsed(
+        "torch-legacy",
+        tree,
+        notes,
+        table.stored,
+        lambda arrays: table.fill(fetch, arrays),
+        dangers=_dangers(interpreter),
+    )
 
 
 def _records(data: memoryview, at: int, keys: Any, table: StorageTable, notes: list[str]) -> dict[str, memoryview]:

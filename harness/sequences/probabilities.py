@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.hints import of_no_probabilities
 from harness.types import refuse
 
 TOLERANCE = 1e-6
@@ -34,9 +35,8 @@ def checked(found: Any, shape: tuple[int, ...], method: str) -> Tensor:
     values = values.detach().double().reshape(shape)
     low, high = (float(end) for end in values.aminmax()) if values.numel() else (0.0, 1.0)
     if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
-        hint = "" if low != low or high != high else " They look like logits: return their sigmoid."
-        message = f"{method} returned probabilities in [{low:.4g}, {high:.4g}]; they must lie in [0, 1].{hint}"
-        raise refuse("answers", "out-of-range", message)
+        message = f"{method} returned probabilities in [{low:.4g}, {high:.4g}]; they must lie in [0, 1]."
+        raise refuse("answers", "out-of-range", f"{message} {of_no_probabilities(low, high)}".strip())
     return values.clamp(least, 1 - least)
 
 

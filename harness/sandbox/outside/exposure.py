@@ -31,6 +31,7 @@ _PACKAGES = ("classifiers", "harness", "reference", "reports", "submissions", "t
 """Folders of gradebench, which lie side by side: hidden wherever a worker would find them beside its libraries."""
 _OPENS_CODE = (
     "__init__.py",
+    "hints.py",
     "registry.py",
     "text.py",
     "types.py",

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evidence import causality as causality_of
+from harness.hints import of_no_probabilities
 from harness.metrics.binary_cross_entropy import LEAST, cross_entropy
 from harness.metrics.mean_interval import mean_intervals
 from harness.tasks.base import Context, Trial
@@ -106,11 +107,8 @@ def checked(probabilities: NDArray[np.float32], notes: list[str]) -> NDArray[np.
     values = probabilities.astype(np.float64)
     low, high = float(values.min()), float(values.max())
     if low < -TOLERATED or high > 1 + TOLERATED:
-        hint = " They look like logits: return their sigmoid."
-        if high <= TOLERATED:
-            hint = " They look like logarithms of probabilities: return their exp()."
-        message = f"The probabilities lie in [{low:.4g}, {high:.4g}]; allowed is [0, 1].{hint}"
-        raise refuse("answers", "out-of-range", message)
+        message = f"The probabilities lie in [{low:.4g}, {high:.4g}]; allowed is [0, 1]."
+        raise refuse("answers", "out-of-range", f"{message} {of_no_probabilities(low, high)}")
     if bool(((values <= 0) | (values >= 1)).any()):
         say(
             notes,

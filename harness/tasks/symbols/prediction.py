@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from harness.evidence.causality import Words, batch_dependence, causality
+from harness.hints import of_no_probabilities
 from harness.metrics.categorical_cross_entropy import FLOOR, cross_entropy, divergence, floored
 from harness.metrics.mean_interval import mean_intervals
 from harness.tasks.base import Baseline, Context, TimedQuestion, Trial, gates
@@ -206,9 +207,8 @@ def _normalised(probabilities: NDArray[np.float32], notes: list[str]) -> NDArray
     low, high = float(values.min()), float(values.max())
     sums = values.sum(axis=2)
     if low < -1e-6:
-        hint = " They look like logarithms of probabilities: return their exp()." if high <= ROUNDING else ""
-        hint = hint or " They look like logits: return their softmax over the last axis."
-        message = f"The probabilities lie in [{low:.4g}, {high:.4g}]; allowed is [0, 1].{hint}"
+        hint = of_no_probabilities(low, high, "softmax over the last axis")
+        message = f"The probabilities lie in [{low:.4g}, {high:.4g}]; allowed is [0, 1]. {hint}"
         raise refuse("answers", "out-of-range", message)
     worst = float(sums.flat[np.abs(sums - 1).argmax()])
     if abs(worst - 1) > TOLERATED:
