@@ -19,7 +19,8 @@ def faster(timings: Sequence[Timing], level: float = BOARD_LEVEL) -> NDArray[np.
 
     Differences of the logarithms of `times_reference`, by Welch's t and Holm's procedure over all pairs: where all
     entries are equally fast, the chance that any two are told apart is at most `level`. Two entries that differ by less
-    than either's reference differs from itself (`Timing.control`) are not told apart. All must be "measured".
+    than either's reference may differ from itself, by the interval of `Timing.control`, are not told apart. All must be
+    "measured".
     """
     n = len(timings)
     result = np.zeros((n, n), dtype=np.bool_)
@@ -55,6 +56,9 @@ def _known(timing: Timing) -> float:
 
 
 def _noise(timing: Timing) -> float:
-    """The distance of the control from 1, as a logarithm."""
+    """The largest distance from 1 of the control and of the ends of its interval, as a logarithm."""
     control = timing.control
-    return abs(float(np.log(control.value))) if control is not None and control.value else 0.0
+    if control is None:
+        return 0.0
+    known = [end for end in (control.value, control.low, control.high) if end is not None and end > 0]
+    return max((abs(float(np.log(end))) for end in known), default=0.0)
