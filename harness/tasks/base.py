@@ -114,7 +114,7 @@ class Context:
         return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
     def resampler(self, *parts: object) -> np.random.Generator:
-        """A numpy generator for `parts`, for bootstrap intervals; as repeatable as `generator`."""
+        """A numpy generator for `parts`, for samples of samples; as repeatable as `generator`."""
         return np.random.default_rng(self.generator(*parts).initial_seed())
 
     @cached_property

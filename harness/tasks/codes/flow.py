@@ -23,7 +23,7 @@ from harness.evidence.memorised import memorised
 from harness.evidence.round_trip import distance, round_trip
 from harness.metrics import bits_per_dim as bits
 from harness.metrics import finite_differences
-from harness.metrics.bootstrap import mean_interval
+from harness.metrics.mean_interval import mean_interval
 from harness.tasks.base import Baseline, Context, TimedQuestion, Trial, fresh_rows, gates
 from harness.tasks.codes import pictures
 from harness.tasks.codes.digits import PIXELS, altered, held_out, normal, shuffled, uniform
@@ -170,7 +170,7 @@ class ContinuousDensity:
             ),
         )
         notes = [f"There is no density: {each.message}" for each in believed if each.flag]
-        low, high = mean_interval(found["test"], context.resampler(self.name, "bootstrap"))
+        low, high = mean_interval(found["test"])
         return Marks(
             metrics=_metrics(found, (low, high), not notes),
             primary=self.primary,

@@ -20,7 +20,7 @@ from harness.evidence.batch_dependence import in_smaller_batch
 from harness.evidence.known_noise import known_noise
 from harness.evidence.memorised import memorised
 from harness.metrics import elbo
-from harness.metrics.bootstrap import mean_intervals
+from harness.metrics.mean_interval import mean_intervals
 from harness.tasks.base import Baseline, Context, Trial, gates
 from harness.tasks.codes import pictures
 from harness.tasks.codes.digits import altered, code_size, digest_of, held_out, in_order, normal, shuffled, uniform
@@ -144,7 +144,7 @@ class BernoulliDensity:
         )
         weighed = self._weighed(context, sets["test"].images, _first(found["test"], WEIGHED), decoded[len(_DECODED)])
         primary = self.metric_name(self.code_size(entry))
-        metrics = self._metrics(context, primary, nats, losses["test"], rates["test"], weighed)
+        metrics = self._metrics(primary, nats, losses["test"], rates["test"], weighed)
         metrics["active"] = Metric(
             float((found["test"]["mean"].var(axis=0, dtype=np.float64) > ACTIVE).sum()),
             "numbers",
@@ -230,7 +230,6 @@ class BernoulliDensity:
 
     def _metrics(
         self,
-        context: Context,
         primary: str,
         nats: Mapping[str, NDArray[np.float64]],
         losses: NDArray[np.float64],
@@ -239,8 +238,8 @@ class BernoulliDensity:
     ) -> dict[str, Metric]:
         rate = rates.sum(axis=1)
         columns = np.stack([nats["test"], losses, rate, nats["binarised"]], axis=1)  # (N, 4)
-        ends = mean_intervals(columns, context.resampler(self.name, "bootstrap"))
-        low, high = mean_intervals(-weighed[:, None], context.resampler(self.name, "bootstrap weighed"))[0]
+        ends = mean_intervals(columns)
+        low, high = mean_intervals(-weighed[:, None])[0]
         titles = {
             primary: f"negative ELBO, {rates.shape[1]} numbers",
             "reconstruction": "reconstruction",

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from harness.evidence.batch_dependence import in_smaller_batch
 from harness.evidence.memorised import memorised
 from harness.evidence.packed_code import packed_code
-from harness.metrics.bootstrap import mean_intervals
 from harness.metrics.code_rounding import code_range, rounded
 from harness.metrics.cross_entropy_of_images import image_cross_entropy
+from harness.metrics.mean_interval import mean_intervals
 from harness.metrics.squared_error import histogram, squared_error
 from harness.tasks.base import Baseline, Context, Trial, gates
 from harness.tasks.codes import pictures
@@ -164,7 +164,7 @@ class Reconstruction:
         self, context: Context, k: int, errors: Mapping[str, NDArray[np.float64]], decoded: Images
     ) -> dict[str, Metric]:
         columns = np.stack([errors[name] for name in ("test", "unrounded", "pca")], axis=1)  # (N, 3)
-        ends = mean_intervals(columns, context.resampler(self.name, "bootstrap"))
+        ends = mean_intervals(columns)
         named = {
             f"mse_k{k}": (f"MSE, {k} numbers", errors["test"], ends[0]),
             "mse_unrounded": ("MSE with unrounded codes", errors["unrounded"], ends[1]),

@@ -254,14 +254,14 @@ def test_pages_commands_and_other_tasks_are_in_no_key(name: str) -> None:
 
 def test_a_changed_source_changes_its_digest_and_only_its_own(tmp_path: Path) -> None:
     first, second = tmp_path / "one.py", tmp_path / "two.py"
-    first.write_text("from harness.metrics import bootstrap\n")
+    first.write_text("from harness.metrics import mean_interval\n")
     second.write_text("def f():\n    from harness.evidence import same_for_all\n")
-    assert "harness.metrics.bootstrap" in provenance.sources((), (first,))
+    assert "harness.metrics.mean_interval" in provenance.sources((), (first,))
     # An import inside a function counts, and so does what that imports.
     assert {"harness.evidence.same_for_all", "harness.types"} <= set(provenance.sources((), (second,)))
     before = provenance.sources_digest((), (first,))
     assert before != provenance.sources_digest((), (second,))
     other = tmp_path / "elsewhere" / "one.py"
     other.parent.mkdir()
-    other.write_text("from harness.metrics import bootstrap\n# changed\n")
+    other.write_text("from harness.metrics import mean_interval\n# changed\n")
     assert provenance.sources_digest((), (other,)) != before
