@@ -39,7 +39,7 @@ def patient(request: pytest.FixtureRequest, hostile: Path) -> Iterator[Session]:
 
 @pytest.mark.parametrize("attack", CODE_PROBES)
 def test_probe_finds_nothing(patient: Session, hostile: Path, attack: str) -> None:
-    assert float(patient.ask(question(attack), 20.0)["y"][0]) == 0.0, patient.log
+    assert float(patient.ask(question(attack), 200.0)["y"][0]) == 0.0, patient.log
     assert works(patient)
     assert sorted(path.name for path in hostile.iterdir() if path.name != "__pycache__") == ["adapter.py"]
 
