@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.intake import copied
 from harness.sandbox.outside import CODE_LIMITS, Isolation, Limits, Session, Worker
 from harness.student_code.opening import open_code
-from harness.types import ArraySpec, GradingError, Question
+from harness.types import ArraySpec, GradingError, Question, Submission
 from tests.harness.sandbox.sandbox_asking import (
     CODE_PROBES,
     descendants,
@@ -38,7 +39,7 @@ def patient(request: pytest.FixtureRequest, hostile: Path) -> Iterator[Session]:
 
 @pytest.mark.parametrize("attack", CODE_PROBES)
 def test_probe_finds_nothing(patient: Session, hostile: Path, attack: str) -> None:
-    assert float(patient.ask(question(attack), 20.0)["y"][0]) == 0.0, patient.log
+    assert float(patient.ask(question(attack), 200.0)["y"][0]) == 0.0, patient.log
     assert works(patient)
     assert sorted(path.name for path in hostile.iterdir() if path.name != "__pycache__") == ["adapter.py"]
 
@@ -86,6 +87,32 @@ def test_the_number_of_files_in_tmp_is_limited(full: Isolation, hostile: Path) -
             worker.ask(question("fill_inodes"), 200.0)
         assert (caught.value.failure.kind, caught.value.failure.fault) == ("files", "submission")
         assert "made more than 2,000 files in /tmp" in caught.value.failure.message
+
+
+@pytest.mark.parametrize("level", ["full", "reduced"])
+def test_workers_of_one_entry_share_no_place_to_leave_anything(
+    request: pytest.FixtureRequest, level: str, tmp_path: Path
+) -> None:
+    root = hostile_submission(tmp_path / "s")
+    (root / "data").mkdir()
+    for number in range(8):
+        (root / "data" / f"bit{number}").write_bytes(b"0")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    copied(Submission("s", "s", root), copy)
+    before = {path: (path.read_bytes() if path.is_file() else b"", os.stat(path)) for path in copy.rglob("*")}
+    isolation = request.getfixturevalue(level)
+    with student_worker(isolation, copy) as first, student_worker(isolation, copy) as beside:
+        first.ask(question("leave_traces"), 60.0)
+        assert float(beside.ask(question("find_traces"), 60.0)["y"][0]) == 0.0, beside.log
+    with student_worker(isolation, copy) as afterwards:
+        assert float(afterwards.ask(question("find_traces"), 60.0)["y"][0]) == 0.0, afterwards.log
+    for path, (content, state) in before.items():
+        now = os.stat(path)
+        assert (path.read_bytes() if path.is_file() else b"") == content
+        for clock in ("st_atime_ns", "st_mtime_ns", "st_ctime_ns", "st_mode"):
+            assert getattr(now, clock) == getattr(state, clock), (path, clock)
+    assert set(copy.rglob("*")) == set(before)
 
 
 def test_honest_code_may_copy_files(full: Isolation, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import errno
 import glob
 import json
 import os
+import pathlib
 import signal
 import socket
 import struct
@@ -459,5 +460,62 @@ class Hostile:
                 path = os.path.join(place, file)
                 if float(_succeeds(lambda path=path: open(path).close())):
                     found.append(path)
+        print("found:", found)
+        return torch.tensor([float(len(found))])
+
+    # Leaving something for another worker of the same entry.
+
+    def leave_traces(self, x):
+        """Writes, links, names, makes shared memory, and reads files, whose times of access another may look at."""
+        import multiprocessing.shared_memory
+        import tempfile
+
+        here = os.path.dirname(os.path.abspath(__file__))
+        places = [here, os.path.join(here, "data"), "/tmp", "/dev/shm", "/var/tmp", "/run", "/", tempfile.gettempdir()]
+        for place in places:
+            for act in (
+                lambda place=place: open(os.path.join(place, "trace"), "w").close(),
+                lambda place=place: os.mkdir(os.path.join(place, "trace-folder")),
+                lambda place=place: os.symlink("bit", os.path.join(place, "trace-link")),
+                lambda place=place: os.mkfifo(os.path.join(place, "trace-pipe")),
+                lambda place=place: os.rename(os.path.join(place, "bit0"), os.path.join(place, "trace-name")),
+            ):
+                _succeeds(act)
+        for number in range(8):
+            file = os.path.join(here, "data", f"bit{number}")
+            _succeeds(lambda file=file: os.write(os.open(file, os.O_WRONLY), b"1"))
+            _succeeds(lambda file=file: os.truncate(file, 0))
+            if number % 2:
+                pathlib.Path(file).read_bytes()
+        os.listdir(os.path.join(here, "data"))
+        _succeeds(lambda: multiprocessing.shared_memory.SharedMemory("trace", create=True, size=8))
+        library = ctypes.CDLL(None, use_errno=True)
+        library.shmget(77, 4096, 0o1666)
+        library.msgget(77, 0o1666)
+        library.semget(77, 1, 0o1666)
+        return x
+
+    def find_traces(self, x):
+        """Counts what a worker before this one, or beside it, has left."""
+        import multiprocessing.shared_memory
+        import tempfile
+
+        here = os.path.dirname(os.path.abspath(__file__))
+        found = []
+        places = [here, os.path.join(here, "data"), "/tmp", "/dev/shm", "/var/tmp", "/run", "/", tempfile.gettempdir()]
+        for place in places:
+            names = ("trace", "trace-folder", "trace-link", "trace-pipe", "trace-name")
+            found += [path for name in names if os.path.lexists(path := os.path.join(place, name))]
+        files = [os.path.join(here, "data", f"bit{number}") for number in range(8)]
+        # Those of odd numbers were read, the others were not.
+        for clock in ("st_atime_ns", "st_mtime_ns"):
+            found += [clock] * (len({getattr(os.stat(file), clock) for file in files}) - 1)
+        found += [file for file in files if pathlib.Path(file).read_bytes() != b"0"]
+        if float(_succeeds(lambda: multiprocessing.shared_memory.SharedMemory("trace"))):
+            found.append("shared memory")
+        library = ctypes.CDLL(None, use_errno=True)
+        found += [call for call in ("shmget", "msgget") if getattr(library, call)(77, 0, 0o666) >= 0]
+        if library.semget(77, 1, 0o666) >= 0:
+            found.append("semget")
         print("found:", found)
         return torch.tensor([float(len(found))])

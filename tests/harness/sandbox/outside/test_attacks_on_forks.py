@@ -99,7 +99,7 @@ def test_a_bad_answer_is_refused_and_the_worker_lives_on(worker: Session, attack
 
 @pytest.mark.parametrize("attack", PROBES)
 def test_no_attack_succeeds(worker: Session, attack: str) -> None:
-    assert float(worker.ask(question(attack), 10.0)["y"][0]) == 0.0, worker.log
+    assert float(worker.ask(question(attack), 200.0)["y"][0]) == 0.0, worker.log
     assert works(worker)
 
 
