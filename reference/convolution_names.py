@@ -89,7 +89,7 @@ def adapt(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict
     sizes = {"latent": latent, "start": start} | {
         f"channels_{i + 1}": channels[i] if i < len(channels) else 0 for i in range(MOST_DOUBLINGS)
     }
-    return {name: np.ascontiguousarray(array) for name, array in state.items()}, sizes, notes
+    return {name: np.asarray(array, order="C") for name, array in state.items()}, sizes, notes
 
 
 def _layers(arrays: Mapping[str, np.ndarray]) -> list[_Layer]:

@@ -85,7 +85,7 @@ COURSEWORKS = {
             "autoencoders.png",
             (*_of_sizes("vae", 2, 5, 10, 50, 100), *_of_sizes("vae-no-divergence", 2, 10)),
         ),
-        Named("GAN", "dcgan", None),
+        Named("GAN", "dcgan", "dcgan.png"),
     ),
 }
 """The sheets' models. The Bayes predictor of ucl-hw4 has no weights: it is a baseline of its task."""

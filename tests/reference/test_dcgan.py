@@ -137,3 +137,10 @@ def test_training_repeats_and_its_result_does_not_depend_on_the_batch():
         first, again, alone = found[0][1](noise), found[1][1](noise), found[0][1](noise[:3])
     assert torch.equal(first, again)
     assert torch.allclose(first[:3], alone, atol=1e-5)
+
+
+def test_shapes_are_those_of_the_module_down_to_the_counters():
+    # A checkpoint is compared with the module array by array before it is loaded.
+    state = {name: value.numpy() for name, value in Generator().state_dict().items()}
+    arrays, _, _ = adapt(state)
+    assert {name: array.shape for name, array in arrays.items()} == {name: array.shape for name, array in state.items()}
