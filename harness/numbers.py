@@ -1,8 +1,8 @@
 r"""Prints metrics: numbers, units, intervals and points, the same on pages, in tables and in a terminal.
 
-Shares are percent with two decimals, everything else has four significant digits. The functions for pages use a thin
-space before a unit and a true minus sign; `plain_number` and `plain_interval`, for terminals, sentences and Markdown,
-use neither.
+Shares are percent with two decimals, numbers from 10,000 to ten million are whole, and everything else has four
+significant digits. The functions for pages use a thin space before a unit and a true minus sign; `plain_number` and
+`plain_interval`, for terminals, sentences and Markdown, use neither.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def number_text(value: float | None, unit: str = "") -> str:
     if unit == "share":
         return f"{100 * number:.2f}{_THIN}%"
     aligned = unit.startswith(_ERRORS) or unit.startswith(("nats", "bits"))
-    text = (f"{number:#.4g}" if aligned else f"{number:.4g}").replace("-", _MINUS).rstrip(".")
+    text = _digits(number, "#" if aligned else "").replace("-", _MINUS)
     return f"{text}{_THIN}{_UNITS[unit]}" if unit in _UNITS else text
 
 
@@ -117,7 +117,16 @@ def plain_number(value: float | None, unit: str = "", *, short: bool = False) ->
         return "not measured"
     if unit == "share":
         return f"{number:.2%}"
-    return f"{number:.4g}" if short else f"{number:#.4g}".rstrip(".")
+    return _digits(number, "" if short else "#")
+
+
+def _digits(number: float, zeros: str) -> str:
+    """Four significant digits, or all of a whole part of up to seven; `zeros` is "#" where zeros at the end stay.
+
+    >>> _digits(8974.2, ""), _digits(10_000, "#"), _digits(12_345_678, "")
+    ('8974', '10000', '1.235e+07')
+    """
+    return f"{number:.0f}" if 1e4 <= round(abs(number)) < 1e7 else f"{number:{zeros}.4g}".rstrip(".")
 
 
 def plain_interval(metric: Metric, between: str = " – ") -> str:
