@@ -102,9 +102,10 @@ def test_every_task_that_weights_answer_has_a_trial_of_few_questions(name: str, 
 
     if not any(name in (one.task, *one.also) for one in map(architecture, MODELS)):
         pytest.skip("no architecture's weights answer it")
-    trial = task(name).trial(context, Entry(name, Kind.WEIGHTS, "symbols-m2", None, "a.pt"))
+    entry = Entry(name, Kind.WEIGHTS, "symbols-m2", None, "a.pt", options={"code": "10"})
+    trial = task(name).trial(context, entry)
     assert 0 < asked_bytes(trial.questions) < 2 << 20
-    again = task(name).trial(context, Entry(name, Kind.WEIGHTS, "symbols-m2", None, "a.pt"))
+    again = task(name).trial(context, entry)
     for one, other in zip(trial.questions, again.questions, strict=True):
         assert all((one.inputs[key] == other.inputs[key]).all() for key in one.inputs)
 
