@@ -18,7 +18,7 @@ from harness.metrics import diversity
 from harness.metrics.neighbours import Neighbours
 from harness.metrics.pictures import grid
 from harness.mnist import Split
-from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, gates
+from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Trial, gates
 from harness.tasks.samples import ceilings, marking
 from harness.tasks.samples.gray_values import gray_values
 from harness.tasks.samples.real import SAMPLES
@@ -29,6 +29,8 @@ NOISE = 784
 """Numbers of noise for each image; a model takes as many as it says."""
 REPEATED = 200
 """Samples that are asked for a second time, in smaller batches."""
+TRIED = 300
+"""Samples by which options are chosen that neither weights nor manifest tell."""
 DOUBTED = 500
 """Samples, drawn at random, about which all members of the judge are asked."""
 FAR = 7.0
@@ -96,6 +98,20 @@ class Generation:
                 optional=True,
             ),
         ]
+
+    def trial(self, context: Context, entry: Entry) -> Trial:
+        """300 samples; their Fréchet judge distance, too large for so few, but by as much for all options."""
+        import torch
+
+        noise = torch.randn(TRIED, NOISE, generator=context.generator(self.name, "trial")).numpy()
+        seeds = torch.randint(2**31, (TRIED,), generator=context.generator(self.name, "trial seeds")).numpy()
+        asked = Question("generate", {"noise": noise, "seeds": seeds}, {"images": ArraySpec((TRIED, 1, 28, 28))})
+
+        def rate(answers: Sequence[Answer]) -> Metric:
+            _, features = context.judge.decide(answers[0]["images"].clip(0, 1))
+            return marking.distance(context, features).metric
+
+        return Trial([asked], rate)
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """All measures of sample quality, copies, and pictures of samples beside their nearest training images."""
