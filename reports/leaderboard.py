@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from harness.numbers import finite, interval
 from harness.ranking.intervals import Rank
 from harness.totals import earned, primary_metric, total
 from harness.types import Record, Role, Status
 from reports.ranks import ranks
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS: dict[str, str] = {
     "table": "int64",
@@ -182,8 +183,9 @@ def leaderboard(records: Sequence[Record], results: Path | None = None) -> pd.Da
       with `points` and `value` missing, never zero.
     - `record` is the index into `records`; `flags` a tuple of the names of the evidence that is flagged.
     """
-    rows = [_row(index, record) for index, record in enumerate(records)]
-    _assign_tables(rows, _orders(records))
+    import pandas as pd
+
+    rows = _rows(records, results)
     # As objects: a name may hold what pandas' own strings can't, such as a lone surrogate.
     frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object).astype(COLUMNS)
     sign = frame["better"].map({"higher": -1.0, "lower": 1.0})
@@ -193,12 +195,23 @@ def leaderboard(records: Sequence[Record], results: Path | None = None) -> pd.Da
     frame["_beside"] = frame["role"] != Role.STUDENT.value
     keys = ["table", "_unmeasured", "_value", "_status", "_beside", "role", "submission", "record"]
     frame = frame.sort_values(keys, kind="stable").reset_index(drop=True)
-    ranked = frame[~frame["_unmeasured"] & ~frame["_beside"] & ~frame["earlier"]]
-    for _, group in ranked.groupby("table"):
-        own = ranks([records[index] for index in group["record"]], results, group["better"].iloc[0] == "higher")
-        for column, ends in zip(("rank_low", "rank_high"), zip(*own, strict=True), strict=True):
-            frame.loc[group.index, column] = pd.array(ends, dtype="Int64")
     return frame[list(COLUMNS)]
+
+
+def _rows(records: Sequence[Record], results: Path | None) -> list[dict[str, Any]]:
+    """The rows of a leaderboard in the order of the records, with tables and ranks; without pandas."""
+    rows = [_row(index, record) for index, record in enumerate(records)]
+    _assign_tables(rows, _orders(records))
+    tables: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        row["rank_low"] = row["rank_high"] = None
+        if row["value"] is not None and row["role"] == Role.STUDENT.value and not row["earlier"]:
+            tables.setdefault(row["table"], []).append(row)
+    for ranked in tables.values():
+        own = ranks([records[row["record"]] for row in ranked], results, ranked[0]["better"] == "higher")
+        for row, (low, high) in zip(ranked, own, strict=True):
+            row["rank_low"], row["rank_high"] = low, high
+    return rows
 
 
 def places(records: Sequence[Record], results: Path | None = None) -> dict[tuple[str, str], Rank]:
@@ -206,14 +219,13 @@ def places(records: Sequence[Record], results: Path | None = None) -> dict[tuple
 
     Where a part was graded more than once, the newest protocol, then the newest grading counts.
     """
-    frame = leaderboard(records, results)
     found: dict[tuple[str, str], tuple[tuple[int, str], Rank]] = {}
-    for index, low, high in zip(frame["record"], frame["rank_low"], frame["rank_high"], strict=True):
-        record = records[index]
-        if not pd.isna(low):
+    for row in _rows(records, results):
+        record = records[row["record"]]
+        if row["rank_low"] is not None:
             key, age = (record.submission, record.part), (record.protocol, record.graded_at)
             if key not in found or age >= found[key][0]:
-                found[key] = (age, (int(low), int(high)))
+                found[key] = (age, (row["rank_low"], row["rank_high"]))
     return {key: rank for key, (_, rank) in found.items()}
 
 
@@ -226,6 +238,8 @@ def totals(records: Sequence[Record]) -> pd.DataFrame:
     of the best that the parts handed in can earn. A total is never ranked; totals that are not complete come after
     those that are.
     """
+    import pandas as pd
+
     worth = _worth(records)
     rows: list[dict[str, Any]] = []
     for (assignment, data, digest, role, submission), indices in _by_submission(records).items():
