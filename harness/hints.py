@@ -18,7 +18,8 @@ def of_no_probabilities(low: float, high: float, instead: str = "sigmoid") -> st
     """
     if not (abs(low) < float("inf") and abs(high) < float("inf")):
         return ""
-    if high <= _ROUNDING and low < -_LEAST_LOGITS:
+    # Of numbers that leave the range a little, some are positive.
+    if high <= _ROUNDING and (low < -_LEAST_LOGITS or (high < -_ROUNDING and low > -_LEAST_LOGITS)):
         return "They look like logarithms of probabilities: return their exp()."
     if low >= -_ROUNDING and 100 < high <= 255 + _ROUNDING:
         return "They look like gray values up to 255: divide them by 255."

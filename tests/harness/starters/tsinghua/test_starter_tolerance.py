@@ -216,7 +216,8 @@ HOSTILE = """
         yield lambda: writes(HERE / "models" / "checkpoint_best.pt")
         yield lambda: writes(HERE / "new.txt")
         yield lambda: writes(HERE.parent / "submission.toml")
-        yield lambda: os.chmod(HERE, 0o777)
+        # It changes nothing, and does not say so, for the sake of shutil.copy.
+        yield lambda: (os.chmod(HERE, 0o777), 1 / (os.stat(HERE).st_mode & 0o777 == 0o777))
         yield lambda: os.unlink(HERE / "realnvp.py")
         yield lambda: os.symlink("/etc", HERE / "etc")
         yield lambda: open(__TRUTH__, "rb").read(1)
