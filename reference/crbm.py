@@ -156,7 +156,7 @@ class Recipe:
     persistent: bool = True
     """Go on with the chains of the last step, rather than start at the examples."""
     sweeps: int = 1
-    """Of the chains in each step; k of CD-k."""
+    """Sweeps of the chains in each step; k of CD-k."""
     batch: int = 100
     decay: float = 0.998
     """Decay of the moving average of the weights."""

@@ -25,7 +25,7 @@ FILE = Path(__file__).with_name("listing.json")
 
 @dataclass(frozen=True)
 class Description:
-    """What an `Architecture` says of itself that needs no torch."""
+    """The part of an `Architecture` that needs no torch."""
 
     title: str
     task: str

@@ -129,7 +129,7 @@ def _milliseconds(value: float | None) -> str:
 
 
 def _sentences(timing: Timing) -> tuple[str, ...]:
-    """What the times say, and why they count or do not."""
+    """Sentences on what the times say, and why they count or do not."""
     said = [one_line(timing.reason, 600)] if timing.reason else []
     metric = timing.metrics.get(RATIO)
     if timing.status == "measured" and metric is not None and finite(metric.value) is not None:

@@ -46,7 +46,7 @@ class Judge(Protocol):
     def decide_unsure(
         self, images: NDArray[np.float32]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
-        """What `decide` gives, and for which images the member that is asked first was unsure, (N,)."""
+        """Digits and features as `decide` gives them, and True where the first member was unsure, (N,)."""
 
     def labels_by_member(self, images: NDArray[np.float32]) -> NDArray[np.int64]:
         """The digit that each member of the judge reads alone, (members, N)."""

@@ -44,7 +44,7 @@ ASKED_AGAIN = 20
 AGAIN_SECONDS = 20.0
 """Time for these, as the timed calls let it be foreseen; two are asked at least."""
 RELATIVE, ABSOLUTE = 1e-3, 1e-4
-"""How far a value may differ from the same one of another process."""
+"""Largest difference of a value from the same one of another process."""
 AGREEING = 0.9
 """Share of rows that have to agree so: long iterations make a last bit large in some."""
 OWN_NOISE, MOST = 2.0, 0.75
@@ -54,4 +54,4 @@ WORSE_LEVEL = 1e-4
 """Level of the test that timed answers are worse than graded ones; honest entries are hardly ever accused."""
 
 PEAK_MARGIN = 1.25
-"""How much faster than its measured peak a machine may be at another moment, as its frequency changes."""
+"""Factor by which a machine may be faster than its measured peak at another moment, as its frequency changes."""

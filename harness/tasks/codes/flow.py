@@ -64,7 +64,7 @@ class _Asked:
     logits: NDArray[np.float32]
     """(N, 784)."""
     log_det: NDArray[np.float64]
-    """Of the preprocessing, (N,), in nats."""
+    """Log-determinant of the preprocessing, (N,), in nats."""
 
     @classmethod
     def of(cls, images: Images, noise: NDArray[np.floating], squeeze: float) -> _Asked:

@@ -49,7 +49,7 @@ class Compared:
     negated: bool = False
     """True where it gives them with the other sign."""
     alternative: Mistake | None = None
-    """What differs, where the numbers are right in another way than the first."""
+    """The other way in which the numbers are right; None where it is the first."""
 
     @property
     def missing(self) -> bool:

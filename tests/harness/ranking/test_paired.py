@@ -1,4 +1,4 @@
-"""Which entries differ, against scipy's tests of single pairs, and on boards of equal entries."""
+"""Tests of which entries differ, against scipy's tests of single pairs, and on boards of equal entries."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
 
 @pytest.fixture(scope="module")
 def whole(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, int]]:
-    """What a run that nobody kills leaves, and how many points each stage has in it."""
+    """The results of a run that nobody kills, and the number of points in each stage of it."""
     base = tmp_path_factory.mktemp("whole")
     killed, counts = runs.run(base)
     assert not killed
