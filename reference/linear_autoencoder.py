@@ -14,10 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from reference.architecture import Architecture
-from reference.code_size import CODE_SIZES, EXAMPLES, PIXELS, code_option, refuse_other_size
+from reference.code_size import CODE_SIZES, PIXELS, code_option, refuse_other_size
+from reference.code_training import CodeTraining
 from reference.dense_layers import adapt
-from reference.seeding import draw_linear_layers, generator_for
-from reference.train import Averaged, average, cosine, set_rate
 
 
 class LinearAutoencoder(nn.Module):
@@ -46,11 +45,10 @@ class LinearAutoencoder(nn.Module):
         return images.view(-1, 1, 28, 28)
 
 
-class Training(Averaged[LinearAutoencoder]):
+class Training(CodeTraining[LinearAutoencoder]):
     """Adam on the mean squared error from a random start, a cosine; the averaged weights are kept."""
 
     architecture = "linear-autoencoder"
-    examples = EXAMPLES
     epochs = 50
     batch = 256
     decay = 0.998
@@ -62,20 +60,12 @@ class Training(Averaged[LinearAutoencoder]):
         # A short code leaves a saddle between two components of close variance only by large steps.
         self.rate = max(2e-3, 0.02 / code)
         self.options: Mapping[str, str] = {"code": str(code)}
-        self.model = LinearAutoencoder(numbers=code)
-        draw_linear_layers(self.model, generator_for("weights", self.name, seed))
-        self.averaged = LinearAutoencoder(numbers=code)
-        self.averaged.load_state_dict(self.model.state_dict())
-        self.optimizer = torch.optim.Adam(self.model.parameters(), self.rate, fused=True)
+        self._begin(lambda: LinearAutoencoder(numbers=code))
 
     def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
         """Update once on images (B, 1, 28, 28); return the squared error, a mean over pixels."""
-        set_rate(self.optimizer, self.rate * cosine(progress))
         loss = (self.model.decode(self.model.encode(images)) - images).square().mean()
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        average(self.averaged, self.model, self.decay)
+        self._update(loss, progress)
         return {"squared error": loss.item()}
 
 

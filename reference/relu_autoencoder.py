@@ -10,17 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from reference.activations import ACTIVATIONS
 from reference.architecture import Architecture
-from reference.code_size import CODE_SIZES, EXAMPLES, PIXELS, code_option, refuse_other_size
+from reference.code_size import CODE_SIZES, PIXELS, code_option, refuse_other_size
+from reference.code_training import CrossEntropyTraining
 from reference.dense_layers import adapt
-from reference.precision import fast_products
-from reference.seeding import draw_linear_layers, generator_for
-from reference.train import Averaged, average, cosine, set_rate
 
 
 class ReluAutoencoder(nn.Module):
@@ -52,20 +48,21 @@ class ReluAutoencoder(nn.Module):
         """Compute codes (N, k) of images (N, 1, 28, 28) in [0, 1]."""
         return self.code_activation(self.encoder(images.flatten(1)))
 
+    def logits(self, codes: Tensor) -> Tensor:
+        """Compute the pixels (N, 784) before their activation, for codes (N, k)."""
+        logits: Tensor = self.decoder(codes)
+        return logits
+
     def decode(self, codes: Tensor) -> Tensor:
         """Compute images (N, 1, 28, 28) of codes (N, k)."""
-        return self.output_activation(self.decoder(codes)).view(-1, 1, 28, 28)
+        return self.output_activation(self.logits(codes)).view(-1, 1, 28, 28)
 
 
-class Training(Averaged[ReluAutoencoder]):
+class Training(CrossEntropyTraining[ReluAutoencoder]):
     """Adam on the cross-entropy, the learning rate along a cosine; the averaged weights are kept."""
 
     architecture = "relu-autoencoder"
-    examples = EXAMPLES
     epochs = 30
-    batch = 128
-    rate = 1e-3
-    decay = 0.999
 
     def __init__(self, seed: int = 1, code: int = 10) -> None:
         self.name = f"relu autoencoder {code}"
@@ -76,23 +73,7 @@ class Training(Averaged[ReluAutoencoder]):
             "output_activation": "sigmoid",
             "code": str(code),
         }
-        self.model = ReluAutoencoder(numbers=code)
-        draw_linear_layers(self.model, generator_for("weights", self.name, seed))
-        self.averaged = ReluAutoencoder(numbers=code)
-        self.averaged.load_state_dict(self.model.state_dict())
-        self.optimizer = torch.optim.Adam(self.model.parameters(), self.rate, fused=True)
-
-    def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
-        """Update once on images (B, 1, 28, 28); return the cross-entropy, nats a pixel."""
-        set_rate(self.optimizer, self.rate * cosine(progress))
-        with fast_products():
-            logits = self.model.decoder(self.model.encode(images))
-        loss = functional.binary_cross_entropy_with_logits(logits.float(), images.flatten(1))
-        self.optimizer.zero_grad()
-        (PIXELS * loss).backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        average(self.averaged, self.model, self.decay)
-        return {"cross-entropy": loss.item()}
+        self._begin(lambda: ReluAutoencoder(numbers=code))
 
 
 ARCHITECTURE = Architecture(

@@ -10,17 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from reference.activations import ACTIVATIONS
 from reference.architecture import Architecture
-from reference.code_size import CODE_SIZES, EXAMPLES, PIXELS, code_option, refuse_other_size
+from reference.code_size import CODE_SIZES, PIXELS, code_option, refuse_other_size
+from reference.code_training import CrossEntropyTraining
 from reference.dense_layers import adapt
-from reference.precision import fast_products
-from reference.seeding import draw_linear_layers, generator_for
-from reference.train import Averaged, average, cosine, set_rate
 
 
 class StackedAutoencoder(nn.Module):
@@ -70,15 +66,11 @@ class StackedAutoencoder(nn.Module):
         return self.output_activation(self.logits(codes)).view(-1, 1, 28, 28)
 
 
-class Training(Averaged[StackedAutoencoder]):
+class Training(CrossEntropyTraining[StackedAutoencoder]):
     """Adam on the cross-entropy, the learning rate along a cosine; the averaged weights are kept."""
 
     architecture = "stacked-autoencoder"
-    examples = EXAMPLES
     epochs = 40
-    batch = 128
-    rate = 1e-3
-    decay = 0.999
 
     def __init__(self, seed: int = 1, code: int = 10) -> None:
         self.name = f"stacked autoencoder {code}"
@@ -90,23 +82,7 @@ class Training(Averaged[StackedAutoencoder]):
             "output_activation": "sigmoid",
             "code": str(code),
         }
-        self.model = StackedAutoencoder(numbers=code)
-        draw_linear_layers(self.model, generator_for("weights", self.name, seed))
-        self.averaged = StackedAutoencoder(numbers=code)
-        self.averaged.load_state_dict(self.model.state_dict())
-        self.optimizer = torch.optim.Adam(self.model.parameters(), self.rate, fused=True)
-
-    def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
-        """Update once on images (B, 1, 28, 28); return the cross-entropy, nats a pixel."""
-        set_rate(self.optimizer, self.rate * cosine(progress))
-        with fast_products():
-            logits = self.model.logits(self.model.encode(images))
-        loss = functional.binary_cross_entropy_with_logits(logits.float(), images.flatten(1))
-        self.optimizer.zero_grad()
-        (PIXELS * loss).backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        average(self.averaged, self.model, self.decay)
-        return {"cross-entropy": loss.item()}
+        self._begin(lambda: StackedAutoencoder(numbers=code))
 
 
 ARCHITECTURE = Architecture(

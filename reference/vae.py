@@ -18,11 +18,10 @@ from torch.nn import functional
 
 from reference.activations import ACTIVATIONS
 from reference.architecture import Architecture
-from reference.code_size import CODE_SIZES, EXAMPLES, PIXELS, code_option, refuse_other_size
+from reference.code_size import CODE_SIZES, PIXELS, code_option, refuse_other_size
+from reference.code_training import CodeTraining
 from reference.dense_layers import adapt
 from reference.precision import fast_products
-from reference.seeding import draw_linear_layers, generator_for
-from reference.train import Averaged, average, cosine, set_rate
 
 
 class VAE(nn.Module):
@@ -92,7 +91,7 @@ def negative_elbo(model: VAE, images: Tensor, generator: torch.Generator) -> tup
     return error, divergence
 
 
-class Training(Averaged[VAE]):
+class Training(CodeTraining[VAE]):
     """Adam on the negative bound, the learning rate along a cosine; the averaged weights are kept.
 
     Parameters
@@ -102,10 +101,6 @@ class Training(Averaged[VAE]):
     """
 
     architecture = "vae"
-    examples = EXAMPLES
-    batch = 128
-    rate = 1e-3
-    decay = 0.999
 
     def __init__(self, seed: int = 1, code: int = 10, weight: float = 1.0) -> None:
         self.name = f"vae {code} weight={weight:g}"
@@ -115,21 +110,13 @@ class Training(Averaged[VAE]):
         # Without the divergence nothing holds overfitting back.
         self.epochs = 60 if weight else 30
         self.options: Mapping[str, str] = {"activation": "relu", "z_log": "variance", "code": str(code)}
-        self.model = VAE(numbers=code)
-        draw_linear_layers(self.model, generator_for("weights", self.name, seed))
-        self.averaged = VAE(numbers=code)
-        self.averaged.load_state_dict(self.model.state_dict())
-        self.optimizer = torch.optim.Adam(self.model.parameters(), self.rate, fused=True)
+        self._begin(lambda: VAE(numbers=code))
 
     def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
         """Update once on images (B, 1, 28, 28); return both terms of the bound, nats an image."""
-        set_rate(self.optimizer, self.rate * cosine(progress))
         with fast_products():
             error, divergence = (term.mean() for term in negative_elbo(self.model, images, generator))
-        self.optimizer.zero_grad()
-        (error + self.weight * divergence).backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        average(self.averaged, self.model, self.decay)
+        self._update(error + self.weight * divergence, progress)
         return {"reconstruction": error.item(), "divergence": divergence.item()}
 
 
