@@ -210,9 +210,12 @@ class Question:
     deadline: float | None = None
     """Seconds for the whole answer; None for the run's limit."""
     optional: bool = False
-    """A failure to answer is noted, and the answer left empty. Only a last question may be optional."""
+    """A failure to answer is noted, and the answer left empty. Only a sitting's last question may be optional."""
     call: Call | None = None
     """The way to call a plain function; None for a method of the model."""
+    sitting: int = 0
+    """Questions of one sitting are put to one worker, in order; those of another to a fresh one, which has seen nothing
+    of the first. A model can keep no memory from one sitting to another."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,14 @@ OURS = ("harness", "reference", "classifiers", "reports", "submissions")
 
 TYPES = {"harness.types"}
 TEXT = {"harness.text", "harness.files", "harness.numbers"}
-TASKS = TYPES | {"harness.metrics", "harness.evidence", "harness.tasks", "harness.mnist", "harness.hints"}
+TASKS = TYPES | {
+    "harness.metrics",
+    "harness.evidence",
+    "harness.tasks",
+    "harness.mnist",
+    "harness.hints",
+    "harness.secret",
+}
 PARENT = {"harness.intake", "harness.records", "harness.rubric", "harness.provenance", "harness.assignments"}
 INSIDE = TYPES | {"harness.registry", "harness.checkpoint", "harness.sequences", "harness.student_code"}
 
@@ -31,6 +38,7 @@ RULES: dict[str, set[str]] = {
     "harness/registry.py": set(),
     "harness/hints.py": set(),
     "harness/scratch.py": set(),
+    "harness/secret.py": set(),
     "harness/numbers.py": TYPES | {"harness.text"},
     "harness/mnist.py": TYPES | {"harness.files"},
     # types ← metrics, evidence ← tasks

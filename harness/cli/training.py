@@ -115,7 +115,7 @@ def evaluate_reference(
             shipped = {submission.id for submission in entries}
             entries += [submission for submission in references.submissions(also) if submission.id not in shipped]
         try:
-            run = replace(run, coursework=reference_assignment.of_models(entries))
+            run = replace(run.beside_class, coursework=reference_assignment.of_models(entries))
         except AssignmentError as error:
             raise fail(str(error)) from error
         planned = planning.plans(entries, run)

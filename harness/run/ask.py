@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from harness.run import workers
@@ -69,51 +70,72 @@ def _answers(
             answer = worker.read_outputs(content, name, wanted)
             _refuse_out_of_bounds(answer, wanted, name)
             return [answer], list(worker.notes), worker.isolation_stamp
-    answers, notes, isolation = _in_one_worker(planned, run, questions, warm, content)
+    answers, notes, isolation = _in_fresh_workers(planned, run, questions, warm, content)
     while isinstance(task, AsksAgain) and (more := task.follow_up(run.context, entry, answers)):
-        further, said, isolation = _in_one_worker(planned, run, more, warm, content)
+        further, said, isolation = _in_fresh_workers(planned, run, more, warm, content)
         answers, notes = [*answers, *further], [*notes, *(note for note in said if note not in notes)]
     return answers, notes, isolation
 
 
-def _in_one_worker(
+def _in_fresh_workers(
     planned: Planned, run: Run, questions: Sequence[Question], warm: WeightsWorkers, content: bytes
 ) -> tuple[list[Answer], list[str], str]:
-    """The answers of a fresh worker, notes, and the isolation that held; a baseline answers in the parent."""
-    entry = planned.entry
+    """The answers of fresh workers, one a sitting; notes; the isolation that held. A baseline answers in the parent."""
     if planned.baseline is not None:
         return list(planned.baseline.answer(run.context, questions)), [], run.isolation.level
+    answers: dict[int, Answer] = {}
+    notes: list[str] = []
+    isolation: str = run.isolation.level
+    for sitting in sorted({question.sitting for question in questions}):
+        numbers = [number for number, question in enumerate(questions) if question.sitting == sitting]
+        with _opened(planned, run, [questions[number] for number in numbers], warm, content) as worker:
+            missed = _asked(worker, questions, numbers, planned, run, answers)
+            notes += [note for note in (*worker.notes, *missed) if note not in notes]
+            isolation = worker.isolation_stamp
+    return [answers[number] for number in range(len(questions))], notes, isolation
+
+
+@contextmanager
+def _opened(
+    planned: Planned, run: Run, questions: Sequence[Question], warm: WeightsWorkers, content: bytes
+) -> Iterator[Session]:
+    """A fresh worker that has opened the entry's model, for some questions."""
+    entry = planned.entry
     if entry.kind is Kind.WEIGHTS:
         with workers.for_weights(run, warm, limits_for(run.limits, questions, planned, run)) as worker:
             worker.open_weights(entry.model or "", entry.options, content, shown(entry.file or entry.part))
-            answers, missed = _asked(worker, questions, planned, run)
-            return answers, [*worker.notes, *missed], worker.isolation_stamp
+            yield worker
+        return
     with workers.for_code(run, limits_for(run.code_limits, questions, planned, run)) as worker:
         worker.open_code(planned.submission.root, entry.code or "", entry.file)
-        answers, missed = _asked(worker, questions, planned, run)
-        return answers, [*worker.notes, *missed], worker.isolation_stamp
+        yield worker
 
 
 def _asked(
-    worker: Session, questions: Sequence[Question], planned: Planned, run: Run
-) -> tuple[list[Answer], list[str]]:
-    """The answers to all questions, empty where an optional one was not answered, and notes on these."""
-    answers: list[Answer] = []
+    worker: Session,
+    questions: Sequence[Question],
+    numbers: Sequence[int],
+    planned: Planned,
+    run: Run,
+    answers: dict[int, Answer],
+) -> list[str]:
+    """Put the questions of these numbers, and add the answers, empty where an optional one was not answered; notes."""
     notes = []
     run.activity.at("asking")
-    for number, question in enumerate(questions):
+    for number in numbers:
+        question = questions[number]
         deadline = deadline_of(question, planned, run)
         try:
-            answers.append(worker.ask(question, deadline, run.activity.asking(number, questions, deadline)))
+            answers[number] = worker.ask(question, deadline, run.activity.asking(number, questions, deadline))
         except GradingError as error:
             failure = error.failure
             if failure.kind == "timeout":
                 failure = explained(failure, question, planned, run)
             if not question.optional or failure.fault == "harness":
                 raise GradingError(failure) from error
-            answers.append({})
+            answers[number] = {}
             notes.append(f"An optional question was not answered: {failure.message}")
-    return answers, notes
+    return notes
 
 
 def _refuse_out_of_bounds(answer: Answer, wanted: Mapping[str, ArraySpec], name: str) -> None:

@@ -112,13 +112,15 @@ def of_marking(planned: Planned, run: Run, digests: dict[str, str]) -> str:
     digests |= {"data": context.data.digest, "judge": context.judge.digest, "marking sources": sources}
     if context.second is not None:
         digests["public judge"] = context.second.digest
+    if student and context.secret is not None:
+        digests["secret seed"] = context.secret.digest
     if task.name in context.official:
         digests["official cases"] = context.official[task.name].digest
     measures = {}
     if getattr(task, "measures_samples", False):
         digests |= {"floors": floors.digest(context.floors)} if context.floors is not None else {}
         measures = {"full": context.full}
-    own = ("answers", "data", "judge", "public judge", "official cases", "marking sources", "floors")
+    own = ("answers", "data", "judge", "public judge", "official cases", "marking sources", "floors", "secret seed")
     return _digest(
         {
             "task": [task.name, task.protocol],

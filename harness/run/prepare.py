@@ -17,6 +17,7 @@ from harness.rubric import AssignmentError
 from harness.run import executors, floors
 from harness.run.settings import Beside, RequestError, Run
 from harness.sandbox.outside import probe
+from harness.secret import Secret, SecretError
 from harness.tasks.base import Cases, Context
 from harness.types import GradingError
 
@@ -71,6 +72,10 @@ def prepare(request: Request) -> Run:
     except OSError as error:
         raise RequestError(f"--results {request.results}: {error.strerror}") from error
     scratch.sweep_writes(request.results)
+    try:
+        secret = Secret.kept(request.results)
+    except SecretError as error:
+        raise RequestError(str(error)) from error
     run = Run(
         Context(
             digits,
@@ -80,6 +85,7 @@ def prepare(request: Request) -> Run:
             official,
             floors.read(request.judge or SHIPPED, referee.digest, digits.digest),
             request.full,
+            secret,
         ),
         chosen,
         request.results,

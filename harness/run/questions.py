@@ -89,6 +89,7 @@ class Questions:
             sources_of(self._run, task),
             dict(provenance.versions()),
             [context.seed, context.data.digest, None if official is None else official.digest],
+            "" if context.secret is None else context.secret.digest,
             [task.name, entry.part, entry.kind.value, entry.model, sorted(entry.options.items())],
         ]
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
@@ -109,6 +110,7 @@ def digest_of(questions: Sequence[Question]) -> str:
         specs = [[name, list(s.shape), s.dtype, s.low, s.high] for name, s in question.answers.items()]
         inputs = [[name, array.dtype.str, list(array.shape)] for name, array in question.inputs.items()]
         head: list[object] = [question.method, question.batch, question.deadline, question.optional, specs, inputs]
+        head.append(question.sitting)
         if question.call is not None:
             head.append(asdict(question.call))
         digest.update(json.dumps(head).encode())

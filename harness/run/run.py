@@ -103,6 +103,7 @@ def grade_beside(
 
     `before_asking` is called where some are not known, before the first of these is asked, which may take long.
     """
+    run = run.beside_class
     found: list[Record] = []
     left: list[list[Planned]] = []
     with weights_workers(run) as never_started, Copies() as copies:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -69,6 +69,11 @@ class Run:
     """Name of what asks and marks the entries (`harness.run.executors.EXECUTORS`)."""
     scheduler: str = ""
     """Address of the scheduler, for an executor of several hosts."""
+
+    @property
+    def beside_class(self) -> Run:
+        """The run for baselines and reference models, whose questions are the same in every results folder."""
+        return replace(self, context=self.context.openly())
 
     @property
     def assignment(self) -> Assignment:

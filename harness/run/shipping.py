@@ -30,6 +30,7 @@ def stale(run: Run) -> list[Plan]:
 
     Keys are compared, which takes no answers and not even the digits.
     """
+    run = run.beside_class
     questions = Questions(run)
     return _those(plan.beside(run), lambda planned: not _is_current(planned, run, questions))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from harness.evidence.mode_collapse import feature_spread
 from harness.metrics.diversity import diversity
 from harness.mnist import Digits
+from harness.secret import Secret
 from harness.types import Answer, ArraySpec, Entry, Evidence, Gate, Marks, Metric, Question
 
 if TYPE_CHECKING:
@@ -95,6 +97,8 @@ class Context:
     for this judge and these digits. Typed by the tasks that use them, so that others do not depend on their code."""
     full: bool = False
     """Measure all that can be measured, what takes seconds an entry included."""
+    secret: Secret | None = field(default=None, repr=False)
+    """Seed that those who hand in can't know; None where the models are the harness's own, which have no need of it."""
     _held: dict[str, object] = field(default_factory=dict, init=False, compare=False, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False, compare=False, repr=False)
 
@@ -112,6 +116,16 @@ class Context:
 
         digest = hashlib.sha256("/".join(map(str, (self.seed, *parts))).encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+    def hidden(self, *parts: object) -> torch.Generator:
+        """A generator for `parts` whose draws those who hand in can't know; of the seed where there is no secret."""
+        return self.generator(*parts) if self.secret is None else self.secret.generator(*parts)
+
+    def openly(self) -> Context:
+        """The same context without the secret; what was made once for one is there for the other."""
+        shared = copy.copy(self)
+        object.__setattr__(shared, "secret", None)
+        return shared
 
     def resampler(self, *parts: object) -> np.random.Generator:
         """A numpy generator for `parts`, for samples of samples; as repeatable as `generator`."""

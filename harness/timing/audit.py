@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from harness.secret import Secret
 from harness.timing import agreement, protocol
 from harness.timing.order import ENTRY
-from harness.timing.secret import Secret
 from harness.types import Answer, GradingError, Question
 
 if TYPE_CHECKING:

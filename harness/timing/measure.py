@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from harness.sandbox.outside import Isolation
+from harness.secret import Secret
 from harness.tasks.base import Context, TimedQuestion, TimedTask
 from harness.timing import calls, core, operations, order, protocol, verdict, wire
 from harness.timing.calls import Open, Pilot, Process
 from harness.timing.order import AGAIN, ENTRY, REFERENCE
-from harness.timing.secret import Secret
 from harness.types import Entry, GradingError, Question, Timing
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.secret import Secret
 from harness.timing import audit, operations, protocol, statistics
 from harness.timing.order import AGAIN, ENTRY, REFERENCE
-from harness.timing.secret import Secret
 from harness.timing.statistics import Estimate
 from harness.types import Failure, GradingError, Metric, Timing
 

@@ -26,6 +26,7 @@ from harness.run.executors.interface import ExecutorError
 from harness.run.executors.parcels import pack, unpack
 from harness.run.settings import Run
 from harness.sandbox.outside import probe
+from harness.secret import Secret
 from harness.tasks.base import Cases, Context
 from harness.tasks.base import Judge as AnyJudge
 from harness.types import Array
@@ -48,6 +49,7 @@ def packed(run: Run) -> bytes:
         "seed": context.seed,
         "floors": floors.dumped(context.floors),
         "full": context.full,
+        "secret": None if context.secret is None else context.secret.seed,
         "trust_code": run.trust_code,
         "limits": run.limits,
         "code_limits": run.code_limits,
@@ -74,6 +76,7 @@ def unpacked(kit: bytes, folder: Path) -> Run:
         {task: _from_cases(coursework, task, cases, folder) for task, cases in value["official"].items()},
         floors.loaded(value["floors"]),
         value["full"],
+        None if value["secret"] is None else Secret(value["secret"]),
     )
     return Run(
         context,

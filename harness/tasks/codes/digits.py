@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.metrics.warped import warped
+from harness.tasks.altered import HELD_OUT, Altered
+from harness.tasks.altered import altered as altered_digits
 from harness.tasks.base import Context
 from harness.types import Answer, Entry, Images, refuse
 
 PIXELS = 784
 MOST_NUMBERS = PIXELS
-HELD_OUT = 10
-"""One in so many training images, the last ones, is for validation: 6,000 of MNIST's, as on the IST sheet."""
 ALTERED = 1_000
 """Digits of each of the two sets that are altered."""
-_MOST_KEPT = 12
-"""Sets of altered digits that are kept: two of each task with codes, for three seeds."""
-
-
-@dataclass(frozen=True)
-class Altered:
-    """Altered digits, and the rows of the set that they were."""
-
-    rows: NDArray[np.int64]
-    images: Images
-
-
-_lock = threading.Lock()
-_kept: dict[tuple[int, str, str], Altered] = {}
-"""By seed, task and digest of the images."""
 
 
 def code_size(entry: Entry) -> int:
@@ -58,29 +40,9 @@ def fitted(context: Context) -> Images:
     return images[: len(images) - len(images) // HELD_OUT]
 
 
-def held_out(context: Context) -> Images:
-    """The training images that are for validation."""
-    images = context.data.train.images
-    return images[len(images) - len(images) // HELD_OUT :]
-
-
 def altered(context: Context, task: str, images: Images) -> Altered:
-    """Some of the images, in random order, each altered a little by draws of its own.
-
-    They are kept, since they take seconds, and questions and marks of every entry need them.
-    """
-    import torch
-
-    key = context.seed, task, hashlib.sha256(images.tobytes()).hexdigest()
-    with _lock:
-        if key not in _kept:
-            generator = context.generator(task, "altered", len(images))
-            rows = torch.randperm(len(images), generator=generator)[:ALTERED].numpy()
-            if len(_kept) >= _MOST_KEPT:
-                _kept.pop(next(iter(_kept)))
-            _kept[key] = Altered(rows, warped(images[rows], generator))
-            _kept[key].images.flags.writeable = False
-        return _kept[key]
+    """Some of the images, in random order, each altered a little by draws of its own."""
+    return altered_digits(context, task, images, ALTERED)
 
 
 def shuffled(context: Context, task: str, purpose: str, n: int) -> NDArray[np.int64]:

@@ -24,9 +24,10 @@ from harness.evidence.round_trip import distance, round_trip
 from harness.metrics import bits_per_dim as bits
 from harness.metrics import finite_differences
 from harness.metrics.mean_interval import mean_interval
+from harness.tasks.altered import held_out
 from harness.tasks.base import Baseline, Context, TimedQuestion, Trial, fresh_rows, gates
 from harness.tasks.codes import pictures
-from harness.tasks.codes.digits import PIXELS, altered, held_out, normal, shuffled, uniform
+from harness.tasks.codes.digits import PIXELS, altered, normal, shuffled, uniform
 from harness.types import Answer, ArraySpec, Entry, Evidence, Images, Marks, Metric, Question
 
 if TYPE_CHECKING:

@@ -21,9 +21,10 @@ from harness.evidence.known_noise import known_noise
 from harness.evidence.memorised import memorised
 from harness.metrics import elbo
 from harness.metrics.mean_interval import mean_intervals
+from harness.tasks.altered import held_out
 from harness.tasks.base import Baseline, Context, Trial, gates
 from harness.tasks.codes import pictures
-from harness.tasks.codes.digits import altered, code_size, digest_of, held_out, in_order, normal, shuffled, uniform
+from harness.tasks.codes.digits import altered, code_size, digest_of, in_order, normal, shuffled, uniform
 from harness.tasks.codes.latent_answers import probabilities, refuse_overflow
 from harness.types import Along, Answer, ArraySpec, Entry, Evidence, Images, Marks, Metric, Question
 

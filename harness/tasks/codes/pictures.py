@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from harness.metrics.pictures import grid
 from harness.metrics.squared_error import histogram
+from harness.tasks.altered import held_out
 from harness.tasks.base import INK, TOP_FIFTH, Context
-from harness.tasks.codes.digits import held_out
 from harness.types import Figure, Images
 
 SHOWN = 10

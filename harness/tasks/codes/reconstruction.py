@@ -21,10 +21,11 @@ from harness.metrics.code_rounding import code_range, rounded
 from harness.metrics.cross_entropy_of_images import image_cross_entropy
 from harness.metrics.mean_interval import mean_intervals
 from harness.metrics.squared_error import histogram, squared_error
+from harness.tasks.altered import held_out
 from harness.tasks.base import Baseline, Context, Trial, gates
 from harness.tasks.codes import pictures
 from harness.tasks.codes.components import PRINCIPAL_COMPONENTS, optimum
-from harness.tasks.codes.digits import altered, code_size, held_out, in_order, normal, shuffled
+from harness.tasks.codes.digits import altered, code_size, in_order, normal, shuffled
 from harness.types import Along, Answer, ArraySpec, Entry, Evidence, Figure, Images, Marks, Metric, Question
 
 UNIT = "squared gray value"

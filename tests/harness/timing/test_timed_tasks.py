@@ -10,11 +10,11 @@ import torch
 
 from classifiers.judge import Judge
 from harness import tasks
+from harness.secret import Secret
 from harness.sequences import derived
 from harness.tasks.base import Context, TimedTask
 from harness.tasks.functions.base import FunctionTask
 from harness.timing import agreement
-from harness.timing.secret import Secret
 from harness.types import Answer, Entry, Kind, Question
 from reference import shipped
 from tests.data import embedded_digits

@@ -5,11 +5,11 @@ import types
 import numpy as np
 import pytest
 
+from harness.secret import Secret
 from harness.tasks.base import TimedQuestion
 from harness.timing import audit, calls, operations, protocol, verdict
 from harness.timing.measure import Measured, Plan, Subject
 from harness.timing.order import AGAIN, ENTRY, REFERENCE
-from harness.timing.secret import Secret
 from harness.types import ArraySpec, Entry, Kind, Question, refuse
 
 ROWS, CALLS, SINGLES = 50, 4, 3

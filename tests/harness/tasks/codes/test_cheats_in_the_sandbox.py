@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from harness.rubric import Assignment
+from harness.tasks.altered import held_out
 from harness.tasks.base import Context
 from harness.tasks.codes.components import components
-from harness.tasks.codes.digits import fitted, held_out
+from harness.tasks.codes.digits import fitted
 from harness.types import Entry, Kind, Status, Submission
 from tests.data import embedded_digits
 from tests.harness.run.grading import grade, run_of

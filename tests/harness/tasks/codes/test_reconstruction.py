@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from harness.metrics.squared_error import squared_error
+from harness.tasks.altered import held_out
 from harness.tasks.codes.components import components
-from harness.tasks.codes.digits import fitted, held_out
+from harness.tasks.codes.digits import fitted
 from harness.tasks.codes.reconstruction import Reconstruction
 from harness.types import GradingError
 from tests.harness.tasks.codes import exam
