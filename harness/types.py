@@ -268,11 +268,36 @@ class Evidence:
     """Name as a person writes it: "mode collapse"."""
     unusual: bool = False
     """True where the statistic is out of its range, but for a reason that may be honest, so that no flag is raised."""
+    integrity: bool = False
+    """True where a flag says that the score may not have been earned: it holds the entry for the instructor to decide
+    (`harness.rubric`)."""
+    flagged_from: float | None = None
+    """The value at which the flag is raised, where that is one value."""
+    unusual_from: float | None = None
+    """The value from which, towards `flagged_from`, the evidence is unusual. Needs `flagged_from`."""
+
+    def __post_init__(self) -> None:
+        if self.unusual_from is not None and self.flagged_from in (None, self.unusual_from):
+            raise ValueError(f"{self.name}: unusual_from needs a flagged_from that it differs from")
 
     @property
     def state(self) -> Literal["clear", "unusual", "flagged"]:
-        """Verdict in one word."""
-        return "flagged" if self.flag else "unusual" if self.unusual else "clear"
+        """Verdict in one word. An unusual entry loses nothing.
+
+        >>> ratio = Evidence("spread", False, 0.4, 0.9, 1.1, flagged_from=0.25, unusual_from=0.5)
+        >>> ratio.state
+        'unusual'
+        """
+        if self.flag:
+            return "flagged"
+        return "unusual" if self.unusual or self._is_beyond() else "clear"
+
+    def _is_beyond(self) -> bool:
+        if self.value is None or self.unusual_from is None or self.flagged_from is None:
+            return False
+        if self.flagged_from > self.unusual_from:
+            return self.value >= self.unusual_from
+        return self.value <= self.unusual_from
 
 
 FigureKind = Literal["picture", "bars", "matrix", "histogram", "line", "bands", "table"]

@@ -36,4 +36,4 @@ def copies(distances: NDArray[np.float64], digits: NDArray[np.int64], bounds: ND
     flag = wilson(copied, n)[0] > MOST
     message = f"{share:.2%} of the samples are as good as equal to an image of the {of} set"
     message += "; of new real digits and of honest models' samples about .01 % are." if flag else "."
-    return Evidence(f"copied-{of}", flag, share, 0.0, MOST, message, f"copied {of} images")
+    return Evidence(f"copied-{of}", flag, share, 0.0, MOST, message, f"copied {of} images", integrity=True)

@@ -39,7 +39,7 @@ def noise_kept(images: Images, corrupted: Images, originals: Images, mask: Mask)
     flag = share > MOST_KEPT
     message = f"{share:.0%} of the noise in the missing pixels is left in the answer"
     message += ": the model hands back what it is shown, as one that was trained on clean images does." if flag else "."
-    return Evidence(_NAME, flag, share, 0.0, MOST_KEPT, message, _TITLE)
+    return Evidence(_NAME, flag, share, 0.0, MOST_KEPT, message, _TITLE, integrity=True)
 
 
 def patch_left_in(
@@ -58,4 +58,4 @@ def patch_left_in(
             ": it gives back what it is shown, as a generator does that was trained on clean images, or a "
             "projection on many components"
         )
-    return Evidence(_NAME, flag, ratio, LEAST_RATIO, None, message + ".", _TITLE)
+    return Evidence(_NAME, flag, ratio, LEAST_RATIO, None, message + ".", _TITLE, integrity=True)

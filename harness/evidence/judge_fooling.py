@@ -48,4 +48,4 @@ def judge_fooling(doubt: NDArray[np.float32], bound: float, of: str = "samples t
     flag = low > MOST
     message = f"{share:.1%} of the {of} look unlike real digits to part of the judge"
     message += ", far more than among real digits (under 1 %)." if flag else "; of real digits under 1 % do."
-    return Evidence("judge-fooling", flag, share, 0.0, REAL, message, "judge fooling")
+    return Evidence("judge-fooling", flag, share, 0.0, REAL, message, "judge fooling", integrity=True)

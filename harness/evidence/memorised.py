@@ -75,4 +75,5 @@ def memorised(
         most,
         f"{message}.",
         "memorised test images",
+        integrity=True,
     )

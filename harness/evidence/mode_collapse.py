@@ -47,4 +47,6 @@ def mode_collapse(generated: NDArray[np.float64], real: NDArray[np.float64]) -> 
     else:
         message = f"The least varied digit, {worst}, varies {ratio[worst]:.0%} as much as real ones do."
     low, high = REAL_RANGE
-    return Evidence("mode-collapse", bool(collapsed), float(ratio[worst]), low, high, message, "mode collapse")
+    return Evidence(
+        "mode-collapse", bool(collapsed), float(ratio[worst]), low, high, message, "mode collapse", integrity=True
+    )

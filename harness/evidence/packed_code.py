@@ -27,4 +27,4 @@ def packed_code(errors: NDArray[np.float64], errors_unrounded: NDArray[np.float6
     )
     if flag:
         message += ": the low bits of the code carry what its numbers should not"
-    return Evidence("packed-code", flag, found, None, MOST, f"{message}.", "packed code")
+    return Evidence("packed-code", flag, found, None, MOST, f"{message}.", "packed code", integrity=True)

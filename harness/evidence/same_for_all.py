@@ -31,4 +31,4 @@ def same_for_all(images: Images, originals: Images, mask: Mask) -> Evidence:
     flag = ratio < LEAST_VARIED
     message = f"At one and the same pixel, answers about different images differ {ratio:.2g} times as much as digits do"
     message += ": what is filled in does not depend on the image." if flag else "."
-    return Evidence("same-for-all", flag, ratio, LEAST_VARIED, None, message, "same for all")
+    return Evidence("same-for-all", flag, ratio, LEAST_VARIED, None, message, "same for all", integrity=True)
