@@ -40,7 +40,9 @@ class Probe:
     """(3 n, 1, 28, 28)"""
     order: NDArray[np.int64]
 
-    def split(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    def split(
+        self, values: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Values (3 n,) of the images: those of altered test digits, of held-out digits, of altered held-out digits."""
         rows = np.empty_like(values)
         rows[self.order] = values

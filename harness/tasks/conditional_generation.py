@@ -81,8 +81,9 @@ class ConditionalGeneration:
                 {"noise": noise[:n], "labels_one_hot": one_hot[:n]},
                 {"images": ArraySpec((n, 1, 28, 28))},
                 batch,
+                sitting=sitting,
             )
-            for n, batch in ((SAMPLES, BATCH), (REPEATED, 40))
+            for n, batch, sitting in ((SAMPLES, BATCH, 0), (REPEATED, 40, 1))
         ]
 
     def trial(self, context: Context, entry: Entry) -> Trial:

@@ -96,6 +96,7 @@ class Generation:
                 {"images": ArraySpec((REPEATED, 1, 28, 28))},
                 batch=40,
                 optional=True,
+                sitting=1,
             ),
         ]
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from harness.evidence.batch_dependence import in_smaller_batch
 from harness.evidence.jacobian import jacobian
-from harness.evidence.memorised import memorised
+from harness.evidence.memorised import MOST_SLIGHT, memorised
 from harness.evidence.round_trip import distance, round_trip
 from harness.metrics import bits_per_dim as bits
 from harness.metrics import finite_differences
@@ -89,9 +89,13 @@ class ContinuousDensity:
     time_batch = BATCH
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
-        """Codes and log-determinants of test, validation and altered digits, of images that are none, some again."""
+        """Codes and log-determinants of test, validation and altered digits, of images that are none, some again.
+
+        All but the first two come from a fresh worker.
+        """
         sets = self._sets(context, entry)
-        return [_forward(sets[name].logits, SMALL_BATCH if name == "again" else BATCH) for name in _SETS]
+        asked = {name: _forward(sets[name].logits, SMALL_BATCH if name == "again" else BATCH) for name in _SETS}
+        return [replace(question, sitting=int(name not in _SETS[:2])) for name, question in asked.items()]
 
     def follow_up(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Sequence[Question]:
         """Differences of the map and its inverse, and codes taken back; then the codes of what came back."""
@@ -162,6 +166,7 @@ class ContinuousDensity:
                 _positive(found["validation"][changed[1]]),
                 _positive(found["altered validation"]),
                 "density in bits",
+                most=MOST_SLIGHT,
             ),
             in_smaller_batch(
                 np.column_stack([answers[0]["z"][:REPEATED], answers[0]["log_det"][:REPEATED] / PIXELS]),

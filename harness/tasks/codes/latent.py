@@ -10,7 +10,7 @@ ones, and of those given a label, are different quantities: each has a task of i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from harness.evidence.batch_dependence import in_smaller_batch
 from harness.evidence.known_noise import known_noise
-from harness.evidence.memorised import memorised
+from harness.evidence.memorised import MOST_SLIGHT, memorised
 from harness.metrics import elbo
 from harness.metrics.mean_interval import mean_intervals
 from harness.tasks.altered import held_out
@@ -45,6 +45,8 @@ ACTIVE = 0.01
 """Variance of a coordinate's mean over test images above which it is active (Burda et al. 2016)."""
 _SETS = ("test", "validation", "altered", "altered validation", "binarised", "again")
 """The sets that are encoded, in the order of the questions."""
+_CHECKS = ("altered", "altered validation", "again")
+"""Those that a fresh worker is asked about, which has not seen the others."""
 _DECODED = ("test", "validation", "altered", "altered validation", "binarised")
 """The sets that are decoded, in the order of the questions."""
 
@@ -72,13 +74,17 @@ class BernoulliDensity:
     baselines: Mapping[str, Baseline] = MappingProxyType({})
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
-        """Means and log-variances of test, validation, altered and binarised digits, and of some again."""
+        """Means and log-variances of test, validation, altered and binarised digits, and of some again.
+
+        Those of altered digits, and those that are asked for again, come from a fresh worker.
+        """
         k = self.code_size(entry)
         sets = self._sets(context)
-        return [
-            self._encode(sets[name].images, sets[name].labels, k, SMALL_BATCH if name == "again" else BATCH)
+        asked = {
+            name: self._encode(sets[name].images, sets[name].labels, k, SMALL_BATCH if name == "again" else BATCH)
             for name in _SETS
-        ]
+        }
+        return [replace(question, sitting=int(name in _CHECKS)) for name, question in asked.items()]
 
     def follow_up(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Sequence[Question]:
         """The pixels of one code an image, of 64 for 1,000 images, of 4 by unknown noise, and of codes of the prior."""
@@ -93,7 +99,7 @@ class BernoulliDensity:
         for name in _DECODED:
             order = sets[name].order
             codes = self._codes(context, name, found[name])[0]
-            asked.append(self._decode(codes[order], sets[name].labels[order]))
+            asked.append(replace(self._decode(codes[order], sets[name].labels[order]), sitting=int(name in _CHECKS)))
         first, labels = _first(found["test"], WEIGHED), sets["test"].labels[:WEIGHED]
         for codes in (self._codes(context, "weighed", first, CODES), self._unknown(context, found["test"])):
             asked.append(self._decode(codes.reshape(-1, k), np.tile(labels, len(codes))))
@@ -139,6 +145,7 @@ class BernoulliDensity:
                 excess["validation"][changed[1]],
                 excess["altered validation"],
                 "negative ELBO less the entropy of gray pixels",
+                most=MOST_SLIGHT,
             ),
             known_noise(nats["test"][:WEIGHED], self._again(sets["test"].images, rates["test"], decoded[-2])),
             self._batch_dependence(found),

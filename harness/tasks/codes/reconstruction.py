@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evidence.batch_dependence import in_smaller_batch
-from harness.evidence.memorised import memorised
+from harness.evidence.memorised import MOST_SLIGHT, memorised
 from harness.evidence.packed_code import packed_code
 from harness.metrics.code_rounding import code_range, rounded
 from harness.metrics.cross_entropy_of_images import image_cross_entropy
@@ -51,15 +51,19 @@ class Reconstruction:
     baselines: Mapping[str, Baseline] = MappingProxyType({"principal-components": PRINCIPAL_COMPONENTS})
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
-        """Codes of test, validation and altered digits, of those in the pictures, and of some again."""
+        """Codes of test, validation and altered digits, of those in the pictures, and of some again.
+
+        Those of altered digits, and those that are asked for again, come from a fresh worker.
+        """
         k = code_size(entry)
         test, validation = context.data.test.images, held_out(context)
         changed = np.concatenate([altered(context, self.name, images).images for images in (test, validation)])
         shown = context.data.train.images[: pictures.SHOWN]
-        sets = ((test, BATCH), (validation, BATCH), (changed, BATCH), (shown, BATCH), (test[:REPEATED], SMALL_BATCH))
+        again = test[:REPEATED]
+        sets = (test, BATCH, 0), (validation, BATCH, 0), (changed, BATCH, 1), (shown, BATCH, 0), (again, SMALL_BATCH, 1)
         return [
-            Question("encode", {"images": images}, {"codes": ArraySpec((len(images), k))}, batch)
-            for images, batch in sets
+            Question("encode", {"images": images}, {"codes": ArraySpec((len(images), k))}, batch, sitting=sitting)
+            for images, batch, sitting in sets
         ]
 
     def follow_up(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Sequence[Question]:
@@ -73,16 +77,16 @@ class Reconstruction:
         )
         some = rounded(test, ranges)[order][:REPEATED]
         sets = (
-            (rounded(test, ranges)[order], OTHER_BATCH),
-            (rounded(validation, ranges), OTHER_BATCH),
-            (rounded(changed, ranges), OTHER_BATCH),
-            (test[other], OTHER_BATCH),
-            (self._pictured(context, validation, shown, ranges), OTHER_BATCH),
-            (some, SMALL_BATCH),
+            (rounded(test, ranges)[order], OTHER_BATCH, 0),
+            (rounded(validation, ranges), OTHER_BATCH, 0),
+            (rounded(changed, ranges), OTHER_BATCH, 1),
+            (test[other], OTHER_BATCH, 1),
+            (self._pictured(context, validation, shown, ranges), OTHER_BATCH, 0),
+            (some, SMALL_BATCH, 1),
         )
         return [
-            Question("decode", {"codes": codes}, {"images": ArraySpec((len(codes), 1, 28, 28))}, batch)
-            for codes, batch in sets
+            Question("decode", {"codes": codes}, {"images": ArraySpec((len(codes), 1, 28, 28))}, batch, sitting=sitting)
+            for codes, batch, sitting in sets
         ]
 
     def trial(self, context: Context, entry: Entry) -> Trial:
@@ -123,6 +127,7 @@ class Reconstruction:
                 errors["altered"],
                 errors["validation"][changed[1].rows],
                 errors["altered validation"],
+                most=MOST_SLIGHT,
             ),
             self._batch_dependence(codes, images),
         )

@@ -18,15 +18,18 @@ from numpy.typing import NDArray
 from harness.evidence.batch_dependence import among_companions
 from harness.evidence.copies_input import noise_kept
 from harness.evidence.known_pixels import known_pixels
-from harness.evidence.same_for_all import same_for_all
+from harness.evidence.memorised import memorised
+from harness.evidence.same_for_all import LEAST, same_for_all, squared_correlation
 from harness.evidence.value_range import value_range
 from harness.metrics import accuracy
 from harness.metrics.mean_interval import mean_intervals
 from harness.metrics.pictures import grid
 from harness.metrics.squared_error import histogram, squared_error
+from harness.tasks.altered import Probe, probe
 from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, TimedQuestion, Trial, fresh_rows, gates
+from harness.tasks.best_known import beyond_known
 from harness.tasks.inpainting.corruption import Corrupted
-from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Images, Kind, Marks, Metric, Question
+from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Gate, Images, Kind, Marks, Metric, Question
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +37,10 @@ if TYPE_CHECKING:
 UNIT = "squared gray value"
 SHOWN = 5
 """Images in each picture."""
+FOLLOWS = "follows-image"
+"""Gate that shuts where the answers explain less of the missing parts than `same_for_all.LEAST`."""
+CHECKED = 4
+"""Questions that all these tasks ask, before those of one task."""
 JUDGED = 2_000
 """Completed images that are shown to the judge, where a task asks it."""
 
@@ -46,7 +53,15 @@ class Inpainting(ABC):
     summary: str
     protocol = 1
     primary: str
-    gates: tuple[str, ...] = ("known-pixels", "batch-dependence", "copies-input", "same-for-all", "value-range")
+    gates: tuple[str, ...] = (
+        FOLLOWS,
+        "known-pixels",
+        "batch-dependence",
+        "copies-input",
+        "same-for-all",
+        "memorised-test-images",
+        "value-range",
+    )
     outputs: Mapping[str, ArraySpec] | None = None
     baselines: Mapping[str, Baseline]
     beside: tuple[str, ...] = ()
@@ -55,14 +70,18 @@ class Inpainting(ABC):
     """Test images that are asked about, from the first on; None for all."""
     batch: int
     repeated: int
-    """Images that are asked about a second and a third time, an even multiple of `small_batch`."""
+    """Images that are asked about a second and a third time, a multiple of `small_batch`, which is even."""
     small_batch: int
     """Batch size for those questions."""
+    altered: int = 200
+    """Test digits, and held-out training digits, that are asked about altered."""
     tried: int = 200
     """Training images by which options are chosen that neither weights nor manifest tell."""
     deadline: float
     """Seconds for the main question."""
     time_reference: str = ""
+    too_good: float | None = None
+    """Error on MNIST below which no honest model is known to come."""
 
     @property
     def time_batch(self) -> int:
@@ -79,15 +98,30 @@ class Inpainting(ABC):
         return self.corrupt(originals, context.generator(self.name, "corruption"))
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
-        """All images; some again in smaller batches; those once more, every other one replaced."""
+        """All images; in a second sitting some again in smaller batches, those once more with every other one replaced,
+        and altered digits.
+        """
         case = self.asked(context)
-        again, mixed = self.asked_again(len(case.shown))
-        return [
-            self.ask(case, self.batch),
+        again, mixed = self.asked_again(context, len(case.shown))
+        checks = [
             self.ask(case[again], self.small_batch),
             self.ask(case[mixed], self.small_batch),
+            self.ask(self._probed(context)[1], self.batch),
+        ]
+        return [
+            self.ask(case, self.batch),
+            *(replace(question, sitting=1) for question in checks),
             *self.further_questions(context),
         ]
+
+    def _probed(self, context: Context) -> tuple[Probe, Corrupted]:
+        """Altered and held-out digits, corrupted as the test images are."""
+
+        def make() -> tuple[Probe, Corrupted]:
+            found = probe(context, self.name, context.data.test.images[: self.images], self.altered)
+            return found, self.corrupt(found.images, context.hidden(self.name, "corruption of altered"))
+
+        return context.once(f"{self.name} altered {context.secret is not None}", make)
 
     def further_questions(self, context: Context) -> Sequence[Question]:
         """Questions of this task alone."""
@@ -127,23 +161,29 @@ class Inpainting(ABC):
         notes: list[str] = []
         case = self.asked(context)
         given = [_mapped(answer["images"], entry, notes) if answer else None for answer in answers]
-        main, again, mixed = given[:3]
-        if main is None or again is None or mixed is None:
+        main, again, mixed, other = given[:CHECKED]
+        if main is None or again is None or mixed is None or other is None:
             raise ValueError("only the questions of one task may be optional")
-        rows, _ = self.asked_again(len(main))
+        rows, _ = self.asked_again(context, len(main))
         errors = self.errors(main, case)
-        evidence = (
+        probed, of_probed = self._probed(context)
+        altered, held_out, held_out_altered = probed.split(self.errors(other, of_probed))
+        evidence: tuple[Evidence, ...] = (
             known_pixels(main, case.shown, case.mask),
             among_companions(main[rows], again, mixed, case.mask[rows], errors[rows], self.errors(again, case[rows])),
-            self.copies_input(context, main, case, given[3:]),
+            self.copies_input(context, main, case, given[CHECKED:]),
             same_for_all(main, case.originals, case.mask),
+            memorised(errors[probed.test_rows], altered, held_out, held_out_altered),
             value_range(main, case.shown, case.mask),
         )
         metrics = self.metrics(context, main, case)
+        evidence += beyond_known(context, metrics[self.primary], self.too_good)
+        explained = squared_correlation(main, case.originals, case.mask)
+        metrics["explained"] = Metric(explained, "share", "higher", len(errors), title="explained")
         if evidence[0].flag:
             clamped = squared_error(_clamped(main, case), case.originals)
             metrics |= intervals({"mse_clamped": ("MSE clamped", clamped)})
-        metrics |= self.further_metrics(context, given[3:])
+        metrics |= self.further_metrics(context, given[CHECKED:])
         counts, edges = histogram(errors)
         return Marks(
             metrics={name: replace(metric, beside=name in self.beside) for name, metric in metrics.items()},
@@ -161,7 +201,7 @@ class Inpainting(ABC):
                     unit=UNIT,
                 ),
             ),
-            gates=gates(evidence),
+            gates=gates(evidence, {FOLLOWS: Gate(explained >= LEAST, "follows the image")}),
             scores=errors,
         ), notes
 
@@ -193,12 +233,15 @@ class Inpainting(ABC):
         """Evidence that the model hands back what it is shown; `answers` are those to `further_questions`."""
         return noise_kept(images, case.shown, case.originals, case.mask)
 
-    def asked_again(self, n: int) -> tuple[slice, NDArray[np.int64]]:
-        """Rows that are asked about again, and the same with every other one replaced."""
+    def asked_again(self, context: Context, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows, drawn from n, that are asked about again, and the same with every other one replaced."""
+        import torch
+
         count = min(self.repeated, n // self.small_batch * self.small_batch)
-        mixed = np.arange(count)
-        mixed[1::2] = (mixed[1::2] + self.small_batch) % n
-        return slice(0, count), mixed
+        drawn = torch.randperm(n, generator=context.hidden(self.name, "asked again", n)).numpy()
+        again, mixed = drawn[:count], drawn[:count].copy()
+        mixed[1::2] = np.roll(drawn, -count)[1:count:2]
+        return again, mixed
 
 
 def intervals(errors: Mapping[str, tuple[str, NDArray[np.float64]]]) -> dict[str, Metric]:

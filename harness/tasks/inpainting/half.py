@@ -30,6 +30,8 @@ class HalfInpainting(Inpainting):
     batch = 100
     # A flow of 40 million parameters takes a minute for 1,000 steps on one small batch.
     repeated = 6
+    altered = 32
+    too_good = 0.02  # half of the best reference's
     tried = 6
     small_batch = 6
     deadline = 1200.0

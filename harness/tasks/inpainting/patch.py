@@ -7,6 +7,7 @@ The sheet asks for plausible digits, so the judge's label of the completed image
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.evidence.copies_input import patch_left_in
@@ -36,6 +37,7 @@ class PatchInpainting(Inpainting):
     repeated = 200
     small_batch = 40
     deadline = 600.0
+    too_good = 0.017  # half of the best reference's
     time_reference = "ebl"
 
     def corrupt(self, originals: Images, generator: torch.Generator) -> Corrupted:
@@ -44,7 +46,7 @@ class PatchInpainting(Inpainting):
 
     def further_questions(self, context: Context) -> Sequence[Question]:
         """Training images with the patch left in: a model that was trained on clean images gives it back."""
-        return [self.ask(self._probe(context), self.batch)]
+        return [replace(self.ask(self._probe(context), self.batch), sitting=1)]
 
     def _probe(self, context: Context) -> Corrupted:
         originals = context.data.train.images[:PROBED]

@@ -16,22 +16,25 @@ from numpy.typing import NDArray
 
 from harness.metrics.binary_cross_entropy import cross_entropy
 from harness.metrics.pictures import grid
+from harness.tasks.altered import Probe, probe
 from harness.tasks.base import INK, Baseline, Context, TimedQuestion, Trial, fresh_rows, gates
+from harness.tasks.best_known import beyond_known
 from harness.tasks.pixels import baselines
 from harness.tasks.pixels.sequences import (
     TARGETS,
     Binary,
+    Changed,
     Measured,
-    Mixed,
     batch_dependence,
     binarised,
     causality,
+    changed,
     checked,
     means,
-    mixed,
+    remembered,
     trial,
 )
-from harness.types import Answer, ArraySpec, Entry, Figure, Marks, Metric, Question
+from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Marks, Metric, Question
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +46,9 @@ REPEATED = 100
 TRAINING = 10_000
 """Training images, drawn at random, for the figures on the training set; all 60,000 would take six times as long and
 tell hardly more."""
-BATCH, SMALL_BATCH = 500, 20
+ALTERED = 300
+"""Test digits, and held-out training digits, that are asked about altered."""
+BATCH, COPIES_BATCH, SMALL_BATCH = 500, 60, 20
 DEADLINE = 900.0
 DRAWN_NATS = 4.0
 """Surprise that is drawn white."""
@@ -57,19 +62,28 @@ class NextPixel:
     summary = "predict each pixel from those before it; cross-entropy in nats a pixel"
     protocol = 1
     primary = "cross_entropy"
-    gates: tuple[str, ...] = ("batch-dependence",)
+    gates: tuple[str, ...] = ("batch-dependence", "memorised-test-images")
     outputs: Mapping[str, ArraySpec] | None = None
     baselines: Mapping[str, Baseline] = baselines.NEXT_PIXEL
     time_reference = "pixel-lstm"
     time_batch = BATCH
+    too_good = 0.05
+    """Nats a pixel below which no honest model is known to come; two thirds of the best reference's."""
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
-        """All test images, changed copies among them; the first again in smaller batches; some training images."""
-        case = self._case(context)
+        """All test images and some training images; in a second sitting changed copies, some again in smaller batches,
+        and altered digits.
+        """
+        images = binarised(context.data.test.images)
+        checks = [
+            ask(self._changed(context).copies, COPIES_BATCH),
+            ask(images[self._again(context)], SMALL_BATCH),
+            ask(binarised(self._probe(context).images), BATCH),
+        ]
         return [
-            ask(case.asked, BATCH),
-            ask(case.images[:REPEATED], SMALL_BATCH),
+            ask(images, BATCH),
             ask(self._training(context), BATCH),
+            *(replace(question, sitting=1) for question in checks),
         ]
 
     def trial(self, context: Context, entry: Entry) -> Trial:
@@ -86,13 +100,17 @@ class NextPixel:
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Cross-entropy and accuracy on test and training images, by row; causality; dependence on the batch."""
         notes: list[str] = []
-        case = self._case(context)
-        asked, again, training = (checked(answer["probabilities"], notes) for answer in answers)
-        predicted, changed = case.split(asked)
-        batch = batch_dependence(predicted[:REPEATED], again)
-        evidence = (batch, causality(case, predicted, changed, batch))
-        nats = cross_entropy(predicted, case.images[:, 1:])
-        metrics = _metrics("", predicted, case.images, nats)
+        images = binarised(context.data.test.images)
+        predicted, training, copies, again, of_probe = (checked(answer["probabilities"], notes) for answer in answers)
+        batch = batch_dependence(predicted[self._again(context)], again)
+        nats = cross_entropy(predicted, images[:, 1:])
+        evidence: tuple[Evidence, ...] = (
+            batch,
+            causality(self._changed(context), predicted, copies, batch),
+            remembered(self._probe(context), nats.mean(axis=1), of_probe),
+        )
+        metrics = _metrics("", predicted, images, nats)
+        evidence = (*evidence, *beyond_known(context, metrics[self.primary], self.too_good))
         seen = self._training(context)
         metrics |= _metrics("train_", training, seen, cross_entropy(training, seen[:, 1:]))
         by_pixel = np.concatenate([[np.nan], nats.mean(axis=0)]).reshape(28, 28)
@@ -105,7 +123,7 @@ class NextPixel:
                     "predictions",
                     "picture",
                     "Predictions",
-                    {"pixels": _picture(case.images, predicted, nats, context.data.test.labels)},
+                    {"pixels": _picture(images, predicted, nats, context.data.test.labels)},
                     "From top to bottom: the digits; the probability that each pixel is lit, given those before it; "
                     f"and how surprising the pixel then was. {INK}",
                     # Below the digits themselves, which are the same for all.
@@ -125,9 +143,19 @@ class NextPixel:
             scores=nats.mean(axis=1),
         ), notes
 
-    def _case(self, context: Context) -> Mixed:
-        images = binarised(context.data.test.images)
-        return mixed(images, COPIES, context.generator(self.name, "copies"))
+    def _changed(self, context: Context) -> Changed:
+        return changed(binarised(context.data.test.images), COPIES, context.hidden(self.name, "copies"))
+
+    def _again(self, context: Context) -> NDArray[np.int64]:
+        """Rows of the test images that are asked about again."""
+        import torch
+
+        rows = torch.randperm(len(context.data.test.images), generator=context.hidden(self.name, "again"))
+        again: NDArray[np.int64] = rows[:REPEATED].numpy()
+        return again
+
+    def _probe(self, context: Context) -> Probe:
+        return probe(context, self.name, context.data.test.images, ALTERED)
 
     def _training(self, context: Context) -> Binary:
         import torch

@@ -1,8 +1,9 @@
 """Binarised images, checks of predictions and evidence, shared by the tasks on pixel sequences.
 
 An image is read row by row; a prediction is P(x_{t+1} = 1 | x_1 … x_t). Since the pixel to be predicted lies in the
-input, no prediction may depend on it or on later ones: images of which everything from some pixel on is another image's
-are mixed among the others, and a model whose earlier predictions move with that has no score.
+input, no prediction may depend on it or on later ones: a fresh worker, which has not seen the images, is asked about
+copies of which everything from some pixel on is another image's, and a model whose earlier predictions move with that
+has no score.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evidence import causality as causality_of
+from harness.evidence.memorised import memorised
 from harness.hints import of_no_probabilities
 from harness.metrics.binary_cross_entropy import LEAST, cross_entropy
 from harness.metrics.mean_interval import mean_intervals
+from harness.tasks.altered import Probe
 from harness.tasks.base import Context, Trial
 from harness.types import Answer, ArraySpec, Evidence, Metric, Question, refuse
 
@@ -45,43 +48,28 @@ def binarised(images: NDArray[np.float32], threshold: float = THRESHOLD) -> Bina
 
 
 @dataclass(frozen=True)
-class Mixed:
-    """Images with changed copies among them, in the order in which they are asked about."""
+class Changed:
+    """Copies of images with other pixels from some pixel on, in random order."""
 
-    images: Binary
     copies: Binary
     """(M, 784), each equal to an image up to some pixel."""
     originals: NDArray[np.int64]
     """Index of the image that each copy was made of, (M,)."""
     kept: NDArray[np.int64]
     """Number of its pixels that were kept, (M,); the next one is changed for certain, those after it may be."""
-    order: NDArray[np.int64]
-
-    @property
-    def asked(self) -> Binary:
-        """Images and copies, (N + M, 784)."""
-        return np.concatenate([self.images, self.copies])[self.order]
-
-    def split(self, answer: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The rows of an answer to `asked` that belong to the images (N, …), and to the copies (M, …)."""
-        rows = np.empty_like(answer)
-        rows[self.order] = answer
-        return rows[: len(self.images)], rows[len(self.images) :]
 
 
-def mixed(images: Binary, copies: int, generator: torch.Generator, least_kept: int = 1) -> Mixed:
-    """Mix copies of images among them whose pixels from the `least_kept`-th or a later one on are another image's."""
+def changed(images: Binary, copies: int, generator: torch.Generator, least_kept: int = 1) -> Changed:
+    """Copy images so that pixels from the `least_kept`-th or a later one on are another image's."""
     import torch
 
     n = len(images)
     originals = torch.randint(n, (copies,), generator=generator).numpy()
     donors = (originals + torch.randint(1, n, (copies,), generator=generator).numpy()) % n
     kept = torch.randint(least_kept, PIXELS, (copies,), generator=generator).numpy()
-    changed = np.where(np.arange(PIXELS) < kept[:, None], images[originals], images[donors])
-    row = np.arange(copies)
-    changed[row, kept] = 1 - images[originals, kept]
-    order = torch.randperm(n + copies, generator=generator).numpy()
-    return Mixed(images, changed, originals, kept, order)
+    made = np.where(np.arange(PIXELS) < kept[:, None], images[originals], images[donors])
+    made[np.arange(copies), kept] = 1 - images[originals, kept]
+    return Changed(made, originals, kept)
 
 
 def trial(context: Context, name: str) -> Trial:
@@ -130,18 +118,31 @@ def batch_dependence(first: NDArray[np.float64], again: NDArray[np.float64]) -> 
     return causality_of.batch_dependence(first, again, WORDS)
 
 
-def causality(case: Mixed, first: NDArray[np.float64], changed: NDArray[np.float64], batch: Evidence) -> Evidence:
+def causality(case: Changed, first: NDArray[np.float64], of_copies: NDArray[np.float64], batch: Evidence) -> Evidence:
     """Evidence that no prediction moved with later pixels; GradingError where one did.
 
     Parameters
     ----------
-    case : what was asked
-    first, changed : predictions (N, 783) for the images and (M, 783) for the copies
+    case : the copies
+    first, of_copies : predictions (N, 783) for the images and (M, 783) for the copies
     batch : how far predictions move with the batch
     """
     before = np.arange(TARGETS) < case.kept[:, None]  # the prediction at index t is made from pixels 0 … t
-    moved = np.abs(first[case.originals] - changed) * before
+    moved = np.abs(first[case.originals] - of_copies) * before
     return causality_of.causality(moved, case.kept, batch, WORDS)
+
+
+def remembered(probe: Probe, nats: NDArray[np.float64], predicted: NDArray[np.float64], first: int = 1) -> Evidence:
+    """Evidence of memorised test images.
+
+    Parameters
+    ----------
+    probe : what was asked; predicted : (3 n, 783), the predictions for its images
+    nats : means (N,) for the test images, from pixel `first` on, as those of the probe are taken
+    """
+    images = binarised(probe.images)
+    of_probe = cross_entropy(predicted[:, first - 1 :], images[:, first:]).mean(axis=1)
+    return memorised(nats[probe.test_rows], *probe.split(of_probe), "cross-entropy")
 
 
 class Measured(NamedTuple):

@@ -81,7 +81,9 @@ class SymbolPrediction:
     time_batch = BATCH
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
-        """All streams in batches of 500, in mixed order; the first scored ones again in batches of 20."""
+        """All streams in batches of 500, in mixed order; in a second sitting changed copies of the first scored ones,
+        and these again, in smaller batches.
+        """
         exam = draw(context, which_model(entry))
         return [
             Question(
@@ -89,8 +91,13 @@ class SymbolPrediction:
                 {"one_hot": one_hot},
                 {"probabilities": ArraySpec((len(one_hot), STEPS, SYMBOLS))},
                 batch,
+                sitting=sitting,
             )
-            for one_hot, batch in ((exam.one_hot, BATCH), (exam.first, 20))
+            for one_hot, batch, sitting in (
+                (exam.one_hot, BATCH, 0),
+                (exam.one_hot_changed, 33, 1),
+                (exam.first, 20, 1),
+            )
         ]
 
     def trial(self, context: Context, entry: Entry) -> Trial:
@@ -120,8 +127,8 @@ class SymbolPrediction:
         which = which_model(entry)
         exam = draw(context, which)
         notes: list[str] = []
-        answered, again = (_normalised(answer["probabilities"], notes) for answer in answers)
-        by_stream, changed = exam.split(answered)
+        answered, changed, again = (_normalised(answer["probabilities"], notes) for answer in answers)
+        by_stream = exam.split(answered)
         evidence = _evidence(by_stream[exam.own], again, changed)
         metrics: dict[str, Metric] = {}
         examples: dict[str, tuple[Array, Array]] = {}

@@ -65,25 +65,29 @@ class Exam:
     changed: NDArray[np.int64]
     """The first scored streams (99, 100), the letters of the i-th replaced after its symbol i, counted from 0."""
     order: NDArray[np.int64]
-    """The rows of all these, one below the other, in the order in which they are asked."""
+    """The rows of all streams, one below the other, in the order in which they are asked."""
 
     @property
     def one_hot(self) -> NDArray[np.float32]:
-        """All streams as they are asked, (N, 100, 4)."""
-        rows = np.concatenate([*self.symbols.values(), self.changed])
-        return _one_hot(rows[self.order])
+        """All streams but the changed ones as they are asked, (N, 100, 4)."""
+        return _one_hot(np.concatenate([*self.symbols.values()])[self.order])
+
+    @property
+    def one_hot_changed(self) -> NDArray[np.float32]:
+        """The changed streams, (99, 100, 4)."""
+        return _one_hot(self.changed)
 
     @property
     def first(self) -> NDArray[np.float32]:
         """The first scored streams as they are asked again, (99, 100, 4)."""
         return _one_hot(self.symbols[self.own][:REPEATED])
 
-    def split(self, answer: NDArray[np.float64]) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
-        """The answer's rows by test stream, and those of the changed streams."""
+    def split(self, answer: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """The answer's rows by test stream."""
         rows = np.empty_like(answer)
         rows[self.order] = answer
-        parts = np.split(rows, np.cumsum([len(symbols) for symbols in self.symbols.values()]))
-        return dict(zip(self.symbols, parts, strict=False)), parts[-1]
+        parts = np.split(rows, np.cumsum([len(symbols) for symbols in self.symbols.values()])[:-1])
+        return dict(zip(self.symbols, parts, strict=True))
 
 
 def draw(context: Context, which: str) -> Exam:
@@ -100,8 +104,8 @@ def draw(context: Context, which: str) -> Exam:
     constant = np.zeros((1, LENGTH), dtype=np.int64)
     constant[:, process.period - 1 :: process.period] = RESET
     symbols[_CONSTANT] = constant
-    changed = _changed(symbols[own][:REPEATED], context.generator(_NAME, which, "changed"))
-    rows = sum(map(len, symbols.values())) + len(changed)
+    changed = _changed(symbols[own][:REPEATED], context.hidden(_NAME, which, "changed"))
+    rows = sum(map(len, symbols.values()))
     order = torch.randperm(rows, generator=context.generator(_NAME, which, "order")).numpy()
     return Exam(process, own, MappingProxyType(symbols), changed, order)
 
