@@ -16,15 +16,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reference.architecture import Architecture
+from reference.augment import distort
 from reference.convolution_names import adapt
 from reference.precision import fast_products
 from reference.seeding import generator_for
-from reference.train import Resumable, average, set_rate
+from reference.train import Resumable, average, one_cycle, set_rate
 
 LATENT = 100
 CHANNELS = (128, 64)
 """Channels of the generator at 7 × 7 and 14 × 14 pixels; of the discriminator the other way round."""
 SIDE = 28
+FEATURES = 128
 
 
 class Generator(nn.Module):
@@ -99,25 +101,68 @@ class Discriminator(nn.Module):
         return logits
 
 
-class Training(Resumable):
-    """Non-saturating adversarial training; the generator's averaged weights are kept.
+class Recogniser(nn.Module):
+    """Reads digits (N, 1, 28, 28) in [0, 1]; its features are what samples and real digits are compared by."""
 
-    Averaging as in Yazıcı et al. 2019, arXiv:1806.04498. The learning rate is constant, then falls linearly to 0.
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.PixelUnshuffle(2)]  # (N, 4, 14, 14)
+        for channels_in, channels_out in ((4, 32), (32, 32), (32, 64), (64, 64)):
+            convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
+            layers += [convolution, nn.BatchNorm2d(channels_out), nn.ReLU()]
+            if (channels_in, channels_out) == (32, 32):
+                layers.append(nn.MaxPool2d(2))  # (N, 32, 7, 7)
+        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * 49, FEATURES), nn.BatchNorm1d(FEATURES))
+        self.logits = nn.Linear(FEATURES, 10)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Features (N, 128), not negative."""
+        features: Tensor = self.body(images).relu()
+        return features
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N, 10)."""
+        logits: Tensor = self.logits(self.features(images))
+        return logits
+
+
+def kernel_distance(samples: Tensor, real: Tensor) -> Tensor:
+    """Kernel distance of features (N, F) from real ones (M, F), less a part that the samples don't change.
+
+    Unbiased, with the kernel (x · y / F + 1)³ (Bińkowski et al. 2018, arXiv:1801.01401, eq. 4).
+    """
+    count, width = samples.shape
+    own, across = ((samples @ other.T / width + 1) ** 3 for other in (samples, real))
+    return (own.sum() - own.diagonal().sum()) / (count * (count - 1)) - 2 * across.mean()
+
+
+class Training(Resumable):
+    """Non-saturating adversarial training beside matched features; the generator's averaged weights are kept.
+
+    The adversary alone leaves out part of the digits. So the generator's samples are also moved towards real digits in
+    kernel distance of features (Li et al. 2017, arXiv:1705.08584), which are those of a classifier that is trained
+    before, apart from the judge. Averaging as in Yazıcı et al. 2019, arXiv:1806.04498. The learning rate is constant,
+    then falls linearly to 0.
     """
 
-    epochs = 14
+    epochs = 36
+    learning = 3
+    """Epochs in which the recogniser learns, beside the adversaries; then its features are matched."""
     batch = 128
     rate = 2e-4
     falling = 0.5
     """Share of the training over which the learning rate falls."""
     decay = 0.999
+    matching = (1.0, 8.0)
+    """Weight of the kernel distance in the generator's loss, until the rate falls and at the end."""
     options: Mapping[str, str] = {"value_range": "-1,1", "activation": "relu"}
 
     def __init__(self, seed: int = 1) -> None:
-        self.name = "dcgan"
+        self.name = f"dcgan matching={self.matching}"
         self.seed = seed
         self.generator = Generator()
         self.discriminator = Discriminator()
+        self.recogniser = Recogniser()
         draws = generator_for("weights", self.name, seed)
         for network in (self.generator, self.discriminator):
             for module in network.modules():
@@ -126,17 +171,26 @@ class Training(Resumable):
                     nn.init.normal_(module.weight, std=0.02, generator=draws)
                     assert module.bias is not None
                     nn.init.zeros_(module.bias)
+        for module in self.recogniser.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=draws)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         self.averaged = Generator()
         self.averaged.load_state_dict(self.generator.state_dict())
-        self.of_generator = torch.optim.Adam(self.generator.parameters(), self.rate, betas=(0.5, 0.999), fused=True)
-        self.of_discriminator = torch.optim.Adam(
-            self.discriminator.parameters(), self.rate, betas=(0.5, 0.999), fused=True
-        )
+        betas = (0.5, 0.999)
+        self.of_generator = torch.optim.Adam(self.generator.parameters(), self.rate, betas=betas, fused=True)
+        self.of_discriminator = torch.optim.Adam(self.discriminator.parameters(), self.rate, betas=betas, fused=True)
+        self.of_recogniser = torch.optim.AdamW(self.recogniser.parameters(), weight_decay=0.02)
 
     def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
-        """Update the discriminator, then the generator, once; images (B, 1, 28, 28) in [0, 1]."""
+        """Update the discriminator, then the generator, once; images (B, 1, 28, 28) in [0, 1], labels (B,)."""
+        learnt = progress * self.epochs / self.learning
+        if learnt < 1:
+            self._learn(images, labels, learnt)
+        fall = max(0.0, 1 - (1 - progress) / self.falling)
         for optimizer in (self.of_generator, self.of_discriminator):
-            set_rate(optimizer, self.rate * min(1.0, (1 - progress) / self.falling))
+            set_rate(optimizer, self.rate * (1 - fall))
         softplus = functional.softplus
         with fast_products():
             fake = self.generator(torch.randn(len(images), LATENT, generator=generator))
@@ -149,11 +203,32 @@ class Training(Resumable):
         with fast_products():
             of_fake = self.discriminator(fake)
         fooled = softplus(-of_fake.float()).mean()
+        matched = torch.zeros(())
+        if learnt >= 1:
+            self.recogniser.eval().requires_grad_(False)
+            with fast_products():
+                own = self.recogniser.features((fake + 1) / 2).float()
+                with torch.no_grad():
+                    real = self.recogniser.features(images).float()
+            matched = kernel_distance(own, real)
+        first, last = self.matching
         self.of_generator.zero_grad()
-        fooled.backward()  # type: ignore[no-untyped-call]
+        (fooled + (first + (last - first) * fall) * matched).backward()  # type: ignore[no-untyped-call]
         self.of_generator.step()
         average(self.averaged, self.generator, min(self.decay, 200 * progress))
-        return {"discriminator": loss.item(), "generator": fooled.item()}
+        return {"discriminator": loss.item(), "generator": fooled.item(), "matching": matched.item()}
+
+    def _learn(self, images: Tensor, labels: Tensor, progress: float) -> None:
+        """Update the recogniser on distorted digits, with a generator of its own."""
+        draws = generator_for("recogniser", self.name, self.seed, f"{progress:.6f}")
+        set_rate(self.of_recogniser, 3e-3 * one_cycle(progress))
+        self.recogniser.train()
+        with fast_products():
+            logits = self.recogniser(distort(images, draws))
+        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=0.03)
+        self.of_recogniser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.of_recogniser.step()
 
     def result(self) -> nn.Module:
         """Return the generator with averaged weights and batch-norm statistics that fit them."""
@@ -175,8 +250,10 @@ class Training(Resumable):
             "generator": self.generator,
             "discriminator": self.discriminator,
             "averaged": self.averaged,
+            "recogniser": self.recogniser,
             "of_generator": self.of_generator,
             "of_discriminator": self.of_discriminator,
+            "of_recogniser": self.of_recogniser,
         }
 
 

@@ -12,7 +12,6 @@ class ReadsFirstRow:
     """A judge to whom the brightest of an image's first ten pixels is its digit."""
 
     digest = "0" * 64
-    real_spread = None
     most_doubt = 0.5
 
     def decide(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -211,7 +211,7 @@ def train_judge(
     from classifiers.judge import Judge
     from classifiers.train import COMMITTEE, Training, logits_of, split
     from classifiers.weights_file import Facts, MemberFacts
-    from harness.evidence.mode_collapse import feature_spread
+    from harness.metrics.feature_spread import feature_spread
 
     recipes = {recipe.name: recipe for recipe in COMMITTEE}
     if unknown := [n for n in network or () if n not in recipes]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates, zoom
 
 if TYPE_CHECKING:
     import torch
@@ -42,6 +41,7 @@ mean image has .067. The judge reads 99.3 % of such digits."""
 def warped(images: NDArray[np.float32], generator: torch.Generator, warp: Warp = SLIGHT) -> NDArray[np.float32]:
     """Images (N, 1, H, W) in [0, 1], each altered by draws of its own; multiples of 1/255, as scans are."""
     import torch
+    from scipy.ndimage import map_coordinates, zoom
 
     n, _, height, width = images.shape
     angles = (torch.rand(n, generator=generator) * 2 - 1).numpy() * np.deg2rad(warp.rotation)

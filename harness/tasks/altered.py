@@ -16,6 +16,7 @@ from harness.metrics.warped import SLIGHT, STRONG, Warp, warped
 from harness.tasks.base import Context
 from harness.types import Images
 
+Values = NDArray[np.float64]
 HELD_OUT = 10
 """One in so many training images, the last ones, is for validation: 6,000 of MNIST's, as on the IST sheet."""
 _MOST_KEPT = 12

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evidence.mode_collapse import feature_spread
 from harness.metrics.diversity import diversity
 from harness.mnist import Digits
 from harness.secret import Secret
@@ -33,10 +32,6 @@ class Judge(Protocol):
     @property
     def digest(self) -> str:
         """SHA-256 of the weights."""
-
-    @property
-    def real_spread(self) -> NDArray[np.float64] | None:
-        """Spread of the features of real MNIST digits, by digit (10,), as measured when the judge was trained."""
 
     @property
     def most_doubt(self) -> float:
@@ -130,17 +125,6 @@ class Context:
     def resampler(self, *parts: object) -> np.random.Generator:
         """A numpy generator for `parts`, for samples of samples; as repeatable as `generator`."""
         return np.random.default_rng(self.generator(*parts).initial_seed())
-
-    @cached_property
-    def real_spread(self) -> NDArray[np.float64]:
-        """Spread of the judge's features of real digits, by digit (10,).
-
-        What the coursework's models imitate is MNIST, so the judge's own figure for it is taken where there is one,
-        whatever data this run has.
-        """
-        if self.judge.real_spread is not None:
-            return self.judge.real_spread
-        return feature_spread(self.judge.decide(self.data.test.images)[1], self.data.test.labels)
 
     @cached_property
     def real_diversity(self) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evidence import judge_fooling, mode_collapse
+from harness.evidence import judge_fooling
 from harness.evidence.batch_dependence import in_smaller_batch
 from harness.metrics import accuracy as accuracy_metric
 from harness.metrics import diversity
@@ -24,6 +24,7 @@ from harness.metrics.pictures import grid
 from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Judge, TimedQuestion, Trial, gates
 from harness.tasks.samples import marking
 from harness.tasks.samples.gray_values import gray_values
+from harness.tasks.samples.some import Some
 from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Gate, Kind, Marks, Metric, Question, refuse
 
 if TYPE_CHECKING:
@@ -56,7 +57,16 @@ class ConditionalGeneration:
     protocol = 2
     measures_samples = True
     primary = "accuracy"
-    gates: tuple[str, ...] = ("diversity", "mode-collapse", "judge-fooling", "batch-dependence")
+    gates: tuple[str, ...] = (
+        "diversity",
+        "mode-collapse",
+        "few-modes",
+        "off-manifold",
+        "copied-training",
+        "copied-test",
+        "judge-fooling",
+        "batch-dependence",
+    )
     trusted_from = TRUSTED_FROM
     outputs: Mapping[str, ArraySpec] | None = MappingProxyType(
         {
@@ -147,12 +157,12 @@ class ConditionalGeneration:
         counts = accuracy_metric.confusion(labels, judged)
         spread = diversity.diversity(images, labels)
         right = judged == labels
-        spread_of_features = mode_collapse.feature_spread(features[right], labels[right])
-        evidence.append(mode_collapse.mode_collapse(spread_of_features, context.real_spread))
+        some = Some(context, self.name, images, labels, right)
+        evidence += some.evidence()
         drawn = context.resampler(self.name, "doubt").choice(len(labels), sum(DOUBTED), replace=False)
         doubts = _doubts(context.judge, images, judged, np.split(drawn, DOUBTED[:1]), right)
         evidence.append(judge_fooling.judge_fooling(doubts, context.judge.most_doubt))
-        accuracy = accuracy_metric.accuracy(labels, judged)
+        accuracy = _with_effective(accuracy_metric.accuracy(labels, judged), some.effective())
         metrics = {
             "accuracy": replace(accuracy, by_member=_by_member(context, images, labels, judged, unsure)),
             "diversity": Metric(
@@ -162,7 +172,7 @@ class ConditionalGeneration:
         if context.full:
             found = marking.measure(context, images, features, labels)
             metrics |= found.metrics
-            evidence += found.evidence
+            # Copies were looked for among some samples already, more thoroughly.
         metrics[marking.PRIMARY] = marking.distance(context, features).metric
         if context.second is not None:
             public = context.second.decide(images)[0]
@@ -179,6 +189,15 @@ class ConditionalGeneration:
             gates=gates(evidence, {"diversity": Gate(bool((spread > diversity.GATE).all()), "diversity")}),
             scores=right.astype(np.float64),
         ), notes
+
+
+def _with_effective(accuracy: Metric, effective: float | None) -> Metric:
+    """The accuracy with the interval that so many different samples give, where that is known."""
+    if effective is None or accuracy.value is None:
+        return accuracy
+    n = max(round(effective), 1)
+    low, high = accuracy_metric.wilson(round(accuracy.value * n), n)
+    return replace(accuracy, low=min(low, accuracy.value), high=max(high, accuracy.value))
 
 
 def _cycling_labels(n: int) -> NDArray[np.int64]:

@@ -22,6 +22,7 @@ from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Trial, gates
 from harness.tasks.samples import ceilings, marking
 from harness.tasks.samples.gray_values import gray_values
 from harness.tasks.samples.real import SAMPLES
+from harness.tasks.samples.some import Some
 from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Images, Kind, Marks, Metric, Question
 
 CLASSES = 10
@@ -67,7 +68,15 @@ class Generation:
     protocol = 1
     primary = marking.PRIMARY
     measures_samples = True
-    gates: tuple[str, ...] = ("copied-training", "copied-test", "judge-fooling", "batch-dependence")
+    gates: tuple[str, ...] = (
+        "mode-collapse",
+        "few-modes",
+        "off-manifold",
+        "copied-training",
+        "copied-test",
+        "judge-fooling",
+        "batch-dependence",
+    )
     outputs: Mapping[str, ArraySpec] | None = MappingProxyType({"imgs": ArraySpec((SAMPLES, 1, 28, 28))})
     baselines: Mapping[str, Baseline] = MappingProxyType(
         {
@@ -133,7 +142,7 @@ class Generation:
         images = gray_values(first, entry, notes)
         judged, features = context.judge.decide(images)
         found = marking.measure(context, images, features, judged)
-        evidence += found.evidence
+        evidence += Some(context, self.name, images, judged, np.ones(len(images), np.bool_)).evidence()
         evidence.append(_fooling(context, images, judged, found.training))
         distance = marking.distance(context, features)
         spread = diversity.diversity(images, judged)

@@ -203,7 +203,6 @@ def test_a_killed_run_goes_on_and_gives_the_same_records(context, classroom, gra
 def test_a_fault_of_the_harness_is_not_the_submissions(context, classroom, tmp_path):
     class Breaks:
         digest = "1" * 64
-        real_spread = None
 
         def decide(self, images):
             raise RuntimeError("the judge fell ill")

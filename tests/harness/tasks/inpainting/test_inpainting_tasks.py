@@ -30,7 +30,6 @@ class CountsInk:
     """A judge to whom the parity of the number of white pixels is the digit, 0 or 1."""
 
     digest = "0" * 64
-    real_spread = None
     most_doubt = 0.5
 
     def decide(self, images):

@@ -30,7 +30,7 @@ INPAINTING = NAMES[2:]
 
 
 class NoJudge:
-    digest, real_spread, most_doubt = "", None, 1.0
+    digest, most_doubt = "", 1.0
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,6 @@ PRIOR_MEAN = {  # entropy of the prior mean, where a letter is due, and nothing 
 
 class NoJudge:
     digest = "0" * 64
-    real_spread = None
     most_doubt = 0.5
 
 

@@ -1,0 +1,61 @@
+"""Pairs of samples that are alike: how many there are within a distance, and whether there are more within twice as far.
+
+The share of pairs closer than r is the correlation integral C(r) of P. Grassberger and I. Procaccia 1983, "Measuring
+the strangeness of strange attractors", Physica D 9: for samples that vary continuously it rises by a power of r, the
+dimension. Copies of a few images, however they were moved or disturbed, are close to each other or far apart, so that
+C(r) has a plateau: at 1 / m for copies of m images.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.metrics.shapes import SIDE, shapes
+from harness.types import Images
+
+RADII = np.geomspace(0.25, 4.0, 25)
+"""Distances, as multiples of the bound for the digit."""
+DOUBLED = 6
+"""Steps of `RADII` that double the distance."""
+LEAST_SHARE, MOST_SHARE = 0.01, 0.95
+"""Shares of pairs between which a plateau is looked for: below there are too few pairs, above all are alike."""
+LEAST_SHARE_OF_ALL = 0.003
+"""The same for the pairs of all digits together."""
+STEEPEST = 99.0
+"""Stands for the rise where there is no share to measure it at."""
+
+
+def distances(images: Images) -> NDArray[np.float64]:
+    """Distances (n, n) between shapes of centred images (n, 1, 28, 28), each after the best of nine moves.
+
+    The moves are by one value of a shape, two pixels, along either axis.
+    """
+    grid = shapes(images).astype(np.float64).reshape(-1, SIDE, SIDE)
+    base = grid.reshape(len(grid), -1)
+    squares = (base**2).sum(axis=1)
+    nearest = np.full((len(grid), len(grid)), np.inf)
+    for down in (-1, 0, 1):
+        for across in (-1, 0, 1):
+            moved = np.roll(grid, (down, across), (1, 2)).reshape(len(grid), -1)
+            nearest = np.minimum(nearest, squares[:, None] + squares[None] - 2 * moved @ base.T)
+    found: NDArray[np.float64] = np.sqrt(np.maximum(np.minimum(nearest, nearest.T), 0))
+    return found
+
+
+def shares(images: Images, bound: float) -> NDArray[np.float64]:
+    """Share of pairs of centred images (n, 1, 28, 28), n > 1, within each of `RADII` times `bound`."""
+    pairs = distances(images)[np.triu_indices(len(images), 1)]
+    return np.array([(pairs < radius * bound).mean() for radius in RADII])
+
+
+def rise(of_pairs: NDArray[np.float64], least: float = LEAST_SHARE) -> float:
+    """Least rise of the share of pairs, in doublings of its odds, as the distance doubles; 0 at a plateau.
+
+    `STEEPEST` where no share of `of_pairs` lies between `least` and `MOST_SHARE`.
+    """
+    with np.errstate(divide="ignore"):
+        odds = np.log2(of_pairs) - np.log2(1 - of_pairs)
+    before, after = odds[:-DOUBLED], odds[DOUBLED:]
+    measured = (of_pairs[:-DOUBLED] >= least) & (of_pairs[:-DOUBLED] <= MOST_SHARE)
+    return float(min((after - before)[measured].min(), STEEPEST)) if measured.any() else STEEPEST

@@ -1,0 +1,92 @@
+"""Evidence from some of the samples, drawn at random: few modes, collapse, copies, shapes that no digit has.
+
+Everything is measured on shapes of digits in the middle of their frame (`harness.metrics.shapes`), so that neither a
+shift nor noise hides what a sample is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evidence.copies import copies
+from harness.evidence.few_modes import effective, few_modes
+from harness.evidence.mode_collapse import BOUNDS, mode_collapse
+from harness.evidence.off_manifold import off_manifold
+from harness.metrics.alike import RADII, shares
+from harness.metrics.neighbours import Points
+from harness.metrics.shapes import centred, shapes
+from harness.tasks.base import Context
+from harness.tasks.samples import marking
+from harness.types import Evidence, Images
+
+if TYPE_CHECKING:
+    from harness.mnist import Split
+
+OF_A_CLASS = 100
+"""Samples of each digit."""
+CLASSES = 10
+EARNED_FROM = 0.9
+"""Share of samples that are read as asked from which flags count: with fewer there is nothing to have been earned."""
+
+
+class Some:
+    """Some samples of each class that are read as asked."""
+
+    def __init__(
+        self, context: Context, name: str, images: Images, labels: NDArray[np.int64], right: NDArray[np.bool_]
+    ) -> None:
+        order = context.resampler(name, "some").permutation(len(images))
+        rows = [order[(labels[order] == digit) & right[order]][:OF_A_CLASS] for digit in range(CLASSES)]
+        self._context, self._sizes = context, [len(one) for one in rows]
+        self.rows = np.concatenate(rows)
+        self._images = centred(images[self.rows])
+        self._earned = float(right.mean()) >= EARNED_FROM
+
+    def evidence(self) -> tuple[Evidence, ...]:
+        """All of it; flags are unusual at most where too few samples are read as asked."""
+        found = [mode_collapse(self._alike), few_modes(self._alike)]
+        if self._context.data.name == "mnist" and len(self.rows):
+            found += self._beside_digits()
+        if self._earned:
+            return tuple(found)
+        return tuple(replace(one, flag=False, unusual=one.flag or one.unusual) for one in found)
+
+    def effective(self) -> float | None:
+        """Effective number of different images of all digits together, where the modes are few; else None."""
+        return float(effective(self._alike).sum()) if few_modes(self._alike).flag else None
+
+    @property
+    def _alike(self) -> NDArray[np.float64]:
+        if not hasattr(self, "_shares"):
+            parts = np.split(self._images, np.cumsum(self._sizes)[:-1])
+            # A class of which nothing is read as asked has nothing alike.
+            self._shares = np.stack(
+                [
+                    shares(part, bound) if len(part) > 1 else np.zeros(len(RADII))
+                    for part, bound in zip(parts, BOUNDS, strict=True)
+                ]
+            )
+        return self._shares
+
+    def _beside_digits(self) -> list[Evidence]:
+        """Copies, and samples off the manifold: of each the nearest digit by shape, then the distance of the images."""
+        own, data = shapes(self._images), self._context.data
+        bounds = marking.references(self._context).bounds
+        found: list[Evidence] = []
+        for name, split in (("training", data.train), ("test", data.test)):
+            nearest = self._places(name, split)().nearest(own)
+            rows = nearest.indices[:, 0]
+            if name == "training":
+                found.append(off_manifold(nearest.distances[:, 0].astype(np.float64)))
+            apart = self._images.astype(np.float64) - centred(split.images[rows])
+            distances: NDArray[np.float64] = np.sqrt((apart**2).sum(axis=(1, 2, 3)))
+            found.append(copies(distances, split.labels[rows], bounds, name))
+        return found
+
+    def _places(self, name: str, split: Split) -> Callable[[], Points]:
+        return lambda: self._context.once(f"shapes of {name} digits", lambda: Points(shapes(centred(split.images))))
