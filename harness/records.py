@@ -153,7 +153,7 @@ def files_of(record: Record) -> Iterable[str]:
 def repeatable(record: Record) -> dict[str, object]:
     """Return what of a record must be the same when it is graded again: all but clocks."""
     kept: dict[str, object] = _adapter().dump_python(record, mode="json")
-    for clock in ("timings", "graded_at", "timing"):
+    for clock in ("timings", "graded_at", "timing", "machine"):
         del kept[clock]
     return kept
 

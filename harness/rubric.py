@@ -2,6 +2,8 @@
 
 name = "my-homework"
 title = "My homework"
+on_flag = "hold"                  # what a flag of integrity does: "hold" the entry until the instructor decides, give
+                                  # "zero" points, or "note" it beside the score
 [[part]]
 id = "cvae"                       # what an entry's `part` refers to
 title = "Conditional VAE"
@@ -18,6 +20,7 @@ optional = true                   # may be left out; its points are a bonus, bes
 deadline = 600                    # seconds for the answer to each question, in place of those that the task allows
 options = { code = "10" }         # what every entry of the part has, such as the size of a code
 epochs = 5                        # after how many epochs of training the model is saved, for the learning curve
+on_flag = "note"                  # in place of the assignment's own
 [[part.timing]]                   # what the model's time is worth (docs/timing.md), at most one of these rows
 at_most = 2.0                     # times that of the task's reference model …
 points = 5                        # … gives points beside those above, to a model that reaches the pass mark
@@ -36,16 +39,21 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.numbers import plain_number
-from harness.types import Marks, Metric, Score, Timing, broken
+from harness.types import Evidence, Marks, Metric, Score, Timing, broken
 
 
 class AssignmentError(Exception):
     """An assignment can't be used; the message names the file, the key, what was found and what is allowed."""
+
+
+OnFlag = Literal["hold", "zero", "note"]
+"""What a flag of integrity does that is no gate of the part: it holds the entry until the instructor decides, gives no
+points, or stands beside the score."""
 
 
 class TimeStep(BaseModel):
@@ -90,6 +98,8 @@ class Part(BaseModel):
     """The part whose model this is at an earlier time, with fewer epochs; it may be left out."""
 
     timing: list[TimeStep] = []
+    on_flag: OnFlag | None = None
+    """What a flag of integrity does; the assignment's own rule if absent."""
 
     @property
     def max_points(self) -> float:
@@ -134,7 +144,16 @@ class Assignment(BaseModel):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
     title: str
     source: str = ""
+    on_flag: OnFlag = "hold"
+    """What a flag of integrity does in every part that does not state it itself."""
     part: Annotated[list[Part], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _rule_of_parts(self) -> Assignment:
+        for part in self.part:
+            if part.on_flag is None:
+                object.__setattr__(part, "on_flag", self.on_flag)
+        return self
 
     @model_validator(mode="after")
     def _unique_parts(self) -> Assignment:
@@ -201,8 +220,17 @@ def parse(text: bytes, name: str) -> Assignment:
         ) from error
 
 
-def score(part: Part, marks: Marks, timing: Timing | None = None) -> Score:
+def score(
+    part: Part,
+    marks: Marks,
+    timing: Timing | None = None,
+    compared: Sequence[Evidence] = (),
+    on_flag: OnFlag | None = None,
+) -> Score:
     """Give points for marks: the share of the best step reached, and none where a gate is shut; and those for time.
+
+    A flag of integrity, in the marks or in what comparing the class found (`compared`), holds the entry where no gate
+    is shut. `on_flag` is in place of the part's rule.
 
     Raises GradingError where the assignment names a metric that the task does not have.
     """
@@ -212,48 +240,79 @@ def score(part: Part, marks: Marks, timing: Timing | None = None) -> Score:
         raise broken("scoring", "no-metric", f"{message}{', '.join(marks.metrics)}.")
     metric = marks.metrics[name]
     spoken = metric.title or name
-
-    def shown(value: float | None) -> str:
-        return plain_number(value, metric.unit, short=True)
-
-    def given(
-        share: float, passed: bool, explanation: str, borderline: bool = False, shut: Sequence[str] = ()
-    ) -> Score:
-        drawn = part.pass_mark if name == marks.primary else None
-        time = _for_time(part, passed, timing)
-        return Score(
-            round(part.points * share + time.points, 4),
-            part.max_points,
-            passed,
-            f"{explanation} {time.explanation}".strip(),
-            drawn,
-            part.choice,
-            part.bonus,
-            borderline,
-            tuple(marks.gates[gate].title or gate for gate in shut),
-            time.open,
-            part.optional,
-        )
-
+    # An earlier state of a model is worth nothing that could be held back.
+    rule = "note" if part.earlier_of else on_flag or part.on_flag or "hold"
+    flags = tuple(one.title or one.name for one in (*marks.evidence, *compared) if one.flag and one.integrity)
+    earned = _earned(part, metric, spoken)
+    time = _for_time(part, earned.passed, timing)
+    free = Score(
+        round(part.points * earned.share + time.points, 4),
+        part.max_points,
+        earned.passed,
+        f"{earned.explanation} {time.explanation}".strip(),
+        part.pass_mark if name == marks.primary else None,
+        part.choice,
+        part.bonus,
+        earned.borderline,
+        open_points=time.open,
+        optional=part.optional,
+    )
+    free = replace(free, unconditional=(free.points, free.passed))
     if metric.value is None:
-        return given(0.0, False, f"{spoken} could not be measured.")
-    if shut := [gate for gate in part.gates if gate in marks.gates and not marks.gates[gate].holds]:
-        return given(0.0, False, f"The condition {' and '.join(shut)} does not hold: no points.", shut=shut)
+        return free
+    shut = tuple(
+        marks.gates[gate].title or gate for gate in part.gates if gate in marks.gates and not marks.gates[gate].holds
+    )
+    flagged = flags if rule == "zero" else ()
+    if shut or flagged:
+        titles = tuple(dict.fromkeys((*shut, *flagged)))
+        why = f"{_one_of('the condition', 'the conditions', shut)} not hold" if shut else ""
+        if raised := [title for title in flagged if title not in shut]:
+            why += f"{'; ' * bool(why)}{_one_of('the flag', 'the flags', raised, 'is', 'are')} raised"
+        said = f"{spoken} {_shown(metric, metric.value)}, but 0 points: {why}."
+        no_time = _for_time(part, False, timing).explanation
+        return replace(
+            free, points=0.0, passed=False, explanation=f"{said} {no_time}".strip(), borderline=False, shut=titles,
+            open_points=0.0,
+        )  # fmt: skip
+    return replace(free, held=flags if rule == "hold" else ())
+
+
+class _Earned(NamedTuple):
+    """The share of the points that a metric reaches, whatever conditions and flags say."""
+
+    share: float
+    passed: bool
+    explanation: str
+    borderline: bool = False
+
+
+def _earned(part: Part, metric: Metric, spoken: str) -> _Earned:
+    if metric.value is None:
+        return _Earned(0.0, False, f"{spoken} could not be measured.")
     passed = _reaches(metric, part.pass_mark)
     sign = "≥" if metric.better == "higher" else "≤"
     reached = max(((share, at) for at, share in part.steps if _reaches(metric, at)), default=(0.0, part.pass_mark))
-    explanation = f"{spoken} {shown(metric.value)}, pass mark {sign} {shown(part.pass_mark)}: "
+    explanation = f"{spoken} {_shown(metric, metric.value)}, pass mark {sign} {_shown(metric, part.pass_mark)}: "
     explanation += "reached." if passed else "not reached."
     if len(part.steps) > 1:
         above = min((step for step in ((share, at) for at, share in part.steps) if step[0] > reached[0]), default=None)
         explanation += f" {reached[0]:.0%} of the points"
-        explanation += f" for {sign} {shown(reached[1])}" if reached[0] else ""
-        explanation += f"; {above[0]:.0%} for {sign} {shown(above[1])}." if above else "."
+        explanation += f" for {sign} {_shown(metric, reached[1])}" if reached[0] else ""
+        explanation += f"; {above[0]:.0%} for {sign} {_shown(metric, above[1])}." if above else "."
     borderline = _is_borderline(metric, part.pass_mark)
     if borderline and metric.by_member is not None:
         low, high = metric.by_member
-        explanation += f" Borderline: single members of the judge give {shown(low)} to {shown(high)}."
-    return given(reached[0], passed, explanation, borderline)
+        explanation += f" Borderline: single members of the judge give {_shown(metric, low)} to {_shown(metric, high)}."
+    return _Earned(reached[0], passed, explanation, borderline)
+
+
+def _shown(metric: Metric, value: float | None) -> str:
+    return plain_number(value, metric.unit, short=True)
+
+
+def _one_of(one: str, many: str, titles: Sequence[str], is_: str = "does", are: str = "do") -> str:
+    return f"{one if len(titles) == 1 else many} {' and '.join(titles)} {is_ if len(titles) == 1 else are}"
 
 
 class _Time(NamedTuple):

@@ -8,8 +8,8 @@ from typing import Any
 from harness.mnist import Digits
 from harness.ranking.intervals import Rank
 from harness.rubric import Assignment
-from harness.totals import earned, reason, total
-from harness.types import Metric, Record, Status, Timing
+from harness.totals import earned, provisional, reason, total
+from harness.types import Decision, Metric, Record, Status, Timing
 
 SCHEMA = 2
 
@@ -48,15 +48,16 @@ def points(records: Sequence[Record]) -> float | None:
 
 
 def exit_code(records: Sequence[Record]) -> int:
-    """0 all passed · 1 something is below its pass mark or failed · 3 something, or all, could not be graded.
+    """0 all passed · 1 something is below its pass mark, held or failed · 3 something, or all, could not be graded.
 
     An earlier state of a model passes as soon as it has a score. Parts that were not handed in count only where nothing
-    was: their rows and the total speak of them, and a student who is halfway has not failed.
+    was: their rows and the total speak of them, and a student who is halfway has not failed. What the instructor
+    decided about was graded.
     """
-    records = [record for record in records if record.status is not Status.NOT_HANDED_IN] or records
-    if not records or any(record.status is Status.NOT_GRADABLE for record in records):
+    records = [r for r in records if r.status is not Status.NOT_HANDED_IN or r.decision is not None] or records
+    if not records or any(r.status is Status.NOT_GRADABLE and r.decision is None for r in records):
         return EXIT_NOT_GRADABLE
-    if all(record.score is not None and (record.score.passed or record.earlier_of) for record in records):
+    if all(r.score is not None and not r.held and (r.score.passed or r.earlier_of) for r in records):
         return EXIT_PASSED
     return EXIT_BELOW
 
@@ -87,21 +88,43 @@ def _entry(record: Record, rank: Rank | None) -> dict[str, Any]:
         "part": record.part,
         "task": record.task,
         "status": record.status.value,
+        "state": record.state,
         "rank": list(rank) if rank is not None else None,
         "passed": record.score.passed if record.score is not None else False,
         "borderline": record.score.borderline if record.score is not None else False,
         "reason": reason(record) or None,
         "points": earned(record),
+        "provisional_points": provisional(record),
+        "decision": _decision(record.decision) if record.decision is not None else None,
         "max_points": record.score.max_points if record.score is not None else None,
         "metrics": {name: _metric(metric) for name, metric in record.metrics.items()},
         "evidence": [
-            {"name": e.name, "flag": e.flag, "state": e.state, "value": e.value, "low": e.low, "high": e.high}
-            for e in record.evidence
+            {
+                "name": e.name,
+                "flag": e.flag,
+                "state": e.state,
+                "integrity": e.integrity,
+                "value": e.value,
+                "low": e.low,
+                "high": e.high,
+                "unusual_from": e.unusual_from,
+                "flagged_from": e.flagged_from,
+            }
+            for e in (*record.evidence, *record.compared)
         ],
         "timing": _timing(record.timing) if record.timing is not None else None,
         "open_points": record.score.open_points if record.score is not None else 0.0,
         "gates": {name: gate.holds for name, gate in record.gates.items()},
         "notes": list(record.notes),
+    }
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    return {
+        "verdict": decision.verdict,
+        "points": decision.points,
+        "reason": decision.reason,
+        "decided_at": decision.decided_at,
     }
 
 

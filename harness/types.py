@@ -32,6 +32,8 @@ class Role(StrEnum):
 
 ITSELF = "*"
 """The function of an entry's code, "sheet10.py:*", that stands for the module itself: its functions are the methods."""
+HELD = "held"
+"""The state of an entry that was scored and waits for the instructor's word."""
 NOTHING_HANDED_IN = "not-handed-in"
 """The kind of failure of a required part for which nothing was handed in."""
 
@@ -250,6 +252,9 @@ class Metric:
     """Its place on a curve over several parts."""
     by_member: tuple[float, float] | None = None
     """The lowest and the highest value that a single member of the judge gives; None where no committee judges."""
+    tolerance: float | None = None
+    """Largest difference between two gradings of one hand-in on different machines or versions; None for what
+    `harness.run.verify` allows any metric. On the same machine, with the same versions, nothing differs."""
 
 
 @dataclass(frozen=True)
@@ -403,6 +408,10 @@ class Score:
     """Points for the time of a model that could not be measured: neither given nor refused; the instructor decides."""
     optional: bool = False
     """True where the points come on top of the assignment's full marks."""
+    held: tuple[str, ...] = ()
+    """Titles of the flags for which the points are provisional until the instructor decides."""
+    unconditional: tuple[float, bool] | None = None
+    """The points, and True for passed, where no condition and no flag counts: what accepting the entry gives."""
 
 
 def counted(scores: Sequence[Score]) -> list[float]:
@@ -479,6 +488,24 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """The instructor's word on an entry, in place of the rubric's (harness.decisions)."""
+
+    submission: str
+    part: str
+    verdict: Literal["accept", "reject", "points"]
+    """"accept": the points that the answers give, whatever conditions and flags say; "reject": none."""
+    points: float | None
+    """The points given, where the verdict is "points"."""
+    reason: str
+    about: str
+    """SHA-256 of the hand-in's marks (`harness.decisions.about`). The word holds for these alone."""
+    decided_at: str
+    """UTC, ISO 8601."""
+    schema: int = 1
+
+
+@dataclass(frozen=True)
 class Record:
     """The grading of one entry, as kept on disk (harness.records). A leaderboard is derived from these alone."""
 
@@ -550,7 +577,37 @@ class Record:
     """UTC, ISO 8601; not part of what must repeat."""
     timing: Timing | None = None
     """None where the entry was not to be timed; not part of what must repeat."""
+    worth: float = 0.0
+    """Points of the part at full marks, which an entry without a score has, too."""
+    machine: str = ""
+    """Name of the processor that a student's entry was graded on; not part of what must repeat."""
+    decision: Decision | None = None
+    """The instructor's word on these marks."""
+    by_rubric: Score | None = None
+    """The score as the rubric gave it, where the instructor decided otherwise or confirmed it."""
     schema: int = 2
+
+    @property
+    def held(self) -> bool:
+        """True while the points are provisional, because of a flag that the instructor has not decided about."""
+        return self.status is Status.SCORED and self.score is not None and bool(self.score.held)
+
+    @property
+    def ranked(self) -> bool:
+        """False where a flag of integrity, or the instructor, says that the score was not earned, or may not be."""
+        score = self.score
+        if self.held or (self.decision is not None and self.decision.verdict == "reject"):
+            return False
+        if score is None or not any(one.flag and one.integrity for one in (*self.evidence, *self.compared)):
+            return True
+        # Of flagged entries, those rank whose points the flag did not cost.
+        earned = score.unconditional[0] if score.unconditional is not None else 0.0
+        return not score.shut and not (self.decision is not None and score.points < earned)
+
+    @property
+    def state(self) -> str:
+        """The entry's state in a word: "held", or its status."""
+        return HELD if self.held else self.status.value
 
     @property
     def notes(self) -> tuple[str, ...]:

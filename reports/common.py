@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.text import one_line
 from harness.totals import primary_metric
-from harness.types import Record, Role, Status
+from harness.types import Decision, Record, Role, Status
 
 _DATA = {"mnist": "MNIST", "digits": "scikit-learn’s digits"}
 """Titles of data, which a record knows by name alone."""
@@ -59,11 +59,15 @@ class Verdict:
 
     text: str
     kind: str
-    """pass, below, fail, missing or none."""
+    """pass, below, fail, missing, held or none."""
 
 
 def verdict(record: Record) -> Verdict:
     """The outcome of one part."""
+    if record.decision is not None:
+        return _decided(record.decision, record.score is not None and record.score.passed)
+    if record.held:
+        return Verdict("Held", "held")
     if record.status is Status.FAILED:
         return Verdict("Failed", "fail")
     if record.status is Status.NOT_HANDED_IN:
@@ -79,6 +83,12 @@ def verdict(record: Record) -> Verdict:
         return Verdict(f"Gate shut: {', '.join(one_line(title, 60) for title in record.score.shut)}", "below")
     said = Verdict("Passed", "pass") if record.score.passed else Verdict("Mark missed", "below")
     return Verdict(f"{said.text}, borderline", said.kind) if record.score.borderline else said
+
+
+def _decided(decision: Decision, passed: bool) -> Verdict:
+    if decision.verdict == "reject":
+        return Verdict("Rejected", "fail")
+    return Verdict("Accepted" if decision.verdict == "accept" else "Points given", "pass" if passed else "below")
 
 
 def short(digest: str) -> str:

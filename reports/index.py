@@ -9,10 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from harness.decisions import sentence
 from harness.numbers import finite, interval_text, mark_text, number_text, points_text, unit_text
 from harness.ranking.intervals import rank_text
 from harness.text import one_line
-from harness.totals import earned, primary_metric, reason
+from harness.totals import earned, primary_metric, provisional, reason
 from harness.types import Record, Role, Status, counted
 from reports.common import (
     Verdict,
@@ -103,10 +104,14 @@ class Row:
     sort: float | None
     figure: IntervalFigure | None
     points: str
+    provisional: bool
+    """True where the points wait for the instructor's word."""
     points_sort: float | None
     verdict: Verdict
     flags: tuple[str, ...]
     reason: str
+    note: str
+    """A shut gate or the instructor's word, beside the score; empty for none, or where `reason` says it."""
     samples: Picture | None
     time: TimeCell | None
 
@@ -125,6 +130,8 @@ class Table:
     ticks: tuple[Tick, ...]
     plot_width: float
     ranked: tuple[Row, ...]
+    excluded: tuple[Row, ...]
+    """Entries with a score and without a rank, because of a flag or by the instructor's word."""
     unranked: tuple[Row, ...]
     shared: bool
     """True where the data leave some entry more than one rank."""
@@ -179,6 +186,8 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
         rank = None if pd.isna(entry["rank_low"]) else (int(entry["rank_low"]), int(entry["rank_high"]))
         points = earned(record) if ranks(record) else None
         worth = record.score.max_points if record.score is not None else None
+        waiting = provisional(record) if ranks(record) else None
+        shown = points if waiting is None else waiting
         rows.append(
             Row(
                 name=display_name(record),
@@ -192,16 +201,19 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
                 interval=interval_text(metric) if metric is not None else "",
                 sort=finite(metric.value) if metric is not None else None,
                 figure=interval_figure(metric, mark, scale) if metric is not None else None,
-                points=f"{points_text(points)} of {points_text(worth)}" if points is not None else "",
+                points=f"{points_text(shown)} of {points_text(worth)}" if shown is not None else "",
+                provisional=waiting is not None,
                 points_sort=points,
                 verdict=verdict(record),
                 flags=flags(record),
-                reason="" if metric is not None else one_line(reason(record), 240),
+                reason="" if metric is not None and record.ranked else one_line(reason(record), 600),
+                note=_note(record) if record.ranked else "",
                 samples=strip(record, results),
                 time=time,
             )
         )
-    ranked = tuple(row for row in rows if row.figure is not None)
+    measured = [(row, record) for row, record in zip(rows, own, strict=True) if row.figure is not None]
+    ranked = tuple(row for row, record in measured if record.ranked)
     first = own[0]
     ranked_by = next((metric_title(r.primary or "", metric) for r in own if (metric := primary_metric(r))), "")
     unit = metrics[0].unit if metrics else ""
@@ -217,12 +229,21 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
         ticks=axis(scale, mark, unit),
         plot_width=_PLOT_WIDTH,
         ranked=ranked,
+        excluded=tuple(row for row, record in measured if not record.ranked),
         unranked=tuple(row for row in rows if row.figure is None),
         shared=any("–" in row.rank for row in ranked),
-        has_samples=any(row.samples is not None for row in ranked),
+        has_samples=any(row.samples is not None for row, _ in measured),
         timed=any(time is not None for time in times),
         times=pareto(own, [display_name(record) for record in own]),
     )
+
+
+def _note(record: Record) -> str:
+    """A shut gate, which takes all points, or the instructor's word, in a few words beside the score."""
+    if record.decision is not None:
+        return one_line(sentence(record.decision, earned(record)), 240)
+    shut = record.score is not None and record.score.shut and record.role is Role.STUDENT
+    return f"but 0 points: {verdict(record).text[:1].lower()}{verdict(record).text[1:]}" if shut else ""
 
 
 def _total_cells(own: Sequence[Record | None]) -> tuple[TotalCell, ...]:
@@ -233,6 +254,8 @@ def _total_cells(own: Sequence[Record | None]) -> tuple[TotalCell, ...]:
     for record, score in zip(own, scores, strict=True):
         if record is None:
             cells.append(TotalCell("", False, None, None))
+        elif (waiting := provisional(record)) is not None:
+            cells.append(TotalCell(f"({points_text(waiting)})", False, verdict(record), None))
         elif score is None:
             cells.append(TotalCell("", False, verdict(record), None))
         else:
@@ -286,6 +309,7 @@ def _tiles(records: Sequence[Record]) -> tuple[Tile, ...]:
         ),
         Tile(kinds.count("pass"), "passed", "reached the mark", "pass"),
         Tile(kinds.count("below"), "missed the mark", "scored, not passed", "below"),
+        *([Tile(held, "held", "the instructor decides", "held")] if (held := kinds.count("held")) else []),
         Tile(kinds.count("fail"), "failed", "the reason is given", "fail"),
         Tile(kinds.count("missing"), "not handed in", "required by the assignment", "missing"),
         Tile(not_gradable, "not gradable", "harness at fault, no penalty", "none"),

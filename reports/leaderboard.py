@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.numbers import finite, interval
 from harness.ranking.intervals import Rank
 from harness.totals import earned, primary_metric, total
-from harness.types import Record, Role, Status
+from harness.types import HELD, Record, Role, Status
 from reports.ranks import ranks
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ COLUMNS: dict[str, str] = {
     "role": "object",
     "earlier": "bool",
     "status": "object",
+    "state": "object",
     "rank_low": "Int64",
     "rank_high": "Int64",
     "value": "float64",
@@ -58,6 +59,7 @@ _TOTALS = [
     "points",
     "max_points",
     "scored",
+    "held",
     "failed",
     "not_gradable",
     "not_handed_in",
@@ -78,7 +80,7 @@ _STATUS_ORDER = {
 def _row(index: int, record: Record) -> dict[str, Any]:
     metric = primary_metric(record)
     low, high = interval(metric) if metric is not None else (None, None)
-    scored = record.score if metric is not None else None
+    scored = record.score if not record.held and (metric is not None or record.decision is not None) else None
     return {
         "record": index,
         "assignment": record.assignment,
@@ -99,6 +101,7 @@ def _row(index: int, record: Record) -> dict[str, Any]:
         "role": record.role.value,
         "earlier": bool(record.earlier_of),
         "status": record.status.value,
+        "state": record.state,
         "value": finite(metric.value) if metric is not None else None,
         "low": low,
         "high": high,
@@ -179,8 +182,9 @@ def leaderboard(records: Sequence[Record], results: Path | None = None) -> pd.Da
     - `rank_low` and `rank_high`, from 1: the best and the worst rank that the scores in the folder `results` support
       (`harness.ranking`); without them, nobody is told apart. Rows stand in the order of their values.
       Ranks are missing for baselines and reference models, which stand at their place by value, for earlier states of a
-      model, and for whatever has no finite value: failed, not gradable, not handed in, None, NaN. The last come last,
-      with `points` and `value` missing, never zero.
+      model, for what `Record.ranked` excludes, which stands below the ranked, and for whatever has no finite value:
+      failed, not gradable, not handed in, None, NaN. The last come last, with `points` and `value` missing, never zero.
+      Points of a held entry are missing, too.
     - `record` is the index into `records`; `flags` a tuple of the names of the evidence that is flagged.
     """
     import pandas as pd
@@ -193,7 +197,8 @@ def leaderboard(records: Sequence[Record], results: Path | None = None) -> pd.Da
     frame["_status"] = frame["status"].map(_STATUS_ORDER)
     frame["_unmeasured"] = frame["value"].isna()
     frame["_beside"] = frame["role"] != Role.STUDENT.value
-    keys = ["table", "_unmeasured", "_value", "_status", "_beside", "role", "submission", "record"]
+    frame["_excluded"] = [not records[index].ranked for index in frame["record"]]
+    keys = ["table", "_unmeasured", "_excluded", "_value", "_status", "_beside", "role", "submission", "record"]
     frame = frame.sort_values(keys, kind="stable").reset_index(drop=True)
     return frame[list(COLUMNS)]
 
@@ -205,7 +210,8 @@ def _rows(records: Sequence[Record], results: Path | None) -> list[dict[str, Any
     tables: dict[int, list[dict[str, Any]]] = {}
     for row in rows:
         row["rank_low"] = row["rank_high"] = None
-        if row["value"] is not None and row["role"] == Role.STUDENT.value and not row["earlier"]:
+        measured = row["value"] is not None and records[row["record"]].ranked
+        if measured and row["role"] == Role.STUDENT.value and not row["earlier"]:
             tables.setdefault(row["table"], []).append(row)
     for ranked in tables.values():
         own = ranks([records[row["record"]] for row in ranked], results, ranked[0]["better"] == "higher")
@@ -232,8 +238,8 @@ def places(records: Sequence[Record], results: Path | None = None) -> dict[tuple
 def totals(records: Sequence[Record]) -> pd.DataFrame:
     """Points over all parts, one row for each (assignment, data, data digest, role, submission), in the order shown.
 
-    Columns: `_TOTALS`; `scored`, `failed`, `not_gradable` and `not_handed_in` count parts, `passed` says that all are,
-    `records` is a tuple of indices. Points, completeness and which records count: see `harness.totals.total`.
+    Columns: `_TOTALS`; `scored`, `held`, `failed`, `not_gradable` and `not_handed_in` count parts, `passed` says that
+    all are, `records` is a tuple of indices. Points, completeness and which records count: see `harness.totals.total`.
     `max_points` is what the whole assignment gives at full marks, a bonus apart; where the records don't tell, the sum
     of the best that the parts handed in can earn. A total is never ranked; totals that are not complete come after
     those that are.
@@ -247,7 +253,7 @@ def totals(records: Sequence[Record]) -> pd.DataFrame:
         if not found.records:
             continue
         index_of = {id(records[index]): index for index in indices}
-        states = [record.status for record in found.records]
+        states = [record.state for record in found.records]
         rows.append(
             {
                 "assignment": assignment,
@@ -258,10 +264,11 @@ def totals(records: Sequence[Record]) -> pd.DataFrame:
                 "name": found.records[-1].name,
                 "points": found.points,
                 "max_points": found.full_marks or _best(found.records, worth),
-                "scored": states.count(Status.SCORED),
-                "failed": states.count(Status.FAILED),
-                "not_gradable": states.count(Status.NOT_GRADABLE),
-                "not_handed_in": states.count(Status.NOT_HANDED_IN),
+                "scored": states.count(Status.SCORED.value),
+                "held": states.count(HELD),
+                "failed": states.count(Status.FAILED.value),
+                "not_gradable": states.count(Status.NOT_GRADABLE.value),
+                "not_handed_in": states.count(Status.NOT_HANDED_IN.value),
                 "passed": all(earned(r) is not None and r.score is not None and r.score.passed for r in found.records),
                 "complete": found.complete,
                 "records": tuple(index_of[id(record)] for record in found.records),

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.decisions import sentence
 from harness.numbers import finite, interval_text, number_text, points_text, unit_text
 from harness.text import capitalised, many_lines, one_line, spoken
-from harness.totals import primary_metric
+from harness.totals import earned, held_for, primary_metric
 from harness.types import NOTHING_HANDED_IN, Evidence, Failure, Metric, Record, Status
 from reports import sweeps
-from reports.common import Verdict, data_label, data_notice, distinct, ranks, role_label, slug, verdict
+from reports.common import Verdict, data_label, data_notice, day, distinct, ranks, role_label, slug, verdict
 from reports.drawing import Drawings, draw
 from reports.index import display_name
 from reports.learning import Learning, after, of_submission
@@ -121,6 +122,12 @@ class Part:
     """True for an earlier state of another part's model."""
     verdict: Verdict
     points: str
+    provisional: bool
+    """True where the points wait for the instructor's word."""
+    held: str
+    """The reason that the part is held; empty where it is not."""
+    decision: str
+    """The instructor's word and its day; empty for none."""
     of: str
     explanation: str
     flags: tuple[str, ...]
@@ -234,6 +241,13 @@ def _members(metric: Metric | None) -> str:
     return interval_text(replace(metric, low=low, high=high, value=low))
 
 
+def _decision(record: Record) -> str:
+    if record.decision is None:
+        return ""
+    said = one_line(sentence(record.decision, earned(record)), 600)
+    return f"{said} ({day(record.decision.decided_at)})"
+
+
 def _better(better: str) -> str:
     return "higher is better" if better == "higher" else "lower is better"
 
@@ -246,7 +260,7 @@ def _part(number: int, record: Record, results: Path) -> Part:
     headline_unit = unit_text(metric.unit) if metric is not None else ""
     if not headline.endswith("%") and "\u202f" in headline:
         headline, headline_unit = headline.split("\u202f", 1)
-    scored = record.score if record.status is not Status.NOT_GRADABLE else None
+    scored = record.score if record.status is not Status.NOT_GRADABLE or record.decision is not None else None
     title, task = _title(record), task_title(record)
     assignment, name = assignment_title([record]), one_line(record.assignment, 60)
     return Part(
@@ -257,7 +271,10 @@ def _part(number: int, record: Record, results: Path) -> Part:
         role=role_label(record),
         earlier=bool(record.earlier_of),
         verdict=verdict(record),
-        points=points_text(scored.points) if scored is not None and metric is not None else "",
+        points=points_text(scored.points) if scored is not None and (metric is not None or record.decision) else "",
+        provisional=record.held,
+        held=one_line(held_for(record), 1200),
+        decision=_decision(record),
         of=points_text(scored.max_points) if scored is not None else "",
         explanation=one_line(scored.explanation, 600) if scored is not None else "",
         flags=flags(record),

@@ -82,7 +82,13 @@ def _ranks(records: Sequence[Record]) -> dict[int, str]:
     groups: dict[tuple[str, str, str], list[int]] = {}
     for index, record in enumerate(records):
         timing = record.timing
-        if ranks(record) and not record.earlier_of and timing is not None and ratio(record) is not None:
+        if (
+            ranks(record)
+            and record.ranked
+            and not record.earlier_of
+            and timing is not None
+            and ratio(record) is not None
+        ):
             key = (timing.machine, timing.reference, timing.versions.get("protocol", ""))
             groups.setdefault(key, []).append(index)
     found: dict[int, str] = {}

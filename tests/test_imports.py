@@ -27,6 +27,7 @@ TASKS = TYPES | {
     "harness.secret",
 }
 PARENT = {"harness.intake", "harness.records", "harness.rubric", "harness.provenance", "harness.assignments"}
+PARENT |= {"harness.decisions"}
 INSIDE = TYPES | {"harness.registry", "harness.checkpoint", "harness.sequences", "harness.student_code"}
 
 RULES: dict[str, set[str]] = {
@@ -72,6 +73,7 @@ RULES: dict[str, set[str]] = {
     "harness/rubric.py": TYPES | {"harness.numbers"},
     "harness/records.py": TYPES | {"harness.files"},
     "harness/provenance.py": set(),
+    "harness/decisions.py": TYPES | {"harness.files", "harness.numbers", "harness.text"},
     "harness/totals.py": TYPES | {"harness.numbers"},
     "harness/summary.py": TYPES | {"harness.totals", "harness.ranking", "harness.mnist", "harness.rubric"},
     "harness/assignments": {"harness.rubric", "harness.tasks", "harness.assignments", "reference"},
@@ -101,7 +103,7 @@ RULES: dict[str, set[str]] = {
     # Which times and scores differ is decided once, for pages and for tests; reports read what is beside records.
     "reports": TYPES
     | TEXT
-    | {"harness.totals", "harness.timing.board", "harness.ranking", "harness.run.kept", "reports"},
+    | {"harness.totals", "harness.decisions", "harness.timing.board", "harness.ranking", "harness.run.kept", "reports"},
     "reference": {"reference"},
     "classifiers": {"classifiers", "reference.augment", "reference.precision", "reference.seeding", "reference.train"},
     "submissions/__init__.py": set(),

@@ -36,6 +36,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "harness.cli.grading:adopt",
         "Print the submission.toml that would grade a repository, with the likeliest files filled in.",
     ),
+    "decide": (
+        "harness.cli.deciding:decide",
+        "Accept or reject a held entry, or give it points; with the folder alone, list what is held and decided.",
+    ),
+    "verify": (
+        "harness.cli.verifying:verify",
+        "Grade hand-ins again and compare with the records: equal, or what differs.",
+    ),
     "report": ("harness.cli.reporting:report", "Render pages from records; grades nothing."),
     "inspect": ("harness.cli.looking:inspect", "Show what a checkpoint holds, without executing anything of it."),
     "tasks": ("harness.cli.looking:tasks", "List the tasks."),

@@ -27,8 +27,8 @@ console = Console(stderr=True)
 LOG_INTERVAL = 10.0
 """Seconds between two lines of progress where stderr is no terminal."""
 
-_COLOURS = {"scored": "green", "failed": "red", "not-gradable": "yellow", "not-handed-in": "magenta"}
-"""By the value of `harness.types.Status`."""
+_COLOURS = {"scored": "green", "failed": "red", "not-gradable": "yellow", "not-handed-in": "magenta", "held": "yellow"}
+"""By the state of a record."""
 
 
 def print_json(document: object) -> None:
@@ -92,7 +92,7 @@ def results_table(records: list[Record], ranks: Mapping[tuple[str, str], Rank] |
 def _results(records: list[Record], ranks: Mapping[tuple[str, str], Rank], *, intervals: bool) -> Table:
     from harness.numbers import plain_interval, plain_number
     from harness.ranking.intervals import rank_text
-    from harness.totals import earned
+    from harness.totals import earned, provisional
 
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1), collapse_padding=True)
     table.add_column("submission", min_width=12, overflow="fold")
@@ -109,13 +109,14 @@ def _results(records: list[Record], ranks: Mapping[tuple[str, str], Rank], *, in
         measured = metric is not None and metric.value is not None
         value = plain_number(metric.value, metric.unit) if metric is not None and measured else "-"
         interval = (plain_interval(metric, "–") if metric is not None and measured else "") or "-"
-        given = earned(record)
+        given, open_ = earned(record), provisional(record)
         points = f"{given:g} / {record.score.max_points:g}" if given is not None and record.score is not None else "-"
+        points = f"({open_:g})" if open_ is not None else points
         points = "" if record.earlier_of else points
         table.add_row(
             escape(record.submission),
             escape(record.part),
-            f"[{_COLOURS[record.status.value]}]{_verdict(record)}[/]",
+            f"[{_COLOURS[record.state]}]{_verdict(record)}[/]",
             value,
             *([interval] if intervals else []),
             *([rank_text(ranks.get((record.submission, record.part)))] if ranks else []),
@@ -141,7 +142,7 @@ def _reasons(records: list[Record]) -> dict[tuple[str, str], list[str]]:
 
     found: dict[tuple[str, str], list[str]] = {}
     for record in records:
-        if record.status is Status.NOT_HANDED_IN:
+        if record.status is Status.NOT_HANDED_IN and record.decision is None:
             continue
         why = reason(record)
         flags = [evidence.name for evidence in record.evidence if evidence.flag]
@@ -158,7 +159,7 @@ def _not_handed_in(records: list[Record]) -> dict[str, list[str]]:
 
     missing: dict[str, list[str]] = {}
     for record in records:
-        if record.status is Status.NOT_HANDED_IN:
+        if record.status is Status.NOT_HANDED_IN and record.decision is None:
             missing.setdefault(record.submission, []).append(record.part)
     return missing
 
@@ -174,8 +175,12 @@ def listing(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
 
 
 def _verdict(record: Record) -> str:
-    from harness.types import Status
+    from harness.types import HELD, Status
 
+    if record.decision is not None:
+        return {"accept": "accepted", "reject": "rejected", "points": "decided"}[record.decision.verdict]
+    if record.held:
+        return HELD
     if record.status is not Status.SCORED:
         return record.status.value.replace("-", " ")
     if record.score is None:

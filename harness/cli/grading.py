@@ -17,7 +17,7 @@ from rich.markup import escape
 from harness import assignments, scratch
 from harness.cli.console import console, fail, note, print_json, print_reasons, progress, results_table
 from harness.cli.live import shown
-from harness.cli.reporting import render, told
+from harness.cli.reporting import graded_in, render, told
 from harness.cli.running import grade_class
 from harness.run.executors import DEFAULT, EXECUTORS
 
@@ -140,7 +140,6 @@ def grade(
 
     Example: [bold]gradebench grade handed-in.zip --results results --site site[/]
     """
-    from harness import records
     from harness.run.prepare import Request
     from harness.summary import exit_code
 
@@ -178,7 +177,7 @@ def grade(
 
     def pages() -> None:
         if site_folder is not None:
-            index = render(told(records.load_all(results)), results, site_folder)
+            index = render(graded_in(results), results, site_folder)
             console.print(f"pages: {escape(str(index))}", highlight=False, soft_wrap=True)
 
     def before_asking() -> None:
@@ -499,9 +498,13 @@ def _conclude(
 
 def _ranks(run: Run) -> dict[tuple[str, str], Rank]:
     """The ranks of the class that the results folder holds, by submission and part."""
-    from harness import records
+    from harness import decisions, records
     from reports.leaderboard import places
 
     of = (run.assignment.name, run.context.data.name)
-    known = [record for record in records.load_all(run.results).records if (record.assignment, record.data) == of]
+    made = decisions.load_all(run.results)
+    for problem in made.problems:
+        note(f"passed over: {problem}")
+    known = decisions.applied_to(records.load_all(run.results).records, made.decisions)
+    known = [record for record in known if (record.assignment, record.data) == of]
     return places(known, run.results)

@@ -29,13 +29,11 @@ def report(
 
     Example: [bold]gradebench report results --site site --export csv[/]
     """
-    from harness import records
-
     if unknown := [name for name in export or [] if name not in exports.EXPORTS]:
         raise fail(f"--export {unknown[0]}: no such format; there are {', '.join(exports.EXPORTS)}")
     if not results.is_dir():
         raise fail(f"{results}: no such folder")
-    known = told(records.load_all(results))
+    known = graded_in(results)
     if not known:
         raise fail(f"{results}: holds no records; `gradebench grade PATH --results {results}` makes some")
     index = render(known, results, site_folder)
@@ -52,6 +50,19 @@ def told(loaded: Loaded) -> list[Record]:
     for problem in loaded.problems:
         note(f"passed over: {problem}")
     return loaded.records
+
+
+def graded_in(results: Path) -> list[Record]:
+    """Return the records of a folder with the instructor's decisions, and say which files could not be read.
+
+    An entry whose decision can't be read stands as the rubric scored it.
+    """
+    from harness import decisions, records
+
+    known, made = told(records.load_all(results)), decisions.load_all(results)
+    for problem in made.problems:
+        note(f"passed over: {problem}")
+    return decisions.applied_to(known, made.decisions)
 
 
 def render(known: list[Record], results: Path, folder: Path) -> Path:

@@ -96,7 +96,7 @@ def packed(result: Result) -> bytes:
     bare = replace(
         result.record, part="part", score=None, compared=(), answers="", trial_answers="", arrays="", stage_notes={},
         assignment="", assignment_title="", part_title="", full_marks=0.0, order=0, earlier_of="", place="",
-    )  # fmt: skip
+        worth=0.0,    )  # fmt: skip
     notes = {stage: said for stage, said in result.record.stage_notes.items() if stage in ("ask", "mark")}
     bare = replace(
         bare,

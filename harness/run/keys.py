@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from harness.run.plan import Planned
 from harness.run.questions import Questions, sources_of
 from harness.run.settings import Run
 from harness.timing import protocol
-from harness.types import Kind, Record, Role, Timing
+from harness.types import Decision, Kind, Record, Role, Timing
 
 _INSIDE = ("harness.sandbox.inside.entry",)
 _TIMING = ("harness.timing.measure",)
@@ -156,9 +156,15 @@ def of_timing(record: Record, run: Run, reference: Sequence[str], machine: str) 
 
 
 def of_scoring(
-    planned: Planned, run: Run, asking: str, marking: str, compared: Any, timing: Timing | None = None
+    planned: Planned,
+    run: Run,
+    asking: str,
+    marking: str,
+    compared: Any,
+    timing: Timing | None = None,
+    decision: Decision | None = None,
 ) -> str:
-    """Return the key of the record itself: marks, the rubric's part, titles, the class's comparison, the timing."""
+    """Return the key of the record itself: marks, the rubric's part, titles, comparison, timing, decision."""
     submission, assignment = planned.submission, run.assignment
     return _digest(
         {
@@ -176,6 +182,7 @@ def of_scoring(
             "compared": compared,
             # A record without a timing keeps the key that it had before there were any.
             **({} if timing is None else {"timing": [timing.key, timing.measured_at, timing.status]}),
+            **({} if decision is None else {"decision": asdict(decision)}),
         }
     )
 

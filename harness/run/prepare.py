@@ -46,6 +46,8 @@ class Request:
     scheduler: str = ""
     timing: bool = False
     full: bool = False
+    secret_from: Path | None = None
+    """Results folder whose secret seed is used, in place of one of this run's own."""
 
 
 def prepare(request: Request) -> Run:
@@ -73,7 +75,7 @@ def prepare(request: Request) -> Run:
         raise RequestError(f"--results {request.results}: {error.strerror}") from error
     scratch.sweep_writes(request.results)
     try:
-        secret = Secret.kept(request.results)
+        secret = Secret.kept(request.secret_from or request.results)
     except SecretError as error:
         raise RequestError(str(error)) from error
     run = Run(

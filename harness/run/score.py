@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
 
-from harness import provenance, records, rubric
+from harness import decisions, provenance, records, rubric
 from harness.run import kept, keys
 from harness.run.ask import Asked
 from harness.run.mark import Marked
 from harness.run.plan import Planned
 from harness.run.settings import KEPT_BYTES, Run
 from harness.run.trial import Choice, sheltered
-from harness.types import Entry, Evidence, Failure, GradingError, Marks, Record, Role, Score, Status
+from harness.timing.core import processor
+from harness.types import Decision, Entry, Evidence, Failure, GradingError, Marks, Record, Role, Score, Status
 
 _EVIDENCE = TypeAdapter(tuple[Evidence, ...])
 
@@ -44,14 +45,17 @@ def record_of(
     compared = former.compared if former is not None else ()
     timing = former.timing if former is not None and former.keys.get("ask") == asking else None
     said = _EVIDENCE.dump_python(compared, mode="json")
-    scoring = keys.of_scoring(planned, run, asking, marking, said, timing)
+    decision = _decision(planned, run)
+    scoring = keys.of_scoring(planned, run, asking, marking, said, timing, decision)
     if former is not None and former.keys == {**stage_keys, "score": scoring}:
         return former
     failure = asked.failure or marked.failure
     points: Score | None = None
     if failure is None and marked.marks is not None:
         try:
-            points = rubric.score(planned.part, marked.marks, timing)
+            # Nobody is held, or loses points, who earns none.
+            on_flag: rubric.OnFlag | None = None if planned.submission.role is Role.STUDENT else "note"
+            points = rubric.score(planned.part, marked.marks, timing, compared, on_flag)
         except GradingError as error:
             failure = error.failure
     record = _described(planned, run, asked, marked, failure, points, former, choice)
@@ -62,6 +66,7 @@ def record_of(
         compared=compared,
         timing=timing if failure is None else None,
     )
+    record = decisions.applied(record, decision)
     if not save:
         return replace(record, figures=())
     if former is None or former.keys.get("mark") != marking:
@@ -71,6 +76,16 @@ def record_of(
         if run.keep_answers or size <= KEPT_BYTES:
             record = replace(record, trial_answers=kept.save_trial(run.results, record, choice.answers))
     return records.save(run.results, record)
+
+
+def _decision(planned: Planned, run: Run) -> Decision | None:
+    """The instructor's decision about an entry; none where its file can't be read, so that the entry stays as it is."""
+    if planned.submission.role is not Role.STUDENT:
+        return None
+    try:
+        return decisions.read(run.results, planned.submission.id, planned.part.id)
+    except decisions.DecisionError:
+        return None
 
 
 def marked_of(record: Record) -> Marked:
@@ -155,12 +170,21 @@ def _described(
         full_marks=run.assignment.max_points,
         order=[each.id for each in run.assignment.part].index(part.id),
         graded_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        worth=part.max_points,
+        machine=_machine(submission.role, former),
     )
 
 
 def _timings(asked: Asked, marked: Marked) -> dict[str, float]:
     """Seconds by stage; those that were measured on another machine have been left out of what is shipped."""
     return {stage: each for stage, each in (("answers", asked.seconds), ("marking", marked.seconds)) if each}
+
+
+def _machine(role: Role, former: Record | None) -> str:
+    """The processor that a student's entry was graded on; shipped results are of no machine."""
+    if role is not Role.STUDENT:
+        return ""
+    return former.machine if former is not None else processor()
 
 
 def _model_title(model: str | None, run: Run) -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from harness.files import write_atomically
 from harness.text import one_line
-from harness.totals import primary_metric
+from harness.totals import primary_metric, reason
 from harness.types import Record, Status
 from reports.common import ranks
 from reports.leaderboard import leaderboard
@@ -32,6 +32,7 @@ HEADER = [
     "epochs",
     "earlier_of",
     "status",
+    "state",
     "passed",
     "borderline",
     "points",
@@ -59,6 +60,8 @@ HEADER = [
     "open_points",
     "flags",
     "explanation",
+    "decision",
+    "decision_reason",
     "failure_stage",
     "failure_kind",
     "failure_message",
@@ -120,11 +123,17 @@ def _members(record: Record) -> dict[str, object]:
     return {"borderline": borderline, "lowest_member": low, "highest_member": high}
 
 
+def _explanation(record: Record) -> str | None:
+    """The reason of a held entry, which names no points, or what the rubric or the instructor said."""
+    return reason(record) if record.held else record.score.explanation if record.score is not None else None
+
+
 def write(records: Sequence[Record], folder: Path, results: Path | None = None) -> Path:
     """Write one row for each of the class's records to scores.csv in `folder`, UTF-8, in the leaderboard's order.
 
     `results` is the folder that holds the scores beside the records, by which they rank.
-    Cells are empty where nothing was measured. Replaces the file in one step. Raises `OSError` if it can't be written.
+    Cells are empty where nothing was measured, and points also where an entry is held. Replaces the file in one step.
+    Raises `OSError` if it can't be written.
     """
     records = [record for record in records if ranks(record)]
     buffer = io.StringIO(newline="")
@@ -143,7 +152,9 @@ def write(records: Sequence[Record], folder: Path, results: Path | None = None) 
             **_timing(record),
             **_members(record),
             "flags": "; ".join(row["flags"]),
-            "explanation": record.score.explanation if record.score is not None else None,
+            "explanation": _explanation(record),
+            "decision": record.decision.verdict if record.decision is not None else None,
+            "decision_reason": record.decision.reason if record.decision is not None else None,
             "failure_stage": failure.stage if failure is not None else None,
             "failure_kind": failure.kind if failure is not None else None,
             "failure_message": failure.message if failure is not None else None,

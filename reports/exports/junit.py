@@ -1,9 +1,10 @@
 """JUnit XML, for CI: one testsuite a submission, one testcase a part. Baselines and reference models are left out.
 
-`failure` is a part below its pass mark (an earlier state of a model has none) or a submission at fault, `error` one
-that could not be graded, `skipped` one that was not handed in. Properties of a testcase are its status, rank ("2–5"),
-"borderline" where single members of the judge disagree about the pass mark, points, metrics ("metric.accuracy") and
-time ("timing.times_reference"); properties of a testsuite the submission's points so far and the full marks.
+`failure` is a part below its pass mark (an earlier state of a model has none), one that is held (of the type "held",
+with the reason and without points) or a submission at fault, `error` one that could not be graded, `skipped` one that
+was not handed in. Properties of a testcase are its status, state and decision, rank ("2–5"), "borderline" where single
+members of the judge disagree about the pass mark, points, metrics ("metric.accuracy") and time
+("timing.times_reference"); properties of a testsuite the submission's points so far and the full marks.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from harness.files import write_atomically
 from harness.numbers import finite
 from harness.ranking.intervals import Rank, rank_text
 from harness.totals import earned, reason
-from harness.types import Record, Status
+from harness.types import HELD, Record, Status
 from reports.common import ranks
 from reports.leaderboard import places, totals
 
@@ -72,6 +73,8 @@ def _case(suite: ElementTree.Element, record: Record, rank: Rank | None) -> None
         case,
         {
             "status": record.status.value,
+            "state": record.state,
+            "decision": record.decision.verdict if record.decision is not None else None,
             "rank": rank_text(rank) or None,
             "borderline": "true" if record.score is not None and record.score.borderline else None,
             "points": earned(record),
@@ -82,7 +85,10 @@ def _case(suite: ElementTree.Element, record: Record, rank: Rank | None) -> None
     )
     if kind := _kind(record):
         detail = record.failure.detail if record.failure is not None else ""
-        ElementTree.SubElement(case, kind, message=_text(reason(record))).text = _text(detail)
+        failure = ElementTree.SubElement(case, kind, message=_text(reason(record)))
+        failure.text = _text(detail)
+        if record.held:
+            failure.set("type", HELD)
 
 
 def _timing(record: Record) -> dict[str, object]:
@@ -106,6 +112,8 @@ def _properties(element: ElementTree.Element, values: Mapping[str, object]) -> N
 
 
 def _kind(record: Record) -> str | None:
+    if record.decision is not None or record.held:
+        return None if record.score is not None and record.score.passed and not record.held else "failure"
     if record.status is Status.NOT_GRADABLE:
         return "error"
     if record.status is Status.NOT_HANDED_IN:

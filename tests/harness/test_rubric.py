@@ -3,7 +3,7 @@ import pytest
 from harness import rubric
 from harness.assignments import coursework
 from harness.rubric import AssignmentError
-from harness.types import Gate, Marks, Metric, Timing
+from harness.types import Evidence, Gate, Marks, Metric, Timing
 
 TOML = b"""
 name = "mine"
@@ -175,3 +175,68 @@ def test_time_is_worth_nothing_where_the_task_s_models_are_not_timed():
     with pytest.raises(AssignmentError, match="part cvae: models of half-inpainting are not timed"):
         coursework.Coursework(rubric.parse(text, "mine.toml")).check()
     coursework.Coursework(rubric.parse(TIMED, "mine.toml")).check()
+
+
+def flagged(*names, value=1.0, gate=True, integrity=True):
+    evidence = tuple(Evidence(name, True, 1.0, None, 0.5, title=f"the {name}", integrity=integrity) for name in names)
+    gates = {"diversity": Gate(gate), **{name: Gate(False, f"the {name}") for name in names}}
+    return Marks({"m": Metric(value, "share", "higher", 100)}, "m", evidence, gates=gates)
+
+
+def part_with(rule="", of_part=""):
+    text = TOML.replace(b'title = "Mine"', b'title = "Mine"\n' + rule.encode())
+    return rubric.parse(text + of_part.encode(), "mine.toml").part[0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "of_part", "points", "held", "shut"),
+    [
+        ("", "", 20, ("the sign",), ()),
+        ('on_flag = "hold"', "", 20, ("the sign",), ()),
+        ('on_flag = "zero"', "", 0, (), ("the sign",)),
+        ('on_flag = "note"', "", 20, (), ()),
+        ('on_flag = "zero"', 'on_flag = "note"', 20, (), ()),
+        ('on_flag = "note"', 'on_flag = "hold"', 20, ("the sign",), ()),
+    ],
+)
+def test_a_flag_holds_takes_the_points_or_is_noted_as_the_assignment_says(rule, of_part, points, held, shut):
+    part = part_with(rule, of_part)
+    score = rubric.score(part, flagged("sign"))
+    assert (score.points, score.held, score.shut) == (points, held, shut)
+    assert score.passed == (points > 0)
+    assert score.unconditional == (20, True)
+    # Flags of the class's comparison count alike; evidence that is no sign of fraud never does.
+    marked = flagged()
+    assert rubric.score(part, marked, None, flagged("sign").evidence) == score
+    assert rubric.score(part, flagged("sign", integrity=False)) == rubric.score(part, marked)
+
+
+def test_a_shut_gate_gives_no_points_and_holds_nothing():
+    score = rubric.score(part_with(), flagged("sign", gate=False))
+    assert (score.points, score.passed, score.held, score.shut) == (0, False, (), ("diversity",))
+    assert score.explanation == "m 100.00%, but 0 points: the condition diversity does not hold."
+    assert score.unconditional == (20, True)
+    # The part names the flag itself as a gate.
+    named = part_with().model_copy(update={"gates": ["sign"]})
+    score = rubric.score(named, flagged("sign"))
+    assert (score.points, score.held, score.shut) == (0, (), ("the sign",))
+    both = rubric.score(part_with('on_flag = "zero"'), flagged("sign", "other", gate=False))
+    assert both.shut == ("diversity", "the sign", "the other")
+    assert both.explanation.endswith(
+        "but 0 points: the condition diversity does not hold; the flags the sign and the other are raised."
+    )
+
+
+def test_who_earns_nothing_is_not_held():
+    assert rubric.score(part_with(), flagged("sign"), on_flag="note").held == ()
+    earlier = part_with().model_copy(update={"earlier_of": "later"})
+    assert rubric.score(earlier, flagged("sign")).held == ()
+    # What misses the mark is held as well: its rank waits, too.
+    assert rubric.score(part_with(), flagged("sign", value=0.1)).held == ("the sign",)
+
+
+def test_an_unknown_rule_for_flags_is_named():
+    with pytest.raises(AssignmentError, match="on_flag"):
+        part_with('on_flag = "ignore"')
+    with pytest.raises(AssignmentError, match="on_flag"):
+        part_with("", 'on_flag = "ignore"')

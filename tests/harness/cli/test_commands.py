@@ -53,6 +53,10 @@ def test_demo_grades_the_class_and_writes_pages(offline, tmp_path):
     statuses = {s["id"]: {e["status"] for e in s["entries"]} for s in document["submissions"]}
     assert statuses["strong"] == {"scored", "not-handed-in"}
     assert statuses["corrupt"] == statuses["hostile"] == {"failed", "not-handed-in"}
+    (collapsed,) = [s for s in document["submissions"] if s["id"] == "collapsed"]
+    (held,) = [e for e in collapsed["entries"] if e["status"] == "scored"]
+    assert (held["state"], held["rank"], held["points"], held["provisional_points"]) == ("held", None, None, 25)
+    assert collapsed["complete"] is False
     links = Links()
     links.feed((tmp_path / "site" / "index.html").read_text(encoding="utf-8"))
     pages = [link for link in links.found if link.endswith(".html")]
