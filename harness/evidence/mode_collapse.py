@@ -38,9 +38,7 @@ def mode_collapse(by_class: NDArray[np.float64]) -> Evidence:
             f"same image: of {worst}, {share:.0%} of the pairs are alike; of real digits .3 %."
         )
     else:
-        message = (
-            f"Of the least varied digit, {worst}, {share:.1%} of the pairs of samples are alike; of real digits .3 %."
-        )
+        message = f"Of the least varied digit, {worst}, {share:.1%} of the pairs are alike; of real digits .3 %."
     return Evidence(
         "mode-collapse",
         bool(collapsed),

@@ -17,8 +17,8 @@ from harness.types import Evidence
 FAR = 4.0
 """Distance of shapes beyond which a sample is off the manifold. Of MNIST's test digits .2 % are."""
 MOST = 0.5
-"""Share from which the flag is raised, with its whole 95 % interval. Optimised images have .90 to 1, honest models whose
-samples are read as asked at most .01."""
+"""Share from which the flag is raised, with its whole 95 % interval. Optimised images have .90 to 1, honest
+models whose samples are read as asked at most .01."""
 UNUSUAL = 0.1
 REAL = 0.004
 """Most that real digits give."""

@@ -1,4 +1,4 @@
-"""Pairs of samples that are alike: how many there are within a distance, and whether there are more within twice as far.
+"""Pairs of samples that are alike: how many are within a distance, and whether more are within twice as far.
 
 The share of pairs closer than r is the correlation integral C(r) of P. Grassberger and I. Procaccia 1983, "Measuring
 the strangeness of strange attractors", Physica D 9: for samples that vary continuously it rises by a power of r, the

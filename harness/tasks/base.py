@@ -143,6 +143,14 @@ def gates(evidence: Sequence[Evidence], own: Mapping[str, Gate] = MappingProxyTy
     return {**own, **{one.name: Gate(not one.flag, one.title) for one in evidence}}
 
 
+def hidden_rows(context: Context, task: str, purpose: str, of: int, count: int) -> NDArray[np.int64]:
+    """Draw `count` different row numbers below `of` that those who hand in can't know."""
+    import torch
+
+    drawn: NDArray[np.int64] = torch.randperm(of, generator=context.hidden(task, purpose))[:count].numpy()
+    return drawn
+
+
 @dataclass(frozen=True)
 class Trial:
     """A few questions by which options are chosen that neither weights nor manifest tell."""

@@ -21,7 +21,7 @@ from harness.metrics import accuracy as accuracy_metric
 from harness.metrics import diversity
 from harness.metrics.member_accuracy import Stratum, member_accuracies
 from harness.metrics.pictures import grid
-from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Judge, TimedQuestion, Trial, gates
+from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Judge, TimedQuestion, Trial, gates, hidden_rows
 from harness.tasks.samples import marking
 from harness.tasks.samples.gray_values import gray_values
 from harness.tasks.samples.some import Some
@@ -79,7 +79,7 @@ class ConditionalGeneration:
     time_batch = BATCH
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
-        """10,000 samples in batches of 500, and the first 200 of them again in batches of 40."""
+        """10,000 samples in batches of 500; in a second sitting 200 of them again in batches of 40."""
         import torch
 
         generator = context.generator(self.name, "noise")
@@ -88,12 +88,15 @@ class ConditionalGeneration:
         return [
             Question(
                 "sample",
-                {"noise": noise[:n], "labels_one_hot": one_hot[:n]},
-                {"images": ArraySpec((n, 1, 28, 28))},
+                {"noise": noise[rows], "labels_one_hot": one_hot[rows]},
+                {"images": ArraySpec((len(rows), 1, 28, 28))},
                 batch,
                 sitting=sitting,
             )
-            for n, batch, sitting in ((SAMPLES, BATCH, 0), (REPEATED, 40, 1))
+            for rows, batch, sitting in (
+                (np.arange(SAMPLES), BATCH, 0),
+                (hidden_rows(context, self.name, "again", SAMPLES, REPEATED), 40, 1),
+            )
         ]
 
     def trial(self, context: Context, entry: Entry) -> Trial:
@@ -144,7 +147,7 @@ class ConditionalGeneration:
             images, labels = answers[0]["images"], _cycling_labels(SAMPLES)
             evidence.append(
                 in_smaller_batch(
-                    images[: len(answers[1]["images"])],
+                    images[hidden_rows(context, self.name, "again", SAMPLES, REPEATED)],
                     answers[1]["images"],
                     "The same noise and labels gave the same images in a smaller batch.",
                     "The same noise and labels gave other images in a smaller batch: batch norm in training mode, or "
@@ -159,7 +162,7 @@ class ConditionalGeneration:
         right = judged == labels
         some = Some(context, self.name, images, labels, right)
         evidence += some.evidence()
-        drawn = context.resampler(self.name, "doubt").choice(len(labels), sum(DOUBTED), replace=False)
+        drawn = hidden_rows(context, self.name, "doubt", len(labels), sum(DOUBTED))
         doubts = _doubts(context.judge, images, judged, np.split(drawn, DOUBTED[:1]), right)
         evidence.append(judge_fooling.judge_fooling(doubts, context.judge.most_doubt))
         accuracy = _with_effective(accuracy_metric.accuracy(labels, judged), some.effective())

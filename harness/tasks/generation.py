@@ -18,7 +18,7 @@ from harness.metrics import diversity
 from harness.metrics.neighbours import Neighbours
 from harness.metrics.pictures import grid
 from harness.mnist import Split
-from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Trial, gates
+from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Trial, gates, hidden_rows
 from harness.tasks.samples import ceilings, marking
 from harness.tasks.samples.gray_values import gray_values
 from harness.tasks.samples.real import SAMPLES
@@ -89,7 +89,7 @@ class Generation:
     )
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
-        """10,000 samples in batches of 500, and the first 200 again in batches of 40 from models that take noise."""
+        """10,000 samples in batches of 500, and 200 again in batches of 40 from models that take noise."""
         import torch
 
         generator = context.generator(self.name, "noise")
@@ -101,7 +101,7 @@ class Generation:
             ),
             Question(
                 "generate_from_noise",
-                {"noise": noise[:REPEATED]},
+                {"noise": noise[hidden_rows(context, self.name, "again", SAMPLES, REPEATED)]},
                 {"images": ArraySpec((REPEATED, 1, 28, 28))},
                 batch=40,
                 optional=True,
@@ -132,7 +132,7 @@ class Generation:
         if again is not None:
             evidence.append(
                 in_smaller_batch(
-                    first[: len(again)],
+                    first[hidden_rows(context, self.name, "again", SAMPLES, REPEATED)],
                     again,
                     "The same noise gave the same images in a smaller batch.",
                     "The same noise gave other images in a smaller batch: batch norm in training mode, or noise of "
@@ -168,7 +168,7 @@ class Generation:
 
 def _fooling(context: Context, images: Images, judged: NDArray[np.int64], nearest: Neighbours) -> Evidence:
     """Evidence from samples that are far from all digits: honest ones that the judge doubts are near some."""
-    drawn = np.sort(context.resampler(Generation.name, "doubt").choice(len(images), DOUBTED, replace=False))
+    drawn = np.sort(hidden_rows(context, Generation.name, "doubt", len(images), DOUBTED))
     doubt = context.judge.doubt(images[drawn], judged[drawn])
     far = nearest.distances[drawn, 0] > FAR
     counted = np.where(far, doubt, np.float32(0))

@@ -20,7 +20,7 @@ from harness.evidence.off_manifold import off_manifold
 from harness.metrics.alike import RADII, shares
 from harness.metrics.neighbours import Points
 from harness.metrics.shapes import centred, shapes
-from harness.tasks.base import Context
+from harness.tasks.base import Context, hidden_rows
 from harness.tasks.samples import marking
 from harness.types import Evidence, Images
 
@@ -40,7 +40,8 @@ class Some:
     def __init__(
         self, context: Context, name: str, images: Images, labels: NDArray[np.int64], right: NDArray[np.bool_]
     ) -> None:
-        order = context.resampler(name, "some").permutation(len(images))
+        # Hidden, so that nobody can vary these samples and repeat the others.
+        order = hidden_rows(context, name, "some", len(images), len(images))
         rows = [order[(labels[order] == digit) & right[order]][:OF_A_CLASS] for digit in range(CLASSES)]
         self._context, self._sizes = context, [len(one) for one in rows]
         self.rows = np.concatenate(rows)
