@@ -96,7 +96,7 @@ def _entry(record: Record, rank: Rank | None) -> dict[str, Any]:
         "metrics": {name: _metric(metric) for name, metric in record.metrics.items()},
         "evidence": [
             {"name": e.name, "flag": e.flag, "state": e.state, "value": e.value, "low": e.low, "high": e.high}
-            for e in record.evidence
+            for e in record.findings
         ],
         "timing": _timing(record.timing) if record.timing is not None else None,
         "open_points": record.score.open_points if record.score is not None else 0.0,

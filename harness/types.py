@@ -266,6 +266,8 @@ class Evidence:
     """One sentence for a person: what was measured and what it means."""
     title: str = ""
     """Name as a person writes it: "mode collapse"."""
+    others: tuple[tuple[str, str, str], ...] = ()
+    """Role, submission and part of the other entries that it is about, where an entry was compared with others."""
     unusual: bool = False
     """True where the statistic is out of its range, but for a reason that may be honest, so that no flag is raised."""
     integrity: bool = False
@@ -551,6 +553,11 @@ class Record:
     timing: Timing | None = None
     """None where the entry was not to be timed; not part of what must repeat."""
     schema: int = 2
+
+    @property
+    def findings(self) -> tuple[Evidence, ...]:
+        """All evidence: of the entry alone, and from comparing it with others."""
+        return (*self.evidence, *self.compared)
 
     @property
     def notes(self) -> tuple[str, ...]:

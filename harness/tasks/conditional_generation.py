@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from harness.evidence import judge_fooling, mode_collapse
 from harness.evidence.batch_dependence import in_smaller_batch
+from harness.likeness import generators as likeness
 from harness.metrics import accuracy as accuracy_metric
 from harness.metrics import diversity
 from harness.metrics.member_accuracy import Stratum, member_accuracies
@@ -24,7 +25,7 @@ from harness.metrics.pictures import grid
 from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Judge, TimedQuestion, Trial, gates
 from harness.tasks.samples import marking
 from harness.tasks.samples.gray_values import gray_values
-from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Gate, Kind, Marks, Metric, Question, refuse
+from harness.types import Answer, Array, ArraySpec, Entry, Evidence, Figure, Gate, Kind, Marks, Metric, Question, refuse
 
 if TYPE_CHECKING:
     import torch
@@ -69,7 +70,7 @@ class ConditionalGeneration:
     time_batch = BATCH
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
-        """10,000 samples in batches of 500, and the first 200 of them again in batches of 40."""
+        """10,000 samples in batches of 500; the first 200 of them again in batches of 40; the code 0 for each digit."""
         import torch
 
         generator = context.generator(self.name, "noise")
@@ -84,6 +85,14 @@ class ConditionalGeneration:
                 sitting=sitting,
             )
             for n, batch, sitting in ((SAMPLES, BATCH, 0), (REPEATED, 40, 1))
+        ] + [
+            Question(
+                "sample",
+                {"noise": np.zeros((CLASSES, LATENT), np.float32), "labels_one_hot": np.eye(CLASSES, dtype=np.float32)},
+                {"images": ArraySpec((CLASSES, 1, 28, 28))},
+                optional=True,
+                sitting=1,
+            )
         ]
 
     def trial(self, context: Context, entry: Entry) -> Trial:
@@ -122,6 +131,14 @@ class ConditionalGeneration:
             return right.astype(np.float64)
 
         return TimedQuestion(Question("sample", inputs, {"images": ArraySpec((size, 1, 28, 28))}), rate)
+
+    def sketch(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Mapping[str, Array]:
+        """The samples less the mean of their class, their distribution, and the answers to the code 0."""
+        if entry.kind is Kind.OUTPUTS:
+            return likeness.of_samples(gray_values(answers[0]["imgs"], entry, []), answers[0]["labels"])
+        images, labels = gray_values(answers[0]["images"], entry, []), _cycling_labels(SAMPLES)
+        centres = answers[2].get("images") if len(answers) > 2 else None
+        return likeness.of_samples(images, labels, centres)
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Accuracy with Wilson's interval, per class; confusion; diversity against gate and real digits."""
