@@ -17,8 +17,12 @@ from harness.types import Array
 
 NAME = "likeness.answers"
 TITLE = "answers to the same questions"
-THRESHOLD = 0.02
-"""Distance up to which answers are called copies. See docs/evidence.md for the distances of independent trainings."""
+THRESHOLD = 0.004
+"""Distance up to which predictions are called copies. Strict, since it is not measured how near two honest predictors
+come (docs/evidence.md)."""
+DRAWS, DRAWS_TITLE = "likeness.draws", "samples for the same noise"
+DRAWS_THRESHOLD = 0.02
+"""The same for samples. Independent trainings have .09 and more, with equal seed and recipe, too."""
 _NO_RESIDUAL = 1e-10
 """Mean square of a residual below which an answer is exact, and the task left it no freedom."""
 
@@ -52,4 +56,4 @@ def samples(images: Array, labels: NDArray[np.int64] | None = None) -> dict[str,
     for group in np.unique(groups):
         own = groups == group
         residuals[own] -= values[own].mean(axis=0)
-    return sketch(residuals)
+    return {DRAWS: sketch(residuals)[NAME]}

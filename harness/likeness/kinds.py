@@ -34,7 +34,14 @@ KINDS = (
         answers.TITLE,
         answers.THRESHOLD,
         answers.distances,
-        "of the error or variety that either has of its own",
+        "of the error of either",
+    ),
+    Kind(
+        answers.DRAWS,
+        answers.DRAWS_TITLE,
+        answers.DRAWS_THRESHOLD,
+        answers.distances,
+        "of the variety of either",
     ),
     Kind(
         centres.NAME,

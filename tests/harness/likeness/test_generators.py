@@ -8,6 +8,7 @@ import torch
 
 from harness.likeness import answers, centres, samples
 from harness.likeness.generators import of_samples
+from harness.likeness.kinds import KINDS
 from harness.likeness.pairs import Sketch, alike
 from tests.harness.likeness import generators
 
@@ -37,9 +38,10 @@ def test_a_rotated_permuted_and_noised_copy_is_found_among_them(models):
 
 def test_it_is_found_by_its_centres_and_by_its_distribution_but_not_by_its_answers(models):
     rows = [of_samples(*generators.answers(m)) for m in (models[1], generators.disguised(models[1], 7))]
-    for kind, found in ((centres, True), (samples, True), (answers, False)):
-        stacked = np.stack([row[kind.NAME] for row in rows])
-        assert (kind.distances(stacked)[0, 1] <= kind.THRESHOLD) is np.bool_(found)
+    expected = {centres.NAME: True, samples.NAME: True, answers.DRAWS: False}
+    for kind in (kind for kind in KINDS if kind.name in expected):
+        stacked = np.stack([row[kind.name] for row in rows])
+        assert (kind.distances(stacked)[0, 1] <= kind.threshold) == expected[kind.name]
 
 
 def test_a_copy_of_a_copy_is_a_copy_of_both(models):
@@ -59,6 +61,6 @@ def test_weights_in_half_precision_are_the_same_weights(models):
 def test_samples_without_labels_and_centres_are_of_one_class():
     images = np.random.default_rng(0).random((100, 1, 28, 28)).astype(np.float32)
     found = of_samples(images)
-    assert found.keys() == {answers.NAME, samples.NAME}
+    assert found.keys() == {answers.DRAWS, samples.NAME}
     assert found[samples.NAME].shape == (samples.FEATURES + 1,)
     assert of_samples(images, np.arange(100) % 10, np.full((10, 1, 28, 28), 2.0)).keys() == found.keys()
