@@ -110,7 +110,7 @@ def _entry(record: Record, rank: Rank | None) -> dict[str, Any]:
                 "unusual_from": e.unusual_from,
                 "flagged_from": e.flagged_from,
             }
-            for e in (*record.evidence, *record.compared)
+            for e in record.findings
         ],
         "timing": _timing(record.timing) if record.timing is not None else None,
         "open_points": record.score.open_points if record.score is not None else 0.0,

@@ -271,6 +271,8 @@ class Evidence:
     """One sentence for a person: what was measured and what it means."""
     title: str = ""
     """Name as a person writes it: "mode collapse"."""
+    others: tuple[tuple[str, str, str], ...] = ()
+    """Role, submission and part of the other entries that it is about, where an entry was compared with others."""
     unusual: bool = False
     """True where the statistic is out of its range, but for a reason that may be honest, so that no flag is raised."""
     integrity: bool = False
@@ -588,6 +590,11 @@ class Record:
     schema: int = 2
 
     @property
+    def findings(self) -> tuple[Evidence, ...]:
+        """All evidence: of the entry alone, and from comparing it with others."""
+        return (*self.evidence, *self.compared)
+
+    @property
     def held(self) -> bool:
         """True while the points are provisional, because of a flag that the instructor has not decided about."""
         return self.status is Status.SCORED and self.score is not None and bool(self.score.held)
@@ -598,7 +605,7 @@ class Record:
         score = self.score
         if self.held or (self.decision is not None and self.decision.verdict == "reject"):
             return False
-        if score is None or not any(one.flag and one.integrity for one in (*self.evidence, *self.compared)):
+        if score is None or not any(one.flag and one.integrity for one in self.findings):
             return True
         # Of flagged entries, those rank whose points the flag did not cost.
         earned = score.unconditional[0] if score.unconditional is not None else 0.0

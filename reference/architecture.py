@@ -40,6 +40,8 @@ class Architecture:
     """Other tasks that the same weights can be graded on."""
     extended: tuple[str, ...] = ()
     """Longer forms of these tasks, which MODELS.md leaves out."""
+    determined: bool = False
+    """True where the weights follow from the training data alone, so that equal ones are no sign of copied work."""
     trainings: Mapping[str, Callable[[int], Any]] = field(default_factory=dict)
     """Recipes by name: each takes a seed and returns a `reference.train.Training` with `result()` and `options`."""
 

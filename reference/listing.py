@@ -32,12 +32,18 @@ class Description:
     also: tuple[str, ...]
     options: Mapping[str, Values]
     extended: tuple[str, ...] = ()
+    determined: bool = False
 
     @classmethod
     def of(cls, described: Architecture) -> Description:
         """Take the description out of an architecture."""
         return cls(
-            described.title, described.task, tuple(described.also), dict(described.options), tuple(described.extended)
+            described.title,
+            described.task,
+            tuple(described.also),
+            dict(described.options),
+            tuple(described.extended),
+            described.determined,
         )
 
     @property
@@ -52,7 +58,8 @@ def description(name: str) -> Description:
     if entry is None or name not in MODELS or entry["source"] != _source_digest(MODELS[name][0]):
         return Description.of(architecture(name))
     options = {option: _values(said) for option, said in entry["options"].items()}
-    return Description(entry["title"], entry["task"], tuple(entry["also"]), options, tuple(entry["extended"]))
+    also, extended = tuple(entry["also"]), tuple(entry["extended"])
+    return Description(entry["title"], entry["task"], also, options, extended, entry["determined"])
 
 
 def document() -> str:
@@ -67,6 +74,7 @@ def document() -> str:
             "task": found.task,
             "also": list(found.also),
             "extended": list(found.extended),
+            "determined": found.determined,
             "options": options,
         }
     return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"

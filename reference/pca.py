@@ -135,6 +135,7 @@ def adapt(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict
 ARCHITECTURE = Architecture(
     title="Principal components",
     summary="Inpainting of a patch by projection on principal components",
+    determined=True,
     task="patch-inpainting",
     checkpoint_key="model",
     module=PCA,

@@ -73,6 +73,7 @@ class Training(pca.Training):
 ARCHITECTURE = Architecture(
     title="Principal components as a code",
     summary="Codes of digits by principal components, the optimum of linear ones",
+    determined=True,
     task="reconstruction",
     checkpoint_key="model",
     module=PCACodes,

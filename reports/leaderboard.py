@@ -109,7 +109,7 @@ def _row(index: int, record: Record) -> dict[str, Any]:
         "points": earned(record),
         "max_points": finite(record.score.max_points) if record.score is not None else None,
         "passed": scored.passed if scored is not None else None,
-        "flags": tuple(evidence.name for evidence in record.evidence if evidence.flag),
+        "flags": tuple(evidence.name for evidence in record.findings if evidence.flag),
     }
 
 

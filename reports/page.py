@@ -17,6 +17,7 @@ from reports.common import Verdict, data_label, data_notice, day, distinct, rank
 from reports.drawing import Drawings, draw
 from reports.index import display_name
 from reports.learning import Learning, after, of_submission
+from reports.pairs import Entries, Pair, pairs_of
 from reports.plots import (
     IntervalFigure,
     RangeFigure,
@@ -84,6 +85,8 @@ class EvidenceRow:
     range: str
     figure: RangeFigure | None
     message: str
+    pairs: tuple[Pair, ...]
+    """The other entries that it is about."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ class SubmissionView:
     parts: tuple[Part, ...]
 
 
-def _evidence(evidence: Evidence) -> EvidenceRow:
+def _evidence(evidence: Evidence, record: Record, results: Path, others: Entries) -> EvidenceRow:
     return EvidenceRow(
         capitalised(evidence_title(evidence)),
         evidence.state,
@@ -177,6 +180,7 @@ def _evidence(evidence: Evidence) -> EvidenceRow:
         range_text(evidence.low, evidence.high),
         range_figure(evidence),
         one_line(evidence.message, 600),
+        pairs_of(evidence, record, results, others),
     )
 
 
@@ -252,7 +256,7 @@ def _better(better: str) -> str:
     return "higher is better" if better == "higher" else "lower is better"
 
 
-def _part(number: int, record: Record, results: Path) -> Part:
+def _part(number: int, record: Record, results: Path, others: Entries) -> Part:
     metric = primary_metric(record)
     mark = finite(record.score.pass_mark) if record.score is not None else None
     scale = common_scale([metric] if metric is not None else [], mark, _HERO_WIDTH)
@@ -298,7 +302,7 @@ def _part(number: int, record: Record, results: Path) -> Part:
             # In the task's own order, which puts together what belongs together.
             for name, own in sorted(record.metrics.items(), key=lambda item: item[0] != record.primary)
         ),
-        evidence=tuple(_evidence(one) for one in record.evidence),
+        evidence=tuple(_evidence(one, record, results, others) for one in record.findings),
         gates=tuple(
             (capitalised(gate_title(name, gate)), gate.holds)
             for name, gate in sorted(record.gates.items())
@@ -338,8 +342,11 @@ def _part(number: int, record: Record, results: Path) -> Part:
     )
 
 
-def submission_view(records: Sequence[Record], results: Path) -> SubmissionView:
-    """The page of one submission from its records (at least one), parts in the order of the assignment."""
+def submission_view(records: Sequence[Record], results: Path, others: Entries | None = None) -> SubmissionView:
+    """The page of one submission from its records (at least one), parts in the order of the assignment.
+
+    `others` are the site's records, to show a pair of which each resembles the other.
+    """
     ordered = sorted(
         records, key=lambda r: (r.assignment, r.data != "mnist", r.data, r.order, r.task, r.part, -r.protocol)
     )
@@ -351,5 +358,5 @@ def submission_view(records: Sequence[Record], results: Path) -> SubmissionView:
         notices=tuple(notices),
         learning=of_submission(ordered),
         sweeps=sweeps.of_submission(ordered),
-        parts=tuple(_part(number, record, results) for number, record in enumerate(ordered, start=1)),
+        parts=tuple(_part(number, record, results, others or {}) for number, record in enumerate(ordered, start=1)),
     )

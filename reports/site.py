@@ -16,6 +16,7 @@ from harness.types import Record, Role
 from reports.common import page_name
 from reports.index import PAGES, index_view
 from reports.page import submission_view
+from reports.pairs import Entries, entries_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 GENERATOR = b'<meta name="generator" content="gradebench">'
@@ -108,10 +109,10 @@ def _rendered(records: Sequence[Record], results: Path, site: Path, on_page: Cal
     ):
         by_submission.setdefault((record.role, record.submission), []).append(record)
     ordered = [record for own in by_submission.values() for record in own]
-    total = len(by_submission) + 1
+    total, entries = len(by_submission) + 1, entries_of(ordered)
     kept: set[str] = set()
     for done, ((role, submission), own) in enumerate(by_submission.items(), start=1):
-        page = _page(own, results, jinja, policy)
+        page = _page(own, results, jinja, policy, entries)
         name = page_name(submission, role)
         kept.add(name)
         write_atomically(site / PAGES / name, page.encode("utf-8"))
@@ -125,9 +126,9 @@ def _rendered(records: Sequence[Record], results: Path, site: Path, on_page: Cal
     return index
 
 
-def _page(own: Sequence[Record], results: Path, jinja: Environment, policy: str) -> str:
+def _page(own: Sequence[Record], results: Path, jinja: Environment, policy: str, others: Entries | None = None) -> str:
     template = jinja.get_template("submission.html.j2")
-    return template.render(view=submission_view(own, results), policy=policy, home="../index.html")
+    return template.render(view=submission_view(own, results, others), policy=policy, home="../index.html")
 
 
 def _index(records: Sequence[Record], results: Path, jinja: Environment, policy: str) -> str:

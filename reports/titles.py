@@ -50,4 +50,4 @@ def gate_title(name: str, gate: Gate) -> str:
 
 def flags(record: Record) -> tuple[str, ...]:
     """Titles of the evidence that is flagged."""
-    return tuple(evidence_title(evidence) for evidence in record.evidence if evidence.flag)
+    return tuple(evidence_title(evidence) for evidence in record.findings if evidence.flag)

@@ -145,7 +145,7 @@ def _reasons(records: list[Record]) -> dict[tuple[str, str], list[str]]:
         if record.status is Status.NOT_HANDED_IN and record.decision is None:
             continue
         why = reason(record)
-        flags = [evidence.name for evidence in record.evidence if evidence.flag]
+        flags = [evidence.name for evidence in record.findings if evidence.flag]
         if flags:
             why = f"{why} Flags: {', '.join(flags)}.".strip()
         if why:

@@ -1,4 +1,4 @@
-"""Keeps what belongs to a record beside it: answers, per-question scores, and a sketch of the answers.
+"""Keeps what belongs to a record beside it: answers, per-question scores, and sketches of the answers.
 
 All of it is written by the parent from arrays that it has checked, and read back as plain arrays: nothing is unpickled.
 """
@@ -13,16 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness import records
 from harness.files import write_atomically
 from harness.types import Answer, Array, Question, Record
 
-SKETCH = 256
-"""Numbers in a sketch."""
-_SKETCHED = 1 << 20
-"""Numbers of an answer that enter its sketch, evenly spaced."""
 _MOST_ANSWERS = 1000
 _LEVEL = 1
 """Level of zlib; higher ones hardly compress floats further, at many times the cost."""
@@ -100,34 +95,16 @@ def load_trial(results: Path, record: Record) -> list[Sequence[Answer] | None] |
     return [own or None for own in found]
 
 
-def save_arrays(results: Path, record: Record, scores: Array | None, drawn: Array | None) -> str:
-    """Write the per-question scores and the sketch beside a record; the file's name, empty where there is neither."""
-    named = {
-        name: array.astype(np.float32) for name, array in (("scores", scores), ("sketch", drawn)) if array is not None
-    }
-    return _save(results, record, "arrays.npz", named) if named else ""
+def save_arrays(results: Path, record: Record, scores: Array | None, sketches: Mapping[str, Array]) -> str:
+    """Write the per-question scores and the sketches beside a record; the file's name, empty where there are none."""
+    named = {name: array for name, array in (("scores", scores), *sketches.items()) if array is not None}
+    single = {name: array.astype(np.float32) for name, array in named.items()}
+    return _save(results, record, "arrays.npz", single) if single else ""
 
 
 def load_arrays(results: Path, record: Record) -> Mapping[str, Array]:
-    """Read back "scores" (n,) and "sketch" (256,), float32; empty where they are absent or damaged."""
+    """Read back "scores" (n,) and the sketches by kind of likeness, float32; empty where absent or damaged."""
     return _load(results, record, record.arrays)
-
-
-def sketch(answers: Sequence[Answer]) -> NDArray[np.float32] | None:
-    """Reduce the first answer to 256 numbers whose distances approximate those between whole answers.
-
-    A count sketch (Charikar, Chen and Farach-Colton 2002): each value, with a random sign, is added to a random one of
-    the 256; signs and places are the same for all answers of one size, so sketches of equal questions can be compared.
-    """
-    first = next((array for answer in answers[:1] for array in answer.values() if array.dtype.kind == "f"), None)
-    if first is None or not first.size:
-        return None
-    flat = np.ascontiguousarray(first).reshape(-1)
-    values = flat[:: -(-flat.size // _SKETCHED)].astype(np.float64)
-    generator = np.random.default_rng([SKETCH, values.size])
-    places = generator.integers(SKETCH, size=values.size)
-    signs = generator.integers(2, size=values.size) * 2.0 - 1.0
-    return np.bincount(places, weights=signs * values, minlength=SKETCH).astype(np.float32)
 
 
 def _counted(arrays: dict[str, Array]) -> int | None:

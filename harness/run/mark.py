@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from harness.run.ask import harness_failure
-from harness.tasks.base import Context, Task
+from harness.tasks.base import Context, Sketched, Task
 from harness.types import Answer, Array, Entry, Failure, GradingError, Marks, broken
 
 
@@ -21,9 +21,8 @@ class Marked:
     failure: Failure | None
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
-    sketch: Array | None = None
-    """A few numbers by which answers to equal questions can be compared (`harness.run.kept.sketch`), where the answers
-    are not at hand."""
+    sketches: Mapping[str, Array] = field(default_factory=dict)
+    """A few numbers by which entries are compared (`harness.likeness`), by kind of likeness."""
 
 
 def mark(task: Task, context: Context, entry: Entry, answers: Sequence[Answer]) -> Marked:
@@ -32,11 +31,12 @@ def mark(task: Task, context: Context, entry: Entry, answers: Sequence[Answer]) 
     try:
         marks, notes = task.mark(context, entry, answers)
         _refuse_non_finite(marks)
+        sketches = dict(task.sketch(context, entry, answers)) if isinstance(task, Sketched) else {}
     except GradingError as error:
         return Marked(None, error.failure, (), time.perf_counter() - started)
     except Exception as error:
         return Marked(None, harness_failure(error), (), time.perf_counter() - started)
-    return Marked(marks, None, tuple(notes), time.perf_counter() - started)
+    return Marked(marks, None, tuple(notes), time.perf_counter() - started, sketches)
 
 
 def _refuse_non_finite(marks: Marks) -> None:

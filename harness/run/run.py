@@ -29,7 +29,7 @@ from harness.run.settings import RequestError, Run
 from harness.run.trial import Choice, choice_of, choose, combinations, is_doubtful, shared
 from harness.run.workers import weights_workers
 from harness.sandbox.outside import WeightsWorkers
-from harness.types import GradingError, Record, Role, Submission
+from harness.types import Evidence, GradingError, Record, Role, Submission
 
 if TYPE_CHECKING:
     from harness.run.timing import OnTiming
@@ -125,7 +125,7 @@ def grade_beside(
         found += grade((), run, on_record, warm, to_ask)
     if run.beside == "all":
         forget_former_models(planned, run)
-    return sorted(found, key=_order)
+    return sorted(_compared(found, run, questions), key=_order)
 
 
 def _order(record: Record) -> tuple[int, str, str]:
@@ -328,15 +328,22 @@ class _Entries:
 
 
 def _compared(done: Sequence[Record], run: Run, questions: Questions) -> list[Record]:
-    """The records with what the compare stage says of them, over all entries of the results folder."""
-    found = compare(run.results)
-    result = []
-    for record in done:
-        evidence = tuple(found.get(identity(record), ()))
-        if evidence == record.compared:
-            result.append(record)
-            continue
-        changed = replace(record, compared=evidence)
-        planned = remembered(changed, run)
-        result.append((again(changed, planned, run, questions) if planned is not None else None) or changed)
-    return result
+    """The records with what the compare stage says of them, over all entries of the results folder.
+
+    Others of the folder are written anew where it says something else of them now.
+    """
+    every = records.load_all(run.results).records
+    found = compare(every, run.results, run.coursework)
+    known = {identity(record) for record in done}
+    for record in every:
+        if identity(record) not in known and record.role is Role.STUDENT and record.assignment == run.assignment.name:
+            _with_compared(record, tuple(found.get(identity(record), ())), run, questions)
+    return [_with_compared(record, tuple(found.get(identity(record), ())), run, questions) for record in done]
+
+
+def _with_compared(record: Record, evidence: tuple[Evidence, ...], run: Run, questions: Questions) -> Record:
+    if evidence == record.compared:
+        return record
+    changed = replace(record, compared=evidence)
+    planned = remembered(changed, run)
+    return (again(changed, planned, run, questions) if planned is not None else None) or changed

@@ -200,8 +200,7 @@ def _with_arrays(record: Record, run: Run, asked: Asked, marked: Marked) -> Reco
     if asked.answers is None and not asked.digest:
         return record
     scores = marked.marks.scores if marked.marks is not None else None
-    sketch = marked.sketch if asked.answers is None else kept.sketch(asked.answers)
-    arrays = kept.save_arrays(run.results, record, scores, sketch)
+    arrays = kept.save_arrays(run.results, record, scores, marked.sketches)
     if asked.answers is None:
         return replace(record, arrays=arrays)
     answers = record.answers

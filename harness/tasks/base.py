@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from harness.metrics.diversity import diversity
 from harness.mnist import Digits
 from harness.secret import Secret
-from harness.types import Answer, ArraySpec, Entry, Evidence, Gate, Marks, Metric, Question
+from harness.types import Answer, Array, ArraySpec, Entry, Evidence, Gate, Marks, Metric, Question
 
 if TYPE_CHECKING:
     import torch
@@ -178,6 +178,14 @@ class AsksAgain(Protocol):
         """The next questions, to a fresh worker; none where all has been asked. `answers` are all so far, in order."""
 
 
+@runtime_checkable
+class Sketched(Protocol):
+    """A task whose entries are compared with each other by sketches of their answers; see `Task`."""
+
+    def sketch(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Mapping[str, Array]:
+        """A few kB of arrays, as the kinds of likeness (`harness.likeness`) make them. `answers` could be marked."""
+
+
 class Task(Protocol):
     """An exam: questions from a seed, marks for the answers.
 
@@ -187,6 +195,9 @@ class Task(Protocol):
     does not state take their defaults. Beside it may stand `trusted_from`, the value that the best choice has to reach
     for flags to count: below it, the model may have an option, or be of a kind, that the trial doesn't know. A task
     whose models can be timed is a `TimedTask`, too.
+
+    A task that leaves models some freedom may have `sketch(context, entry, answers) -> arrays`, by which entries that
+    are copies of each other are found. Without it, only equal files are.
 
     A task whose later questions depend on earlier answers may have `follow_up(context, entry, answers) -> questions`.
     It is called with all answers so far, the first time with those to `questions`, until it returns none. Each time a

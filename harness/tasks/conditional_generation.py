@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from harness.evidence import judge_fooling
 from harness.evidence.batch_dependence import in_smaller_batch
+from harness.likeness import generators as likeness
 from harness.metrics import accuracy as accuracy_metric
 from harness.metrics import diversity
 from harness.metrics.member_accuracy import Stratum, member_accuracies
@@ -25,7 +26,7 @@ from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Judge, TimedQu
 from harness.tasks.samples import marking
 from harness.tasks.samples.gray_values import gray_values
 from harness.tasks.samples.some import Some
-from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Gate, Kind, Marks, Metric, Question, refuse
+from harness.types import Answer, Array, ArraySpec, Entry, Evidence, Figure, Gate, Kind, Marks, Metric, Question, refuse
 
 if TYPE_CHECKING:
     import torch
@@ -79,7 +80,7 @@ class ConditionalGeneration:
     time_batch = BATCH
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
-        """10,000 samples in batches of 500; in a second sitting 200 of them again in batches of 40."""
+        """10,000 samples in batches of 500; in a second sitting 200 again in batches of 40, each digit at code 0."""
         import torch
 
         generator = context.generator(self.name, "noise")
@@ -96,6 +97,14 @@ class ConditionalGeneration:
             for rows, batch, sitting in (
                 (np.arange(SAMPLES), BATCH, 0),
                 (hidden_rows(context, self.name, "again", SAMPLES, REPEATED), 40, 1),
+            )
+        ] + [
+            Question(
+                "sample",
+                {"noise": np.zeros((CLASSES, LATENT), np.float32), "labels_one_hot": np.eye(CLASSES, dtype=np.float32)},
+                {"images": ArraySpec((CLASSES, 1, 28, 28))},
+                optional=True,
+                sitting=1,
             )
         ]
 
@@ -135,6 +144,14 @@ class ConditionalGeneration:
             return right.astype(np.float64)
 
         return TimedQuestion(Question("sample", inputs, {"images": ArraySpec((size, 1, 28, 28))}), rate)
+
+    def sketch(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Mapping[str, Array]:
+        """The samples less the mean of their class, their distribution, and the answers to the code 0."""
+        if entry.kind is Kind.OUTPUTS:
+            return likeness.of_samples(gray_values(answers[0]["imgs"], entry, []), answers[0]["labels"])
+        images, labels = gray_values(answers[0]["images"], entry, []), _cycling_labels(SAMPLES)
+        centres = answers[2].get("images") if len(answers) > 2 else None
+        return likeness.of_samples(images, labels, centres)
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Accuracy with Wilson's interval, per class; confusion; diversity against gate and real digits."""

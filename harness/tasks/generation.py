@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from harness.evidence import judge_fooling
 from harness.evidence.batch_dependence import in_smaller_batch
+from harness.likeness import generators as likeness
 from harness.metrics import diversity
 from harness.metrics.neighbours import Neighbours
 from harness.metrics.pictures import grid
@@ -23,7 +24,7 @@ from harness.tasks.samples import ceilings, marking
 from harness.tasks.samples.gray_values import gray_values
 from harness.tasks.samples.real import SAMPLES
 from harness.tasks.samples.some import Some
-from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Images, Kind, Marks, Metric, Question
+from harness.types import Answer, Array, ArraySpec, Entry, Evidence, Figure, Images, Kind, Marks, Metric, Question
 
 CLASSES = 10
 NOISE = 784
@@ -122,6 +123,11 @@ class Generation:
             return marking.distance(context, features).metric
 
         return Trial([asked], rate)
+
+    def sketch(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Mapping[str, Array]:
+        """The samples less their mean, and their distribution."""
+        images = gray_values(answers[0]["imgs" if entry.kind is Kind.OUTPUTS else "images"], entry, [])
+        return likeness.of_samples(images)
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """All measures of sample quality, copies, and pictures of samples beside their nearest training images."""

@@ -15,7 +15,9 @@ def test_the_listing_is_what_the_models_files_say():
 @pytest.mark.parametrize("name", MODELS)
 def test_a_description_is_that_of_the_architecture(name):
     found = architecture(name)
-    expected = Description(found.title, found.task, tuple(found.also), found.options, tuple(found.extended))
+    expected = Description(
+        found.title, found.task, tuple(found.also), found.options, tuple(found.extended), found.determined
+    )
     assert description(name) == expected
 
 

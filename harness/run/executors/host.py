@@ -91,7 +91,6 @@ class Host(Closing):
             marked = mark(task, run.context, planned.entry, answers)
             came = replace(came, digest=kept.answers_digest(answers))
             if kept.answers_bytes(answers) > parcel["most"]:
-                marked = replace(marked, sketch=kept.sketch(answers))
                 came = replace(came, answers=None)
         return {"asked": replace(came, level=run.isolation.level), "marked": marked}
 

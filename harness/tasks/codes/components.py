@@ -33,11 +33,16 @@ def components(context: Context, k: int) -> _Components:
 
 def optimum(context: Context, k: int, images: Images) -> NDArray[np.float64]:
     """The squared error of each image (N,) by k principal components, codes unrounded."""
+    return squared_error(projections(context, k, images), images.reshape(len(images), -1))
+
+
+def projections(context: Context, k: int, images: Images) -> NDArray[np.float32]:
+    """The projections of images on k principal components, (N, 784)."""
     mean, rows = components(context, k)
     pixels = images.reshape(len(images), -1)
     with _lock, threadpool_limits(1, user_api="blas"):
         projected = mean + (pixels - mean) @ rows.T @ rows
-    return squared_error(projected.astype(np.float32), pixels)
+    return projected.astype(np.float32)
 
 
 def _answer(context: Context, questions: Sequence[Question]) -> Sequence[Answer]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from harness.evidence.batch_dependence import in_smaller_batch
 from harness.evidence.memorised import MOST_SLIGHT, memorised
 from harness.evidence.packed_code import packed_code
+from harness.likeness import answers as likeness
 from harness.metrics.code_rounding import code_range, rounded
 from harness.metrics.cross_entropy_of_images import image_cross_entropy
 from harness.metrics.mean_interval import mean_intervals
@@ -24,9 +25,9 @@ from harness.metrics.squared_error import histogram, squared_error
 from harness.tasks.altered import held_out
 from harness.tasks.base import Baseline, Context, Trial, gates
 from harness.tasks.codes import pictures
-from harness.tasks.codes.components import PRINCIPAL_COMPONENTS, optimum
+from harness.tasks.codes.components import PRINCIPAL_COMPONENTS, optimum, projections
 from harness.tasks.codes.digits import altered, code_size, in_order, normal, shuffled
-from harness.types import Along, Answer, ArraySpec, Entry, Evidence, Figure, Images, Marks, Metric, Question
+from harness.types import Along, Answer, Array, ArraySpec, Entry, Evidence, Figure, Images, Marks, Metric, Question
 
 UNIT = "squared gray value"
 BATCH, OTHER_BATCH, SMALL_BATCH = 500, 300, 40
@@ -153,6 +154,12 @@ class Reconstruction:
             gates=gates(evidence),
             scores=errors["test"],
         ), self._notes(codes[1], ranges)
+
+    def sketch(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Mapping[str, Array]:
+        """The reconstructions less those by principal components, to which every linear autoencoder comes near."""
+        test = context.data.test.images
+        decoded = in_order(answers[5]["images"], shuffled(context, self.name, "order rounded", len(test)))
+        return likeness.sketch(decoded.reshape(len(test), -1) - projections(context, code_size(entry), test))
 
     def _pictured(
         self,

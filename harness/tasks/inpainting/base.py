@@ -21,6 +21,7 @@ from harness.evidence.known_pixels import known_pixels
 from harness.evidence.memorised import memorised
 from harness.evidence.same_for_all import LEAST, same_for_all, squared_correlation
 from harness.evidence.value_range import value_range
+from harness.likeness import answers as likeness
 from harness.metrics import accuracy
 from harness.metrics.mean_interval import mean_intervals
 from harness.metrics.pictures import grid
@@ -29,7 +30,7 @@ from harness.tasks.altered import Probe, probe
 from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, TimedQuestion, Trial, fresh_rows, gates
 from harness.tasks.best_known import beyond_known
 from harness.tasks.inpainting.corruption import Corrupted
-from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Gate, Images, Kind, Marks, Metric, Question
+from harness.types import Answer, Array, ArraySpec, Entry, Evidence, Figure, Gate, Images, Kind, Marks, Metric, Question
 
 if TYPE_CHECKING:
     import torch
@@ -204,6 +205,12 @@ class Inpainting(ABC):
             gates=gates(evidence, {FOLLOWS: Gate(explained >= LEAST, "follows the image")}),
             scores=errors,
         ), notes
+
+    def sketch(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Mapping[str, Array]:
+        """The errors of the missing pixels."""
+        case = self.asked(context)
+        main = _mapped(answers[0]["images"], entry, [])
+        return likeness.sketch(np.where(case.mask, main - case.originals, 0))
 
     def errors(self, images: Images, case: Corrupted) -> NDArray[np.float64]:
         """Mean squared error of each image (N,), by which entries are ranked."""

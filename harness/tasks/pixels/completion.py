@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evidence.steps_agree import steps_agree
+from harness.likeness import answers as likeness
 from harness.metrics.binary_cross_entropy import cross_entropy
 from harness.metrics.pictures import grid
 from harness.tasks.altered import Probe, probe
@@ -41,7 +42,7 @@ from harness.tasks.pixels.sequences import (
     remembered,
     trial,
 )
-from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Images, Marks, Question
+from harness.types import Answer, Array, ArraySpec, Entry, Evidence, Figure, Images, Marks, Question
 
 if TYPE_CHECKING:
     import torch
@@ -142,6 +143,11 @@ class ImageCompletion:
             gates=gates(evidence),
             scores=measured[self.primary].values,
         ), notes
+
+    def sketch(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Mapping[str, Array]:
+        """The predictions of the missing pixels less these pixels."""
+        predicted = checked(answers[0]["probabilities"], [])
+        return likeness.sketch(predicted[:, KNOWN - 1 :] - self._case(context)[0][:, KNOWN:])
 
     def _case(self, context: Context) -> tuple[Binary, Changed]:
         """The images, and copies of them with later pixels changed, as many."""

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evidence.memorised import memorised
+from harness.likeness import answers as likeness
 from harness.metrics import completions
 from harness.metrics.pictures import grid
 from harness.tasks.altered import Probe, probe
@@ -33,7 +34,7 @@ from harness.tasks.best_known import beyond_known
 from harness.tasks.pixels import baselines
 from harness.tasks.pixels.official_cases import CASES, Holes, read_file
 from harness.tasks.pixels.sequences import Binary, Measured, batch_dependence, binarised, means, say, trial
-from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Images, Marks, Question, refuse
+from harness.types import Answer, Array, ArraySpec, Entry, Evidence, Figure, Images, Marks, Question, refuse
 
 if TYPE_CHECKING:
     import torch
@@ -166,6 +167,12 @@ class PixelInpainting:
             gates=gates(evidence),
             scores=nats,
         ), notes
+
+    def sketch(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Mapping[str, Array]:
+        """The probabilities of all completions, less 1 for the true one."""
+        posterior = np.exp(_checked(answers[0]["log_posterior"], []))
+        true = completions.number_of(_missing(self.cases(context), self.side**2))
+        return likeness.sketch(posterior - np.eye(posterior.shape[1])[true])
 
     def own_cases(self, folder: Path) -> Holes | None:
         """Read the coursework's own cases where their file lies in `folder`; GradingError if it is damaged."""

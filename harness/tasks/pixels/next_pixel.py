@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.likeness import answers as likeness
 from harness.metrics.binary_cross_entropy import cross_entropy
 from harness.metrics.pictures import grid
 from harness.tasks.altered import Probe, probe
@@ -34,7 +35,7 @@ from harness.tasks.pixels.sequences import (
     remembered,
     trial,
 )
-from harness.types import Answer, ArraySpec, Entry, Evidence, Figure, Marks, Metric, Question
+from harness.types import Answer, Array, ArraySpec, Entry, Evidence, Figure, Marks, Metric, Question
 
 if TYPE_CHECKING:
     import torch
@@ -142,6 +143,11 @@ class NextPixel:
             gates=gates(evidence),
             scores=nats.mean(axis=1),
         ), notes
+
+    def sketch(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Mapping[str, Array]:
+        """The predictions less the pixels."""
+        predicted = checked(answers[0]["probabilities"], [])
+        return likeness.sketch(predicted - binarised(context.data.test.images)[:, 1:])
 
     def _changed(self, context: Context) -> Changed:
         return changed(binarised(context.data.test.images), COPIES, context.hidden(self.name, "copies"))

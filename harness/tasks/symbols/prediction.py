@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from harness.evidence.causality import Words, batch_dependence, causality
 from harness.hints import of_no_probabilities
+from harness.likeness import answers as likeness
 from harness.metrics.categorical_cross_entropy import FLOOR, cross_entropy, divergence, floored
 from harness.metrics.mean_interval import mean_intervals
 from harness.tasks.base import Baseline, Context, TimedQuestion, Trial, gates
@@ -165,6 +166,12 @@ class SymbolPrediction:
             gates=gates(evidence),
             scores=scores,
         ), notes
+
+    def sketch(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Mapping[str, Array]:
+        """The predictions of the scored streams less the Bayes predictor's, to which all good models come near."""
+        exam = draw(context, which_model(entry))
+        said = exam.split(_normalised(answers[0]["probabilities"], []))[exam.own]
+        return likeness.sketch(said - best_predictions(exam.process, exam.symbols[exam.own]))
 
 
 def _timed(which: str, symbols: NDArray[np.int64]) -> TimedQuestion:

@@ -13,6 +13,7 @@ from classifiers.facts import SHIPPED as JUDGE
 from classifiers.judge import Judge
 from harness import mnist, records
 from harness.assignments import coursework
+from harness.likeness import answers
 from harness.mnist import Digits, Split
 from harness.run import beside_results, floors, kept, keys, plan, shipping
 from harness.run import run as grading
@@ -75,7 +76,7 @@ def test_a_shipped_result_is_what_asking_gives(tmp_path: Path) -> None:
             assert metric.value == pytest.approx(theirs.metrics[name].value, rel=1e-4)
         assert [one.flag for one in ours.evidence] == [one.flag for one in theirs.evidence]
         sketches = (
-            kept.load_arrays(r, one)["sketch"] for r, one in ((run.results, ours), (tmp_path / "fresh", theirs))
+            kept.load_arrays(r, one)[answers.NAME] for r, one in ((run.results, ours), (tmp_path / "fresh", theirs))
         )
         np.testing.assert_allclose(*sketches, rtol=1e-3, atol=1e-3)
 
@@ -110,7 +111,7 @@ def test_what_is_renewed_is_current_until_its_key_changes(
     assert known == [True] * 3
     assert [(r.submission, r.part) for r in found] == [("black", "ebl"), ("black", "pca"), ("pca", "pca")]
     # Without what no page needs.
-    assert kept.load_arrays(other.results, found[-1]).keys() == {"sketch"}
+    assert kept.load_arrays(other.results, found[-1]).keys() == {answers.NAME}
     assert found[-1].answers == ""
     assert found[-1].timings == {}
     assert all((other.results / name).is_file() for name in records.files_of(found[-1]))

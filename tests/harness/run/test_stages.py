@@ -13,6 +13,8 @@ import pytest
 from classifiers.judge import Judge
 from harness import intake, provenance, records
 from harness.assignments import coursework
+from harness.likeness import answers
+from harness.likeness.projection import NUMBERS
 from harness.rubric import Assignment
 from harness.run import kept, workers
 from harness.run import run as grading
@@ -163,9 +165,9 @@ def test_answers_that_were_not_kept_or_are_no_longer_the_same_are_asked_for(
     if lost == "missing":
         file.unlink()
     elif lost == "altered":
-        answers = kept.load_answers(graded.results, first)
-        answers[0]["probabilities"][0, 0, 0] += 0.25
-        kept.save_answers(graded.results, first, answers)
+        came = kept.load_answers(graded.results, first)
+        came[0]["probabilities"][0, 0, 0] += 0.25
+        kept.save_answers(graded.results, first, came)
     else:
         file.write_bytes(b"\x80\x04not a zip")
 
@@ -188,12 +190,12 @@ def test_records_of_another_seed_are_not_marked(graded: Run, context: Context) -
 
 def test_kept_answers_come_back_as_they_were(graded: Run) -> None:
     record = records.load_all(graded.results).records[0]
-    answers = kept.load_answers(graded.results, record)
-    assert kept.answers_digest(answers) == record.digests["answers"]
-    assert [answer["probabilities"].dtype for answer in answers] == [np.float32] * len(answers)
+    came = kept.load_answers(graded.results, record)
+    assert kept.answers_digest(came) == record.digests["answers"]
+    assert [answer["probabilities"].dtype for answer in came] == [np.float32] * len(came)
     arrays = kept.load_arrays(graded.results, record)
     assert float(arrays["scores"].mean()) == pytest.approx(record.metrics[record.primary].value, abs=1e-6)
-    assert arrays["sketch"].shape == (kept.SKETCH,)
+    assert arrays[answers.NAME].shape == (NUMBERS + 1,)
 
 
 def test_large_answers_are_kept_only_where_asked(
@@ -211,17 +213,6 @@ def test_large_answers_are_kept_only_where_asked(
     # A later run that keeps none leaves none behind that would belong to nobody.
     grade(dataclasses.replace(run, fresh=True), handed_in)
     assert not list(run.results.rglob("*.answers.npz"))
-
-
-def test_sketches_are_equal_for_equal_answers_and_near_for_near_ones() -> None:
-    draw = np.random.default_rng(0)
-    one, other = (draw.random((500, 1, 28, 28)).astype(np.float32) for _ in range(2))
-    near = one + np.float32(0.01) * draw.standard_normal(one.shape).astype(np.float32)
-    a, b, c = (kept.sketch([{"images": images}]) for images in (one, near, other))
-    assert np.array_equal(a, kept.sketch([{"images": one.copy()}]))
-    # Squared distances of sketches estimate those of the answers, here within a fifth.
-    assert np.sum((a - c) ** 2) == pytest.approx(np.sum((one - other) ** 2), rel=0.3)
-    assert np.sum((a - b) ** 2) == pytest.approx(np.sum((one - near) ** 2), rel=0.3)
 
 
 def test_a_record_of_the_former_schema_is_named_and_graded_anew(graded: Run, handed_in: Path) -> None:

@@ -41,7 +41,11 @@ def answered(images):
 
 
 def test_questions_ask_for_a_thousand_of_each_digit(context):
-    first, again = TASK.questions(context, WEIGHTS)
+    first, again, centre = TASK.questions(context, WEIGHTS)
+    # The code 0, by which copies are found, once for each digit.
+    assert not centre.inputs["noise"].any()
+    assert (centre.inputs["labels_one_hot"] == np.eye(10)).all()
+    assert centre.optional
     assert first.inputs["noise"].shape == (SAMPLES, 100)
     assert first.inputs["labels_one_hot"].sum(axis=0).tolist() == [1000] * 10
     assert first.inputs["labels_one_hot"].argmax(1)[:11].tolist() == [*range(10), 0]

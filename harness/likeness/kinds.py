@@ -1,0 +1,60 @@
+"""The kinds of likeness: the array of a sketch that is compared, the distance, and its threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.likeness import answers, centres, samples
+from harness.types import Array
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One way in which entries are compared."""
+
+    name: str
+    """Name of the array among an entry's sketches."""
+    title: str
+    """The thing that is alike, in the plural: "distributions of samples"."""
+    threshold: float
+    distances: Callable[[Array], NDArray[np.float64]]
+    """Distances of all pairs of n sketches of equal length: (n, d) -> (n, n), infinite where there is nothing to
+    compare."""
+    unit: str
+    """What a distance is measured in, for a sentence: "{value} …"."""
+
+
+KINDS = (
+    Kind(
+        answers.NAME,
+        answers.TITLE,
+        answers.THRESHOLD,
+        answers.distances,
+        "of the error of either",
+    ),
+    Kind(
+        answers.DRAWS,
+        answers.DRAWS_TITLE,
+        answers.DRAWS_THRESHOLD,
+        answers.distances,
+        "of the variety of either",
+    ),
+    Kind(
+        centres.NAME,
+        centres.TITLE,
+        centres.THRESHOLD,
+        centres.distances,
+        "of the variance of the samples of either",
+    ),
+    Kind(
+        samples.NAME,
+        samples.TITLE,
+        samples.THRESHOLD,
+        samples.distances,
+        "times what two draws from one generator differ by",
+    ),
+)

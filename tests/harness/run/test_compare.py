@@ -1,0 +1,132 @@
+"""The compare stage on a small class: who copied whom, what changes with the class, and what is no copy."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from classifiers.judge import Judge
+from harness import records
+from harness.assignments import coursework
+from harness.run import run as grading
+from harness.run.settings import Run
+from harness.tasks.base import Context
+from harness.types import Record, Role
+from reference.weights_files import WEIGHTS
+from tests.data import embedded_digits
+from tests.harness.run.grading import collect, run_of
+
+SHEET = coursework.find("ucl-hw4").assignment
+STREAMS = SHEET.model_copy(update={"part": [p for p in SHEET.part if p.id == "symbols-m1"]})
+MODEL = "dirichlet-lstm-m1"
+
+
+@pytest.fixture(scope="module")
+def context() -> Context:
+    return Context(embedded_digits(), Judge.shipped(), seed=0)
+
+
+def weights(noise: float, seed: int = 0) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    state = {name: value.float() for name, value in load_file(WEIGHTS / f"{MODEL}.safetensors").items()}
+    return {n: v + noise * v.std() * torch.randn(v.shape, generator=generator) for n, v in state.items() if v.ndim} | {
+        n: v for n, v in state.items() if not v.ndim
+    }
+
+
+def hand_in(folder: Path, identity: str, content: bytes) -> None:
+    place = folder / identity
+    place.mkdir(parents=True)
+    (place / "m1.safetensors").write_bytes(content)
+    (place / "submission.toml").write_text(
+        f'[submission]\nname = "Team {identity}"\n\n[[entry]]\ntask = "symbol-prediction"\npart = "symbols-m1"\n'
+        f'model = "{MODEL}"\ncheckpoint = "m1.safetensors"\n',
+        encoding="utf-8",
+    )
+
+
+def noisy(folder: Path, noise: float, seed: int) -> bytes:
+    file = folder / f"{seed}.safetensors"
+    save_file(weights(noise, seed), file)
+    return file.read_bytes()
+
+
+@pytest.fixture
+def handed_in(tmp_path: Path) -> Path:
+    folder = tmp_path / "class"
+    # Two independent ones: the reference far from itself, in two directions.
+    hand_in(folder, "ada", noisy(tmp_path, 0.5, 1))
+    hand_in(folder, "bob", noisy(tmp_path, 0.5, 2))
+    return folder
+
+
+def grade(run: Run, handed_in: Path) -> dict[str, Record]:
+    work = run.results.parent / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    return {r.submission: r for r in grading.grade(collect(handed_in, work, run.coursework), run)}
+
+
+def others(record: Record) -> list[tuple[str, str, str]]:
+    return [other for evidence in record.compared for other in evidence.others]
+
+
+def test_an_equal_file_is_found_when_it_comes_and_forgotten_when_it_goes(
+    context: Context, handed_in: Path, tmp_path: Path
+) -> None:
+    run = run_of(context, tmp_path / "results", STREAMS)
+    assert {r.compared for r in grade(run, handed_in).values()} == {()}
+    hand_in(handed_in, "eve", (handed_in / "bob" / "m1.safetensors").read_bytes())
+    found = grade(run, handed_in)
+    assert others(found["eve"]) == [("student", "bob", "symbols-m1")]
+    assert others(found["bob"]) == [("student", "eve", "symbols-m1")]
+    assert found["ada"].compared == ()
+    evidence = found["bob"].compared[0]
+    assert (evidence.name, evidence.flag, evidence.value) == ("copied-weights", True, 0.0)
+    assert "The same file was handed in by Team eve (eve)." in evidence.message
+    # What is on disk says the same, and a second run changes nothing.
+    kept = {r.submission: r for r in records.load_all(run.results).records}
+    assert kept == found == grade(run, handed_in)
+    # Eve hands in another one: Bob's record is written anew, though only Eve is graded.
+    shutil.rmtree(handed_in / "eve")
+    hand_in(handed_in, "eve", noisy(tmp_path, 0.5, 3))
+    only = dataclasses.replace(run, only=frozenset({"eve"}))
+    assert list(grade(only, handed_in)) == ["eve"]
+    assert {r.compared for r in records.load_all(run.results).records} == {()}
+
+
+def test_a_copy_under_noise_is_found_by_its_answers_and_named_as_the_reference(
+    context: Context, handed_in: Path, tmp_path: Path
+) -> None:
+    run = run_of(context, tmp_path / "results", STREAMS, beside="all")
+    hand_in(handed_in, "eve", noisy(tmp_path, 0.0005, 4))
+    grade(run, handed_in)
+    found = {r.submission: r for r in records.load_all(run.results).records if r.role is Role.STUDENT}
+    assert others(found["eve"]) == [("reference", MODEL, "symbols-m1")]
+    evidence = found["eve"].compared[0]
+    assert f"those of the shipped reference {MODEL}" in evidence.message
+    assert 0 < evidence.value < evidence.low
+    assert found["ada"].compared == found["bob"].compared == ()
+    # Reference models and baselines themselves are accused of nothing.
+    assert {r.compared for r in records.load_all(run.results).records if r.role is not Role.STUDENT} == {()}
+
+
+def test_the_same_principal_components_are_no_copy(context: Context, tmp_path: Path) -> None:
+    sheet = coursework.find("tu-berlin-sheet10").assignment
+    part = [p for p in sheet.part if p.id == "pca"]
+    run = run_of(context, tmp_path / "results", sheet.model_copy(update={"part": part}))
+    for identity in ("ada", "bob"):
+        place = tmp_path / "class" / identity
+        place.mkdir(parents=True)
+        shutil.copy(WEIGHTS / "pca.safetensors", place / "pca.safetensors")
+        (place / "submission.toml").write_text(
+            '[[entry]]\ntask = "patch-inpainting"\nmodel = "pca"\npart = "pca"\ncheckpoint = "pca.safetensors"\n',
+            encoding="utf-8",
+        )
+    found = grade(run, tmp_path / "class")
+    assert [r.primary for r in found.values()] == ["masked_mse"] * 2
+    assert {r.compared for r in found.values()} == {()}
