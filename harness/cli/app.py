@@ -45,6 +45,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Grade hand-ins again and compare with the records: equal, or what differs.",
     ),
     "report": ("harness.cli.reporting:report", "Render pages from records; grades nothing."),
+    "export": (
+        "harness.cli.exporting:export",
+        "Write the class for another program: a platform's grade sheet, a table, a result file.",
+    ),
     "inspect": ("harness.cli.looking:inspect", "Show what a checkpoint holds, without executing anything of it."),
     "tasks": ("harness.cli.looking:tasks", "List the tasks."),
     "models": ("harness.cli.looking:models", "List the architectures that can be submitted as weights."),
