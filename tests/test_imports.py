@@ -99,6 +99,8 @@ RULES: dict[str, set[str]] = {
         "harness.sandbox.outside",
     }
     | {"reference", "classifiers", "reports", "submissions.examples"},
+    # Asks the command line, by a process of its own.
+    "harness/pytest_plugin.py": set(),
     # Beside the harness.
     # Which times and scores differ is decided once, for pages and for tests; reports read what is beside records.
     "reports": TYPES
