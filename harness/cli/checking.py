@@ -67,15 +67,15 @@ def check(
 
     Example: [bold]gradebench check . --junit report.xml[/]
     """
-    if not path.exists():
-        raise fail(f"{path}: no such file or folder")
-    wanted = [_format_and_file(pair) for pair in export or []]
-    if quick and (wanted or junit_file is not None or site_folder is not None):
-        raise fail("--quick gives an estimate, no verdict: nothing is exported of it")
     with ExitStack() as stack:
         on_a_runner = actions.on_a_runner()
         if on_a_runner:
             stack.enter_context(actions.fenced())
+        if not path.exists():
+            raise fail(f"{path}: no such file or folder")
+        wanted = [_format_and_file(pair) for pair in export or []]
+        if quick and (wanted or junit_file is not None or site_folder is not None):
+            raise fail("--quick gives an estimate, no verdict: nothing is exported of it")
         found = _class_file(path, class_file)
         from harness.run import class_file as files
         from harness.run.prepare import Request
