@@ -89,12 +89,14 @@ RULES: dict[str, set[str]] = {
     | {
         "harness.checkpoint.together",
         "harness.cli",
+        "harness.files",
         "harness.run",
         "harness.ranking",
         "harness.numbers",
         "harness.registry",
         "harness.scratch",
         "harness.summary",
+        "harness.text",
         "harness.totals",
         "harness.sandbox.outside",
     }

@@ -26,10 +26,10 @@ def autograder(
     judge: JudgeOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Build an autograder for Gradescope: setup.sh and run_autograder, with the class's settings and versions.
+    """Build an autograder for Gradescope, with the class's settings and versions.
 
-    A private judge and a coursework of your own are put into the zip, which Gradescope shows to instructors alone.
-    Where a submission can't be graded, by no fault of its own, no score is recorded and the student is told so.
+    The zip holds setup.sh and run_autograder, and a private judge and a coursework of your own: Gradescope shows it to
+    instructors alone. Where gradebench itself fails, no score is recorded and the student is told so.
 
     Example: [bold]gradebench autograder -a tsinghua-hw3 --wheel gradebench-0.1.0-py3-none-any.whl[/]
     """
