@@ -50,6 +50,7 @@ class Options:
         return self.file if self.file is not None else folder / name
 
 
+_MISSING = "not handed in and counted as 0:"
 DEFAULTS = Options()
 """The options of an export for which nothing was asked."""
 
@@ -121,9 +122,15 @@ def grades(records: Sequence[Record], options: Options) -> list[Grade]:
     for record in own:
         by_submission.setdefault(record.submission, []).append(record)
     found = [_grade(submission, of, options) for submission, of in by_submission.items()]
+    final: dict[str, list[str]] = {}
     for grade in found:
-        if grade.reason:
+        if grade.points is not None and grade.reason.startswith(_MISSING):
+            final.setdefault(grade.reason, []).append(grade.submission)
+        elif grade.reason:
             options.tell(f"{grade.submission} ({grade.name}): {grade.reason}")
+    # A line for each set of parts, so that grades that are open are not lost among those that are final.
+    for reason, ids in final.items():
+        options.tell(f"{reason}, of {len(ids)}: {', '.join(ids)}")
     return found
 
 
@@ -141,7 +148,7 @@ def _grade(submission: str, records: Sequence[Record], options: Options) -> Grad
         else:
             points, reason = None, f"{parts} open; no number is exported (--held number exports the points so far)"
     elif missing:
-        reason = f"not handed in, counted as 0: {', '.join(missing)}"
+        reason = f"{_MISSING} {', '.join(missing)}"
     name = one_line(records[0].name) or submission
     return Grade(submission, name, records[0].place, counted, points, summed.full_marks, reason)
 
