@@ -54,10 +54,10 @@ def annotate(records: Sequence[Record], notice: str) -> None:
 
     told = 0
     for record in records:
-        passed = record.score is not None and (record.score.passed or record.earlier_of)
+        passed = record.score is not None and not record.held and (record.score.passed or record.earlier_of)
         if passed or record.status is Status.NOT_HANDED_IN or told == MOST_ANNOTATIONS:
             continue
-        kind = "warning" if record.status is Status.NOT_GRADABLE else "error"
+        kind = "warning" if record.held or record.status is Status.NOT_GRADABLE else "error"
         told += 1
         _say(command(kind, reason(record) or "below its pass mark", title=record.part_title or record.part))
     _say(command("notice", notice, title="gradebench"))
@@ -128,7 +128,9 @@ def _verdict(record: Record) -> str:
     from harness.types import Status
 
     if record.status is not Status.SCORED or record.score is None:
-        return record.status.value.replace("-", " ")
+        return record.state.replace("-", " ")
+    if record.held:
+        return "held"
     return "passed" if record.score.passed else "below the mark"
 
 

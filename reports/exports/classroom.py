@@ -52,15 +52,19 @@ def document(grade: Grade, options: Options) -> dict[str, Any]:
 def _test(record: Record, options: Options) -> dict[str, Any]:
     if not exportable(record):
         status = "error"
-    elif record.earlier_of or record.status is Status.NOT_HANDED_IN or (record.score and record.score.passed):
+    elif record.earlier_of or _nothing(record) or (record.score and record.score.passed):
         status = "pass"
     else:
         status = "fail"
-    if record.status is Status.NOT_HANDED_IN:
+    if _nothing(record):
         said = "not handed in, 0 points"
     else:
         said = record.score.explanation if record.score is not None and exportable(record) else reason(record)
     return _line(part_title(record), status, finite(part_points(record, options)) or 0, said)
+
+
+def _nothing(record: Record) -> bool:
+    return record.status is Status.NOT_HANDED_IN and record.decision is None
 
 
 def _line(name: str, status: str, score: float, message: str = "") -> dict[str, Any]:

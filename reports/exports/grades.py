@@ -12,8 +12,9 @@ from pathlib import Path
 
 from harness.numbers import finite
 from harness.text import one_line
-from harness.totals import earned, total
+from harness.totals import earned, provisional, total
 from harness.types import Record, Status
+from harness.types import counted as scores_that_count
 from reports.common import ranks
 
 
@@ -73,16 +74,30 @@ class Grade:
 
 def exportable(record: Record) -> bool:
     """Decide whether the points of a part are final, so that they may be exported as a number."""
-    return record.status is not Status.NOT_GRADABLE and not (record.score is not None and record.score.open_points)
+    return not _open(record)
+
+
+def _open(record: Record) -> str:
+    """Why the points of a part are not final, in two words; empty where they are. The instructor's word is final."""
+    if record.held:
+        return "held"
+    if record.decision is not None:
+        return ""
+    if record.status is Status.NOT_GRADABLE:
+        return "not gradable"
+    return "time not measured" if record.score is not None and record.score.open_points else ""
 
 
 def part_points(record: Record, options: Options) -> float | None:
-    """Points of one part: 0 where it failed by its own fault, None where it is open or was not handed in."""
-    if record.status is Status.NOT_HANDED_IN or record.earlier_of:
+    """Points of one part: 0 where it failed by its own fault, None where it is open or was not handed in.
+
+    Where open points are asked for, those of a held part are what it has if no flag counts.
+    """
+    if record.earlier_of or (record.status is Status.NOT_HANDED_IN and record.decision is None):
         return None
-    if not exportable(record):
-        return earned(record) if options.open_as_number else None
-    points = earned(record)
+    if not exportable(record) and not options.open_as_number:
+        return None
+    points = provisional(record) if record.held else earned(record)
     return 0.0 if points is None and record.status is Status.FAILED else points
 
 
@@ -137,16 +152,18 @@ def grades(records: Sequence[Record], options: Options) -> list[Grade]:
 def _grade(submission: str, records: Sequence[Record], options: Options) -> Grade:
     summed = total(records)
     counted = tuple(sorted(summed.records, key=lambda record: (record.order, record.part)))
-    missing = [record.part for record in counted if record.status is Status.NOT_HANDED_IN]
+    missing = [r.part for r in counted if r.status is Status.NOT_HANDED_IN and r.decision is None]
     points, reason = finite(summed.points), ""
     if len(missing) == len(counted):
         points, reason = None, "nothing was handed in; no number is exported"
     elif not summed.complete:
-        parts = ", ".join(record.part for record in counted if not exportable(record)) or "some parts"
-        if options.open_as_number and points is not None:
-            reason = f"{parts} open; the points so far are exported, as asked"
+        parts = ", ".join(f"{r.part} ({_open(r)})" for r in counted if not exportable(r)) or "some parts"
+        if options.open_as_number and (points is not None or any(record.held for record in counted)):
+            own = [r.score for r in counted if r.score is not None and (r.held or earned(r) is not None)]
+            points = round(sum(scores_that_count(own)), 4)
+            reason = f"open: {parts}; the points so far are exported, as asked"
         else:
-            points, reason = None, f"{parts} open; no number is exported (--held number exports the points so far)"
+            points, reason = None, f"open: {parts}; no number is exported (--held number exports the points so far)"
     elif missing:
         reason = f"{_MISSING} {', '.join(missing)}"
     name = one_line(records[0].name) or submission

@@ -65,11 +65,12 @@ def _test(number: int, record: Record, options: Options, final: bool) -> dict[st
         "output": many_lines(_explained(record), _LONGEST),
         "output_format": "text",
         "visibility": VISIBILITY,
-        "extra_data": {"part": record.part, "status": record.status.value},
+        "extra_data": {"part": record.part, "state": record.state},
     }
     if final and points is not None:
         test["score"] = points
-        test["status"] = "passed" if record.score is not None and record.score.passed else "failed"
+        passed = record.score is not None and record.score.passed and not record.held
+        test["status"] = "passed" if passed else "failed"
     if record.score is not None and (most := finite(record.score.max_points)) is not None:
         test["max_score"] = most
     return test
@@ -77,10 +78,11 @@ def _test(number: int, record: Record, options: Options, final: bool) -> dict[st
 
 def _explained(record: Record) -> str:
     """The verdict of a part in sentences, and the details that a student can act on."""
-    if record.status is Status.NOT_HANDED_IN:
+    if record.status is Status.NOT_HANDED_IN and record.decision is None:
         return reason(record) or "This part was not handed in."
     lines = [] if exportable(record) else ["These points are not final; the course staff decides."]
-    lines.append(record.score.explanation if record.score is not None else reason(record))
+    # The explanation of a held part would name its points.
+    lines.append(record.score.explanation if record.score is not None and not record.held else reason(record))
     lines += [f"{evidence.title or evidence.name}: {evidence.message}" for evidence in record.evidence if evidence.flag]
     lines += record.notes
     if record.failure is not None and record.failure.detail:

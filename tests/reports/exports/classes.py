@@ -44,7 +44,7 @@ def handed_in(platform: str, tmp_path: Path) -> list[Submission]:
 
 
 def records_of(submissions: list[Submission]) -> list[Record]:
-    """Records of two parts of 20 points each: passed, below, failed, not gradable, not handed in, time not measured."""
+    """Records of two parts of 20 points each: passed, below, failed, not gradable, not handed in, held, untimed."""
     found = []
     for submission in submissions:
         index = (int(submission.id) - 5000) // 7
@@ -64,6 +64,9 @@ def records_of(submissions: list[Submission]) -> list[Record]:
             second = missing(second)
         elif index % 12 == 3:
             first, second = missing(first), missing(second)
+        elif index % 12 == 6:
+            assert second.score is not None
+            second = replace(second, score=replace(second.score, held=("mode collapse",)))
         elif index % 12 == 4:
             assert second.score is not None
             second = replace(second, score=replace(second.score, open_points=2.0))
@@ -84,6 +87,6 @@ def expected(index: int) -> float | None:
     first, second = round(20 * index / SIZE, 4), 20.0
     if index % 8 == 7:
         return 0.0
-    if index % 12 in (1, 3, 4):
+    if index % 12 in (1, 3, 4, 6):
         return None
     return round(first + (0 if index % 12 == 2 else second), 4)

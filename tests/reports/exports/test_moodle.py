@@ -110,6 +110,8 @@ def test_open_grades_are_exported_only_as_asked(records: list[Record], tmp_path:
     assert float(grades[f"Participant {number_of(1)}"]) == round(20 / SIZE, 4)
     assert float(grades[f"Participant {number_of(4)}"]) == round(80 / SIZE + 20, 4)
     assert grades[f"Participant {number_of(3)}"] == ""
+    # Index 6: held, with the points that it has if no flag counts.
+    assert float(grades[f"Participant {number_of(6)}"]) == round(120 / SIZE + 20, 4)
     assert any("as asked" in line for line in said)
 
 

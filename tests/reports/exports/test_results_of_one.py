@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.types import Failure, Record
+from harness.types import Decision, Failure, Record, Score
 from reports import exports
 from reports.exports.grades import ExportError, Options
 from tests.reports.examples import cgan, scored, unscored
@@ -152,3 +152,42 @@ def test_several_assignments_and_unknown_ids_are_refused(records: list[Record], 
         written("gradescope", records, tmp_path, submission="nobody")
     with pytest.raises(ExportError, match="can't be mixed"):
         written("gradescope", [*records, replace(records[0], data="digits")], tmp_path)
+
+
+def held(**changes: Any) -> Record:
+    """A part that passes, but for a flag that nobody has decided about."""
+    record = scored("s1", "A", 0.99, full_marks=20.0)
+    assert record.score is not None
+    score = replace(record.score, points=17.5, passed=True, explanation="17.5 points.", held=("mode collapse",))
+    return replace(record, score=score, **changes)
+
+
+@pytest.mark.parametrize("name", ["gradescope", "classroom", "codabench", "evalai", "csv", "junit"])
+def test_a_held_part_has_no_points_anywhere_unless_they_are_asked_for(name: str, tmp_path: Path) -> None:
+    def text(record: Record, **options: Any) -> str:
+        try:
+            path = exports.export(name)([record], tmp_path, tmp_path, Options(**options))
+        except ExportError:
+            return ""
+        return path.read_text("utf-8")
+
+    assert "17.5" not in text(held())
+    if name in ("gradescope", "classroom", "codabench", "evalai"):
+        assert "17.5" in text(held(), open_as_number=True)
+    score = held().score
+    assert score is not None
+    word = Decision("s1", "cvae", "accept", None, "The samples do vary.", "0" * 64, "2026-11-26T12:00:00Z")
+    decided = held(decision=word)
+    decided = replace(decided, score=replace(score, held=()))
+    assert "17.5" in text(decided)
+    if name == "gradescope":
+        assert written("gradescope", [decided], tmp_path)["score"] == 17.5
+
+
+def test_a_decision_on_what_could_not_be_graded_is_final(tmp_path: Path) -> None:
+    failure = Failure("worker", "crashed", "The sandbox could not be made.", fault="harness")
+    word = Decision("s1", "cvae", "points", 11.0, "Seen by hand.", "0" * 64, "2026-11-26T12:00:00Z")
+    score = Score(11.0, 20.0, True, "The instructor gave 11 points: Seen by hand.")
+    record = unscored("s1", "A", failure, full_marks=20.0)
+    assert "score" not in written("gradescope", [record], tmp_path)
+    assert written("gradescope", [replace(record, decision=word, score=score)], tmp_path)["score"] == 11.0
