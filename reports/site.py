@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -126,9 +126,24 @@ def _rendered(records: Sequence[Record], results: Path, site: Path, on_page: Cal
     return index
 
 
-def _page(own: Sequence[Record], results: Path, jinja: Environment, policy: str, others: Entries | None = None) -> str:
+def pages(submissions: Iterable[Sequence[Record]], results: Path) -> Iterator[str]:
+    """Yield the page of each submission as a document of its own, which has no leaderboard to go back to."""
+    jinja = environment()
+    policy = content_security_policy(jinja)
+    for own in submissions:
+        yield _page(own, results, jinja, policy, home="")
+
+
+def _page(
+    own: Sequence[Record],
+    results: Path,
+    jinja: Environment,
+    policy: str,
+    others: Entries | None = None,
+    home: str = "../index.html",
+) -> str:
     template = jinja.get_template("submission.html.j2")
-    return template.render(view=submission_view(own, results, others), policy=policy, home="../index.html")
+    return template.render(view=submission_view(own, results, others), policy=policy, home=home)
 
 
 def _index(records: Sequence[Record], results: Path, jinja: Environment, policy: str) -> str:

@@ -91,16 +91,20 @@ RULES: dict[str, set[str]] = {
     | {
         "harness.checkpoint.together",
         "harness.cli",
+        "harness.files",
         "harness.run",
         "harness.ranking",
         "harness.numbers",
         "harness.registry",
         "harness.scratch",
         "harness.summary",
+        "harness.text",
         "harness.totals",
         "harness.sandbox.outside",
     }
     | {"reference", "classifiers", "reports", "submissions.examples"},
+    # Asks the command line, by a process of its own.
+    "harness/pytest_plugin.py": set(),
     # Beside the harness.
     # Which times and scores differ is decided once, for pages and for tests; reports read what is beside records.
     "reports": TYPES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 import traceback
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 import typer
@@ -25,9 +26,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Grade submissions; what is graded already is not graded again. Ctrl-C loses only what is under way.",
     ),
     "check": (
-        "harness.cli.grading:check",
+        "harness.cli.checking:check",
         "Check one submission before the deadline: the verdict that the instructor's run gives.",
     ),
+    "class": ("harness.cli.class_files:class_", "Write the class file that makes a student's check the instructor's."),
     "mark": (
         "harness.cli.grading:mark",
         "Mark kept answers again, without a model: with another judge, or after a threshold has changed.",
@@ -45,6 +47,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Grade hand-ins again and compare with the records: equal, or what differs.",
     ),
     "report": ("harness.cli.reporting:report", "Render pages from records; grades nothing."),
+    "export": (
+        "harness.cli.exporting:export",
+        "Write the class for another program: a platform's grade sheet, a table, a result file.",
+    ),
+    "autograder": (
+        "harness.cli.autograding:autograder",
+        "Build an autograder for Gradescope, with the class's settings and versions.",
+    ),
     "inspect": ("harness.cli.looking:inspect", "Show what a checkpoint holds, without executing anything of it."),
     "tasks": ("harness.cli.looking:tasks", "List the tasks."),
     "models": ("harness.cli.looking:models", "List the architectures that can be submitted as weights."),
@@ -127,16 +137,19 @@ def main() -> None:
         typer.echo("interrupted; what is done is kept, and the same command goes on from there", err=True)
         sys.exit(EXIT_INTERRUPTED)
     except Exception as error:
+        from harness.cli import actions
         from harness.cli.console import fail
         from harness.run.settings import RequestError
         from harness.summary import EXIT_NOT_GRADABLE
 
-        if isinstance(error, RequestError):
-            sys.exit(fail(str(error)).exit_code)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            where = f"{error.filename}: " if error.filename else ""
-            fail(f"{where}{error.strerror}. What is recorded is kept; once there is room, the same command goes on")
+        # A message may hold a stranger's text, in which a runner of GitHub Actions must find no commands.
+        with actions.fenced() if actions.on_a_runner() else nullcontext():
+            if isinstance(error, RequestError):
+                sys.exit(fail(str(error)).exit_code)
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                where = f"{error.filename}: " if error.filename else ""
+                fail(f"{where}{error.strerror}. What is recorded is kept; once there is room, the same command goes on")
+                sys.exit(EXIT_NOT_GRADABLE)
+            # Exit code 1 means "below the pass mark", which a failure of the command must not be taken for.
+            traceback.print_exc()
             sys.exit(EXIT_NOT_GRADABLE)
-        # Exit code 1 means "below the pass mark", which a failure of the command must not be taken for.
-        traceback.print_exc()
-        sys.exit(EXIT_NOT_GRADABLE)

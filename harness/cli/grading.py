@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -74,11 +74,11 @@ def demo(
         )
         for former in records.load_all(site_folder / "records").records:
             records.remove(site_folder / "records", former)
-        run, graded, beside, seconds = _grade(
+        run, graded, beside, seconds = grade_paths(
             [classroom], wanted, on_interrupt="Interrupted. Nothing of the demonstration is kept."
         )
     index = render(graded + beside, site_folder / "records", site_folder)
-    _conclude(run, graded, seconds, as_json, index)
+    conclude(run, graded, seconds, as_json, index)
     # The class holds broken submissions on purpose: that they are refused is the demonstration's success.
 
 
@@ -173,7 +173,7 @@ def grade(
     form: Form = "one" if one else "class" if class_ else "auto"
 
     def after_class(run: Run, graded: list[Record], seconds: float) -> None:
-        _conclude(run, graded, seconds, as_json, None)
+        conclude(run, graded, seconds, as_json, None)
 
     def pages() -> None:
         if site_folder is not None:
@@ -190,47 +190,8 @@ def grade(
         )
 
     beside_paths = [site_folder] if site_folder is not None else []
-    _, graded, _, _ = _grade(paths, wanted, form, beside_paths, manifest, after_class, before_asking)
+    _, graded, _, _ = grade_paths(paths, wanted, form, beside_paths, manifest, after_class, before_asking)
     pages()
-    raise typer.Exit(exit_code(graded))
-
-
-def check(
-    path: Annotated[Path, typer.Argument(help="One submission: a folder or a zip.", show_default=False)],
-    assignment: AssignmentOption = assignments.DEFAULT,
-    data: DataOption = None,
-    judge: JudgeOption = None,
-    seed: SeedOption = 0,
-    junit_file: Annotated[Path | None, typer.Option("--junit", help="Write a JUnit XML file, for CI.")] = None,
-    full: FullOption = False,
-    trust_code: TrustOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Check one submission before the deadline: the verdict that the instructor's run gives.
-
-    Example: [bold]gradebench check . --junit report.xml[/]
-    """
-    from harness.run.prepare import Request
-    from harness.summary import exit_code
-
-    if not path.exists():
-        raise fail(f"{path}: no such file or folder")
-    with scratch.folder("check") as folder:
-        wanted = Request(assignment, folder, data, seed, judge, trust_code=trust_code, full=full)
-        run, graded, _, seconds = _grade(
-            [path], wanted, "one", on_interrupt="Interrupted. Nothing of a check is kept: check again."
-        )
-    if junit_file is not None:
-        from reports.exports import junit
-
-        junit.write_file(graded, junit_file)
-    _conclude(run, graded, seconds, as_json, None, in_class=False)
-    for record in graded:
-        for sentence in record.notes:
-            console.print(f"[dim]{escape(record.part)}:[/] {escape(sentence)}", highlight=False)
-        if record.failure is not None and record.failure.detail:
-            console.print(f"[bold]{escape(record.part)}, in detail[/]")
-            console.print(escape(record.failure.detail), highlight=False, soft_wrap=True)
     raise typer.Exit(exit_code(graded))
 
 
@@ -339,7 +300,7 @@ def mark(
             highlight=False,
             soft_wrap=True,
         )
-    _conclude(run, marked, time.monotonic() - started, as_json, None)
+    conclude(run, marked, time.monotonic() - started, as_json, None)
     raise typer.Exit(EXIT_NOT_GRADABLE if to_ask else exit_code(marked))
 
 
@@ -398,7 +359,7 @@ def collected(
             raise fail(str(error)) from error
 
 
-def _grade(
+def grade_paths(
     paths: Sequence[Path],
     request: Request,
     form: Form = "auto",
@@ -407,18 +368,20 @@ def _grade(
     after_class: Callable[[Run, list[Record], float], None] | None = None,
     before_asking: Callable[[], None] | None = None,
     on_interrupt: str = "",
+    adjusted: Callable[[Run], Run] = lambda run: run,
 ) -> tuple[Run, list[Record], list[Record], float]:
     """The run, the records of the submissions, those of baselines and reference models, and the seconds it took.
 
     `after_class` is called with the class's records, and `before_asking` before the first baseline or reference model
     is asked that is not known from another run. `on_interrupt` is said after Ctrl-C, where records are not kept.
+    `adjusted` changes the run before anything is asked.
     """
     from classifiers.deferred import DeferredJudge
     from harness.run.executors.interface import ExecutorError
     from harness.run.plan import plans
 
     started = time.monotonic()
-    run = prepared(request)
+    run = adjusted(prepared(request))
     if isinstance(run.context.judge, DeferredJudge):
         trained_on(run.context.judge.facts)
     for sentence in (run.context.data.source if run.context.data.name != "mnist" else "", run.isolation.notice):
@@ -475,10 +438,19 @@ def _tell_size(planned: Sequence[Plan], run: Run) -> None:
     )
 
 
-def _conclude(
-    run: Run, graded: list[Record], seconds: float, as_json: bool, index: Path | None, in_class: bool = True
+def conclude(
+    run: Run,
+    graded: list[Record],
+    seconds: float,
+    as_json: bool,
+    index: Path | None,
+    in_class: bool = True,
+    also: Mapping[str, object] | None = None,
 ) -> None:
-    """Print the table of results, the reasons, and with `as_json` the summary; ranks where there is a class."""
+    """Print the table of results, the reasons, and with `as_json` the summary; ranks where there is a class.
+
+    `also` is added to the summary.
+    """
     from harness.summary import summary
 
     data = run.context.data
@@ -493,7 +465,7 @@ def _conclude(
         soft_wrap=True,
     )
     if as_json:
-        print_json(summary(graded, run.assignment, data, run.isolation.level, seconds, ranks))
+        print_json(summary(graded, run.assignment, data, run.isolation.level, seconds, ranks) | dict(also or {}))
 
 
 def _ranks(run: Run) -> dict[tuple[str, str], Rank]:

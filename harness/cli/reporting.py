@@ -15,6 +15,7 @@ from reports import exports
 if TYPE_CHECKING:
     from harness.records import Loaded
     from harness.types import Record
+    from reports.exports.grades import Options
 
 
 def report(
@@ -29,6 +30,8 @@ def report(
 
     Example: [bold]gradebench report results --site site --export csv[/]
     """
+    from reports.exports.grades import Options
+
     if unknown := [name for name in export or [] if name not in exports.EXPORTS]:
         raise fail(f"--export {unknown[0]}: no such format; there are {', '.join(exports.EXPORTS)}")
     if not results.is_dir():
@@ -38,11 +41,20 @@ def report(
         raise fail(f"{results}: holds no records; `gradebench grade PATH --results {results}` makes some")
     index = render(known, results, site_folder)
     for wanted in export or []:
-        try:
-            exports.export(wanted)(known, site_folder, results)
-        except OSError as error:
-            raise unwritten(f"the export {wanted}", site_folder, error) from error
+        exported(wanted, known, site_folder, results, Options(tell=note))
     console.print(f"{len(known)} records; pages: {escape(str(index))}", highlight=False, soft_wrap=True)
+
+
+def exported(name: str, known: list[Record], folder: Path, results: Path, options: Options) -> Path:
+    """Write one export and return its path. Ends the command where it can't be made or written."""
+    from reports.exports.grades import ExportError
+
+    try:
+        return exports.export(name)(known, folder, results, options)
+    except ExportError as error:
+        raise fail(f"{name}: {error}") from error
+    except OSError as error:
+        raise unwritten(f"the export {name}", options.path(folder, "").parent, error) from error
 
 
 def told(loaded: Loaded) -> list[Record]:

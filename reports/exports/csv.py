@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +17,7 @@ from harness.text import one_line
 from harness.totals import primary_metric, reason
 from harness.types import Record, Status
 from reports.common import ranks
+from reports.exports.grades import DEFAULTS, Options, exportable
 from reports.leaderboard import leaderboard
 
 FILE = "scores.csv"
@@ -128,17 +129,27 @@ def _explanation(record: Record) -> str | None:
     return reason(record) if record.held else record.score.explanation if record.score is not None else None
 
 
-def write(records: Sequence[Record], folder: Path, results: Path | None = None) -> Path:
+def write(records: Sequence[Record], folder: Path, results: Path | None = None, options: Options = DEFAULTS) -> Path:
     """Write one row for each of the class's records to scores.csv in `folder`, UTF-8, in the leaderboard's order.
 
     `results` is the folder that holds the scores beside the records, by which they rank.
-    Cells are empty where nothing was measured, and points also where an entry is held. Replaces the file in one step.
-    Raises `OSError` if it can't be written.
+    Cells are empty where nothing was measured, and points also where they are open or held. Replaces the file in one
+    step. Raises `OSError` if it can't be written.
     """
-    records = [record for record in records if ranks(record)]
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(HEADER)
+    writer.writerows([cell(row[name]) for name in HEADER] for row in rows(records, results, options))
+    path = options.path(folder, FILE)
+    write_atomically(path, buffer.getvalue().encode("utf-8"))
+    return path
+
+
+def rows(
+    records: Sequence[Record], results: Path | None = None, options: Options = DEFAULTS
+) -> Iterator[Mapping[str, object]]:
+    """Yield the values of each row by the names in `HEADER`, in the leaderboard's order."""
+    records = [record for record in records if ranks(record)]
     for row in leaderboard(records, results).to_dict("records"):
         record = records[row["record"]]
         failure = record.failure
@@ -165,6 +176,6 @@ def write(records: Sequence[Record], folder: Path, results: Path | None = None) 
             "judge_sha256": record.digests.get("judge"),
             "graded_at": record.graded_at,
         }
-        writer.writerow([cell(known[name]) for name in HEADER])
-    write_atomically(folder / FILE, buffer.getvalue().encode("utf-8"))
-    return folder / FILE
+        if not exportable(record) and not options.open_as_number:
+            known["points"] = None
+        yield known

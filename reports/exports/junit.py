@@ -20,22 +20,24 @@ from harness.ranking.intervals import Rank, rank_text
 from harness.totals import earned, reason
 from harness.types import HELD, Record, Status
 from reports.common import ranks
+from reports.exports.grades import DEFAULTS, Options, exportable
 from reports.leaderboard import places, totals
 
 FILE = "junit.xml"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write(records: Sequence[Record], folder: Path, results: Path | None = None) -> Path:
+def write(records: Sequence[Record], folder: Path, results: Path | None = None, options: Options = DEFAULTS) -> Path:
     """Write the class's records to junit.xml in `folder`; characters that XML can't hold are dropped.
 
     `results` is the folder that holds the scores beside the records, by which they rank.
     """
-    write_file(records, folder / FILE, results)
-    return folder / FILE
+    path = options.path(folder, FILE)
+    write_file(records, path, results, options)
+    return path
 
 
-def write_file(records: Sequence[Record], path: Path, results: Path | None = None) -> None:
+def write_file(records: Sequence[Record], path: Path, results: Path | None = None, options: Options = DEFAULTS) -> None:
     """`write` to a file of any name. Replaces it in one step; raises `OSError` if it can't be written."""
     records = [record for record in records if ranks(record)]
     placed = places(records, results)
@@ -56,12 +58,12 @@ def write_file(records: Sequence[Record], path: Path, results: Path | None = Non
         if submission in sums:
             _properties(suite, {name: finite(sums[submission][name]) for name in ("points", "max_points")})
         for record in own:
-            _case(suite, record, placed.get((record.submission, record.part)))
+            _case(suite, record, placed.get((record.submission, record.part)), options)
     ElementTree.indent(root)
     write_atomically(path, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
-def _case(suite: ElementTree.Element, record: Record, rank: Rank | None) -> None:
+def _case(suite: ElementTree.Element, record: Record, rank: Rank | None, options: Options) -> None:
     case = ElementTree.SubElement(
         suite,
         "testcase",
@@ -77,7 +79,7 @@ def _case(suite: ElementTree.Element, record: Record, rank: Rank | None) -> None
             "decision": record.decision.verdict if record.decision is not None else None,
             "rank": rank_text(rank) or None,
             "borderline": "true" if record.score is not None and record.score.borderline else None,
-            "points": earned(record),
+            "points": earned(record) if exportable(record) or options.open_as_number else None,
             "max_points": finite(record.score.max_points) if record.score is not None else None,
             **{f"metric.{name}": str(metric.value) for name, metric in record.metrics.items()},
             **_timing(record),

@@ -95,7 +95,7 @@ FILES = {
         from harness.files import write_atomically
 
 
-        def write(records, folder, results):
+        def write(records, folder, results, options):
             lines = [f"{r.submission} {r.part_title}: {r.score.points if r.score else r.status}" for r in records]
             write_atomically(folder / "lines.txt", "\\n".join(lines).encode())
             return folder / "lines.txt"
