@@ -22,6 +22,7 @@ LEAST_SHARE, MOST_SHARE = 0.01, 0.95
 """Shares of pairs between which a plateau is looked for: below there are too few pairs, above all are alike."""
 LEAST_SHARE_OF_ALL = 0.003
 """The same for the pairs of all digits together."""
+_TINY = 1e-9
 STEEPEST = 99.0
 """Stands for the rise where there is no share to measure it at."""
 
@@ -54,8 +55,8 @@ def rise(of_pairs: NDArray[np.float64], least: float = LEAST_SHARE) -> float:
 
     `STEEPEST` where no share of `of_pairs` lies between `least` and `MOST_SHARE`.
     """
-    with np.errstate(divide="ignore"):
-        odds = np.log2(of_pairs) - np.log2(1 - of_pairs)
+    held = of_pairs.clip(_TINY, 1 - _TINY)
+    odds = np.log2(held) - np.log2(1 - held)
     before, after = odds[:-DOUBLED], odds[DOUBLED:]
     measured = (of_pairs[:-DOUBLED] >= least) & (of_pairs[:-DOUBLED] <= MOST_SHARE)
     return float(min((after - before)[measured].min(), STEEPEST)) if measured.any() else STEEPEST
