@@ -15,7 +15,7 @@ from harness.types import Evidence, Failure, Record, Role
 from reports.audience import OPT_OUT, Audience, visible
 from reports.pseudonyms import KEY_FILE, pseudonyms
 from reports.scrubbing import Scrubber
-from reports.site import render
+from reports.site import pages, render
 from tests.reports.examples import sample_grid, scored, unscored
 
 CLASS = {
@@ -201,6 +201,29 @@ def test_a_page_names_no_other_student_to_students(tmp_path: Path) -> None:
         "The same weights as another submission (another submission), handed in before; the best file was best.pt."
     )
     assert visible(records, tmp_path, Audience(staff=True)).records[0].compared[0].message == message
+
+
+def test_entries_that_evidence_is_about_are_the_staffs_to_see(tmp_path: Path) -> None:
+    others = (("student", "4712", "cvae"), ("reference", "cvae", "cvae"))
+    copied = Evidence("copied", True, 1.0, None, 0.5, "The same weights.", "copied", others=others)
+    records = a_platform_class(tmp_path)
+    records[0] = replace(records[0], compared=(copied,))
+    seen = visible(records, tmp_path, Audience()).records[0]
+    assert seen.compared[0].others == others[1:]
+    assert visible(records, tmp_path, Audience(staff=True)).records[0].compared[0].others == others
+    both = visible(records, tmp_path, Audience(staff=True, names=False))
+    known = {own: name for name, own in both.pseudonyms.items()}
+    assert both.records[0].compared[0].others[0] == ("student", known["4712"], "cvae")
+
+
+def test_pages_for_their_authors_have_their_own_names_and_no_others(tmp_path: Path) -> None:
+    records = a_platform_class(tmp_path)
+    own, other = [r for r in records if r.submission == "4711"], [r for r in records if r.submission == "4712"]
+    first, _ = pages([own, other], tmp_path)
+    assert "Zoë Quandt-Özdemir" in first
+    assert "Ada Xylander" not in first and "4712" not in first
+    (refused,) = pages([findings("mallory")], tmp_path)
+    assert "posix.system" not in refused
 
 
 def test_scrubbing_leaves_no_first_name_of_a_namesake() -> None:
