@@ -256,6 +256,7 @@ def score(
         earned.borderline,
         open_points=time.open,
         optional=part.optional,
+        next_step=_next_step(part, metric, earned.share) if name == marks.primary else None,
     )
     free = replace(free, unconditional=(free.points, free.passed))
     if metric.value is None:
@@ -313,6 +314,15 @@ def _shown(metric: Metric, value: float | None) -> str:
 
 def _one_of(one: str, many: str, titles: Sequence[str], is_: str = "does", are: str = "do") -> str:
     return f"{one if len(titles) == 1 else many} {' and '.join(titles)} {is_ if len(titles) == 1 else are}"
+
+
+def _next_step(part: Part, metric: Metric, share: float) -> tuple[float, float] | None:
+    """The nearest value from which there are more points than `share` of them, and those points."""
+    higher = [(at, own) for at, own in part.steps if own > share and not _reaches(metric, at)]
+    if metric.value is None or not higher:
+        return None
+    at, own = min(higher, key=lambda step: (step[1], abs(step[0])))
+    return at, round(part.points * own, 4)
 
 
 class _Time(NamedTuple):

@@ -414,6 +414,8 @@ class Score:
     """Titles of the flags for which the points are provisional until the instructor decides."""
     unconditional: tuple[float, bool] | None = None
     """The points, and True for passed, where no condition and no flag counts: what accepting the entry gives."""
+    next_step: tuple[float, float] | None = None
+    """Value of the primary metric from which the rubric gives more points, and how many; None where no value does."""
 
 
 def counted(scores: Sequence[Score]) -> list[float]:

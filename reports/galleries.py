@@ -11,7 +11,7 @@ from harness.text import capitalised, one_line, spoken
 from harness.types import Figure, Record
 from reports.pictures import Picture, embed, thumbnail
 
-_MOST_COLUMNS = 12
+MOST_COLUMNS = 12
 """Titles that fit above the columns of a picture."""
 
 
@@ -57,16 +57,22 @@ def single(figures: Sequence[Figure], results: Path) -> tuple[Shown, ...]:
 def shown(figure: Figure, results: Path) -> Shown:
     """A picture as it is shown on its submission's page."""
     title = capitalised(one_line(figure.title, 120) or spoken(figure.name))
-    columns = tuple(one_line(column, 40) for column in figure.columns[: _MOST_COLUMNS + 1])
-    alt = f"{title}; columns: {', '.join(dict.fromkeys(columns[:_MOST_COLUMNS]))}" if columns else title
-    above = columns if len(columns) <= _MOST_COLUMNS else ()
+    columns = tuple(one_line(column, 40) for column in figure.columns[: MOST_COLUMNS + 1])
+    alt = f"{title}; columns: {', '.join(dict.fromkeys(columns[:MOST_COLUMNS]))}" if columns else title
+    above = columns if len(columns) <= MOST_COLUMNS else ()
     return Shown(title, embed(results, figure.file), one_line(figure.caption, 1000), above, alt)
+
+
+def strip_figure(record: Record) -> Figure | None:
+    """The first picture that names a strip."""
+    for figure in record.figures:
+        start, end = (finite(share) for share in figure.strip)
+        if figure.kind == "picture" and start is not None and end is not None and 0 <= start < end <= 1:
+            return figure
+    return None
 
 
 def strip(record: Record, results: Path) -> Picture | None:
     """A part of the first picture that names one, to tell models apart at a glance."""
-    for figure in record.figures:
-        start, end = (finite(share) for share in figure.strip)
-        if figure.kind == "picture" and start is not None and end is not None and 0 <= start < end <= 1:
-            return thumbnail(results, figure.file, (start, end))
-    return None
+    figure = strip_figure(record)
+    return None if figure is None else thumbnail(results, figure.file, figure.strip)

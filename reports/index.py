@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ import pandas as pd
 from harness.decisions import sentence
 from harness.numbers import finite, interval_text, mark_text, number_text, points_text, unit_text
 from harness.ranking.intervals import rank_text
-from harness.text import one_line
+from harness.text import capitalised, one_line
 from harness.totals import earned, primary_metric, provisional, reason
 from harness.types import Record, Role, Status, counted
+from reports.classroom import Summary, summary
 from reports.common import (
     Verdict,
     data_label,
@@ -28,7 +29,8 @@ from reports.common import (
     slug,
     verdict,
 )
-from reports.galleries import strip
+from reports.galleries import MOST_COLUMNS, strip, strip_figure
+from reports.history import Run, earlier
 from reports.leaderboard import leaderboard, totals
 from reports.learning import Learning, of_class
 from reports.pareto import Pareto, pareto
@@ -39,7 +41,13 @@ from reports.titles import assignment_title, flags, metric_title, part_title, ta
 
 PAGES = "submissions"
 """Folder of the submissions' pages, beside index.html."""
-_PLOT_WIDTH = 190.0
+PARTS = "parts"
+"""Folder of the pages of single parts, of classes whose tables are too long for one page."""
+MOST_ROWS = 400
+"""Rows of all tables of an assignment that one page takes."""
+FIRST_ROWS = 10
+"""Rows that stand for a longer table on the index."""
+_PLOT_WIDTH = 220.0
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,7 @@ class TotalCell:
     bonus: bool
     verdict: Verdict | None
     sort: float | None
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,10 +145,21 @@ class Table:
     shared: bool
     """True where the data leave some entry more than one rank."""
     has_samples: bool
+    strip_title: str
+    strip_columns: tuple[str, ...]
+    """Titles of the columns of all strips; empty where they differ, or have none."""
     timed: bool
     """True where the time of some entry was measured, or could not be."""
     times: Pareto | None
     """Scores against times."""
+    count: int
+    more: str = ""
+    """Page with all rows, where the index shows the first alone."""
+
+    def first(self, rows: int, more: str) -> Table:
+        """The table with its first rows alone, of entries with a rank and of others, and a link to all."""
+        groups = {name: getattr(self, name)[:rows] for name in ("ranked", "excluded", "unranked")}
+        return replace(self, more=more, **groups) if sum(map(len, groups.values())) < self.count else self
 
 
 @dataclass(frozen=True)
@@ -160,6 +180,28 @@ class Section:
     tables: tuple[Table, ...]
     learning: tuple[Learning, ...]
     not_isolated: bool
+    parts: tuple[str, ...]
+    """Titles of the parts, in the assignment's order."""
+    states: tuple[tuple[str, str], ...]
+    """Kinds of verdicts that there are, and their names."""
+    flags: tuple[str, ...]
+    has_references: bool
+    summary: Summary | None
+    history: tuple[Run, ...] = ()
+    left_out: str = ""
+    """A sentence on submissions that are not shown by request; empty for none."""
+    large: bool = False
+    """True where the tables of the parts have pages of their own, and the index their first rows."""
+
+
+_STATES = (
+    ("pass", "passed"),
+    ("below", "missed the mark"),
+    ("held", "held"),
+    ("fail", "failed"),
+    ("missing", "not handed in"),
+    ("none", "not gradable, or without a mark"),
+)
 
 
 def _href(submission: str, role: Role = Role.STUDENT) -> str:
@@ -206,7 +248,7 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
                 points_sort=points,
                 verdict=verdict(record),
                 flags=flags(record),
-                reason="" if metric is not None and record.ranked else one_line(reason(record), 600),
+                reason="" if metric is not None and record.ranked else _reason(record),
                 note=_note(record) if record.ranked else "",
                 samples=strip(record, results),
                 time=time,
@@ -233,8 +275,11 @@ def _table(frame: pd.DataFrame, records: Sequence[Record], results: Path) -> Tab
         unranked=tuple(row for row in rows if row.figure is None),
         shared=any("–" in row.rank for row in ranked),
         has_samples=any(row.samples is not None for row, _ in measured),
+        strip_title=_strip_title(own),
+        strip_columns=_strip_columns(own),
         timed=any(time is not None for time in times),
         times=pareto(own, [display_name(record) for record in own]),
+        count=len(rows),
     )
 
 
@@ -246,6 +291,22 @@ def _note(record: Record) -> str:
     return f"but 0 points: {verdict(record).text[:1].lower()}{verdict(record).text[1:]}" if shut else ""
 
 
+def _reason(record: Record) -> str:
+    """Why there is no score; of what was not handed in, its own page says how to hand it in."""
+    return "Nothing was handed in." if record.status is Status.NOT_HANDED_IN else one_line(reason(record), 600)
+
+
+def _strip_title(records: Sequence[Record]) -> str:
+    titles = {figure.group or figure.title for record in records if (figure := strip_figure(record)) is not None}
+    return capitalised(one_line(titles.pop(), 60)) if len(titles) == 1 else "Samples"
+
+
+def _strip_columns(records: Sequence[Record]) -> tuple[str, ...]:
+    columns = {figure.columns for record in records if (figure := strip_figure(record)) is not None}
+    only = columns.pop() if len(columns) == 1 else ()
+    return tuple(one_line(column, 20) for column in only) if len(only) <= MOST_COLUMNS else ()
+
+
 def _total_cells(own: Sequence[Record | None]) -> tuple[TotalCell, ...]:
     """The parts of one submission, None where it has no record of one."""
     scores = [record.score if record is not None and earned(record) is not None else None for record in own]
@@ -255,12 +316,13 @@ def _total_cells(own: Sequence[Record | None]) -> tuple[TotalCell, ...]:
         if record is None:
             cells.append(TotalCell("", False, None, None))
         elif (waiting := provisional(record)) is not None:
-            cells.append(TotalCell(f"({points_text(waiting)})", False, verdict(record), None))
+            cells.append(TotalCell(f"({points_text(waiting)})", False, verdict(record), None, flags(record)))
         elif score is None:
-            cells.append(TotalCell("", False, verdict(record), None))
+            cells.append(TotalCell("", False, verdict(record), None, flags(record)))
         else:
             adds = next(points)
-            cells.append(TotalCell(points_text(adds), adds != score.points or score.optional, verdict(record), adds))
+            bonus = adds != score.points or score.optional
+            cells.append(TotalCell(points_text(adds), bonus, verdict(record), adds, flags(record)))
     return tuple(cells)
 
 
@@ -332,6 +394,7 @@ def _section(
     total: pd.DataFrame,
     records: Sequence[Record],
     results: Path,
+    left_out: int,
 ) -> Section:
     # A model at an earlier time competes with nobody.
     ranked = frame[~frame["earlier"]]
@@ -352,6 +415,10 @@ def _section(
         ("gradebench", distinct([record.versions.get("gradebench", "") for record in own]), False),
     ]
     title, name = assignment_title(of_section), one_line(assignment, 60)
+    kinds = {verdict(record).kind for record in own if ranks(record)}
+    counted_records = [records[index] for row in total["records"] for index in row]
+    ordered = sorted((r for r in own), key=lambda record: (record.order, record.task, record.part))
+    points = [finite(value) for value in total["points"]]
     return Section(
         anchor=f"section-{number}-{slug(assignment)}",
         assignment=title,
@@ -363,13 +430,31 @@ def _section(
         tiles=_tiles([*own, *(r for r in of_section if r.earlier_of and r.status is not Status.SCORED)]),
         totals=tuple(_totals(group, records) for _, group in total.groupby("data_digest", sort=True)),
         tables=tuple(_table(group, records, results) for _, group in ranked.groupby("table", sort=True)),
+        large=len(ranked) > MOST_ROWS,
         learning=of_class(of_section, {r.submission: display_name(r) for r in of_section if ranks(r)}),
         not_isolated="NOT ISOLATED" in isolation,
+        parts=tuple(dict.fromkeys(part_title(record) for record in ordered)),
+        states=tuple((kind, label) for kind, label in _STATES if kind in kinds),
+        flags=tuple(sorted({flag for record in own for flag in flags(record)})),
+        has_references=any(not ranks(record) for record in own),
+        summary=summary(counted_records, points, max((float(v) for v in total["max_points"]), default=0.0)),
+        history=earlier(results, assignment, data),
+        left_out=_left_out(left_out),
     )
 
 
-def index_view(records: Sequence[Record], results: Path) -> tuple[Section, ...]:
-    """The sections of the index, MNIST first within each assignment. Pictures and scores are read from `results`."""
+def _left_out(count: int) -> str:
+    if not count:
+        return ""
+    subject = "1 submission is" if count == 1 else f"{count} submissions are"
+    return f"{subject} not shown, by request; ranks are among those shown."
+
+
+def index_view(records: Sequence[Record], results: Path, left_out: int = 0) -> tuple[Section, ...]:
+    """The sections of the index, MNIST first within each assignment. Pictures and scores are read from `results`.
+
+    `left_out` submissions are not among the records, by request.
+    """
     frame, total = leaderboard(records, results), totals(records)
     # Nobody competes with baselines and reference models for points.
     total = total[total["role"] == Role.STUDENT.value]
@@ -378,5 +463,5 @@ def index_view(records: Sequence[Record], results: Path) -> tuple[Section, ...]:
     for number, (assignment, data) in enumerate(sorted(set(keys), key=lambda key: (key[0], key[1] != "mnist", key[1]))):
         chosen = (frame["assignment"] == assignment) & (frame["data"] == data)
         summed = (total["assignment"] == assignment) & (total["data"] == data)
-        sections.append(_section(number, assignment, data, frame[chosen], total[summed], records, results))
+        sections.append(_section(number, assignment, data, frame[chosen], total[summed], records, results, left_out))
     return tuple(sections)

@@ -10,13 +10,14 @@ from pathlib import Path
 from harness.decisions import sentence
 from harness.numbers import finite, interval_text, number_text, points_text, unit_text
 from harness.text import capitalised, many_lines, one_line, spoken
-from harness.totals import earned, held_for, primary_metric
+from harness.totals import earned, held_for, primary_metric, total
 from harness.types import NOTHING_HANDED_IN, Evidence, Failure, Metric, Record, Status
 from reports import sweeps
 from reports.common import Verdict, data_label, data_notice, day, distinct, ranks, role_label, slug, verdict
 from reports.drawing import Drawings, draw
 from reports.index import display_name
 from reports.learning import Learning, after, of_submission
+from reports.notable import next_step, notable
 from reports.pairs import Entries, Pair, pairs_of
 from reports.plots import (
     IntervalFigure,
@@ -28,6 +29,7 @@ from reports.plots import (
     range_figure,
     range_text,
 )
+from reports.standing import Standing, Standings
 from reports.timing import TimeView, time_view
 from reports.titles import assignment_title, evidence_title, flags, gate_title, metric_title, part_title, task_title
 
@@ -144,6 +146,8 @@ class Part:
     ticks: tuple[Tick, ...]
     metrics: tuple[MetricRow, ...]
     evidence: tuple[EvidenceRow, ...]
+    """Unusual and flagged evidence."""
+    clear: tuple[EvidenceRow, ...]
     gates: tuple[tuple[str, bool], ...]
     drawings: Drawings
     failure: FailureView | None
@@ -156,6 +160,9 @@ class Part:
     timings: tuple[tuple[str, str], ...]
     command: str
     not_isolated: bool
+    next_step: str
+    """The next threshold and the distance to it; empty where there is none."""
+    standing: Standing | None
 
 
 @dataclass(frozen=True)
@@ -170,6 +177,10 @@ class SubmissionView:
     learning: tuple[Learning, ...]
     sweeps: tuple[sweeps.Sweep, ...]
     parts: tuple[Part, ...]
+    totals: tuple[tuple[str, str, bool], ...]
+    """Points, full marks, and True where nothing is open, of each assignment and data set."""
+    notable: tuple[tuple[str, str, str], ...]
+    """Anchor and title of a part, and a sentence on what is worth looking at."""
 
 
 def _evidence(evidence: Evidence, record: Record, results: Path, others: Entries) -> EvidenceRow:
@@ -197,6 +208,12 @@ def _failure(failure: Failure) -> FailureView:
         spoken(failure.stage),
         many_lines(failure.detail),
     )
+
+
+def check_command(record: Record) -> str:
+    """A shell command by which its author grades a submission again; every value from the record is quoted."""
+    options = [f"--assignment={one_line(record.assignment, 120)}", f"--seed={record.seed}"]
+    return "gradebench check SUBMISSION " + " ".join(shlex.quote(option) for option in options)
 
 
 def regrade_command(record: Record) -> str:
@@ -256,7 +273,7 @@ def _better(better: str) -> str:
     return "higher is better" if better == "higher" else "lower is better"
 
 
-def _part(number: int, record: Record, results: Path, others: Entries) -> Part:
+def _part(number: int, record: Record, results: Path, others: Entries, standings: Standings, staff: bool) -> Part:
     metric = primary_metric(record)
     mark = finite(record.score.pass_mark) if record.score is not None else None
     scale = common_scale([metric] if metric is not None else [], mark, _HERO_WIDTH)
@@ -268,7 +285,7 @@ def _part(number: int, record: Record, results: Path, others: Entries) -> Part:
     title, task = _title(record), task_title(record)
     assignment, name = assignment_title([record]), one_line(record.assignment, 60)
     return Part(
-        anchor=f"part-{number}-{slug(record.part)}",
+        anchor=_anchor(number, record),
         title=title,
         subtitle=task if title != task else "",
         notice=data_notice(record.data),
@@ -302,7 +319,8 @@ def _part(number: int, record: Record, results: Path, others: Entries) -> Part:
             # In the task's own order, which puts together what belongs together.
             for name, own in sorted(record.metrics.items(), key=lambda item: item[0] != record.primary)
         ),
-        evidence=tuple(_evidence(one, record, results, others) for one in record.findings),
+        evidence=tuple(_evidence(one, record, results, others) for one in record.findings if one.state != "clear"),
+        clear=tuple(_evidence(one, record, results, others) for one in record.findings if one.state == "clear"),
         gates=tuple(
             (capitalised(gate_title(name, gate)), gate.holds)
             for name, gate in sorted(record.gates.items())
@@ -337,20 +355,36 @@ def _part(number: int, record: Record, results: Path, others: Entries) -> Part:
             (capitalised(spoken(stage)), "—" if finite(seconds) is None else f"{seconds:.2f}\u202fs")
             for stage, seconds in sorted(record.timings.items())
         ),
-        command=regrade_command(record),
+        command=regrade_command(record) if staff or not ranks(record) else check_command(record),
         not_isolated=record.isolation == "NOT ISOLATED",
+        next_step=next_step(record) if ranks(record) and not record.earlier_of else "",
+        standing=standings.of(record) if not record.earlier_of else None,
     )
 
 
-def submission_view(records: Sequence[Record], results: Path, others: Entries | None = None) -> SubmissionView:
+def _anchor(number: int, record: Record) -> str:
+    return f"part-{number}-{slug(record.part)}"
+
+
+def submission_view(
+    records: Sequence[Record],
+    results: Path,
+    others: Entries | None = None,
+    standings: Standings | None = None,
+    staff: bool = False,
+) -> SubmissionView:
     """The page of one submission from its records (at least one), parts in the order of the assignment.
 
-    `others` are the site's records, to show a pair of which each resembles the other.
+    `others` are the site's records, to show a pair of which each resembles the other. `standings` places them among all
+    others'; without it they stand alone. `staff` is True on the instructor's pages, whose receipts regrade one of a
+    class.
     """
     ordered = sorted(
         records, key=lambda r: (r.assignment, r.data != "mnist", r.data, r.order, r.task, r.part, -r.protocol)
     )
+    places = standings or Standings(records)
     notices = sorted({data_notice(record.data) for record in ordered} - {""})
+    titled = [(_anchor(number, record), _title(record), record) for number, record in enumerate(ordered, start=1)]
     return SubmissionView(
         name=display_name(ordered[0]),
         id=one_line(ordered[0].submission, 120),
@@ -358,5 +392,18 @@ def submission_view(records: Sequence[Record], results: Path, others: Entries | 
         notices=tuple(notices),
         learning=of_submission(ordered),
         sweeps=sweeps.of_submission(ordered),
-        parts=tuple(_part(number, record, results, others or {}) for number, record in enumerate(ordered, start=1)),
+        parts=tuple(
+            _part(number, record, results, others or {}, places, staff)
+            for number, record in enumerate(ordered, start=1)
+        ),
+        totals=_totals(ordered) if ranks(ordered[0]) else (),
+        notable=notable(titled) if ranks(ordered[0]) else (),
     )
+
+
+def _totals(records: Sequence[Record]) -> tuple[tuple[str, str, bool], ...]:
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        groups.setdefault((record.assignment, record.data), []).append(record)
+    sums = [total(own) for own in groups.values()]
+    return tuple((points_text(one.points), points_text(one.full_marks), one.complete) for one in sums if one.full_marks)

@@ -57,16 +57,19 @@ def common_scale(
 
     Baselines and reference models `beside` them may widen it towards better values, but not towards worse.
 
-    An axis with a pass mark gets as much room on the wrong side of the mark as there is on the right one: for
-    shares up to 1, else up to the best interval, and at least half the mark. So one entry far off doesn't press all the
-    others into a line; it is drawn at the edge, with an arrow. Where nothing reaches the mark, or there is none, all
-    intervals are spanned.
+    An axis with a pass mark gets at most as much room on the wrong side of the mark as there is on the right one: for
+    shares up to 1, else up to the best interval, and at least half the mark. Of shares, it
+    ends where the entries do. So one entry far off doesn't press all the others into a line; it is drawn at the edge,
+    with an arrow. Where nothing reaches the mark, or there is none, all intervals are spanned.
     """
     ends = [end for metric in metrics if finite(metric.value) is not None for end in interval(metric)]
     mark = finite(mark)
     if mark is not None:
         if metrics and all(metric.unit == "share" for metric in metrics) and 0.5 < mark < 1:
-            return Scale(1 - 2 * (1 - mark), 1.0, width)
+            limit = 1 - 2 * (1 - mark)
+            low, high = max(limit, min([*ends, mark])), max([*ends, mark])
+            room = 0.06 * (high - low)
+            return Scale(max(limit, low - room), min(1.0, high + room), width)
         ends.append(mark)
     if not ends:
         return Scale(0.0, 1.0, width)

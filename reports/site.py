@@ -6,27 +6,34 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, DictLoader, Environment, FileSystemLoader, StrictUndefined
 
 from harness.files import write_atomically
 from harness.text import capitalised, cleaned
 from harness.types import Record, Role
+from reports.audience import Audience, for_authors, visible
 from reports.common import page_name
-from reports.index import PAGES, index_view
+from reports.index import FIRST_ROWS, PAGES, PARTS, Section, index_view
 from reports.page import submission_view
 from reports.pairs import Entries, entries_of
+from reports.pseudonyms import keep
+from reports.standing import Standings
 
 TEMPLATES = Path(__file__).parent / "templates"
+VENDOR = Path(__file__).parent / "vendor"
+"""Libraries that pages contain, each with its licence."""
 GENERATOR = b'<meta name="generator" content="gradebench">'
+EVERYBODY = Audience()
 _PAGE_NAME = re.compile(r"[a-z0-9-]+-[0-9a-f]{12}\.html")
 
 
 def environment() -> Environment:
     """Jinja2 with autoescape on for every template whatever its name, and undefined names as errors."""
     jinja = Environment(
-        loader=FileSystemLoader(TEMPLATES, encoding="utf-8"),
+        loader=ChoiceLoader([FileSystemLoader(TEMPLATES, encoding="utf-8"), DictLoader({"list.js": table_library()})]),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=finalize,
@@ -37,11 +44,23 @@ def environment() -> Environment:
     return jinja
 
 
+def table_library() -> str:
+    """The template of List.js, which searches, filters, sorts and pages tables, below its licence."""
+    licence = (VENDOR / "LICENSE-list.js").read_text("utf-8").strip()
+    code = (VENDOR / "list-2.3.1.min.js").read_text("utf-8")
+    # A browser's tools would look for the map.
+    code = re.sub(r"^//# sourceMappingURL=.*$", "", code, flags=re.MULTILINE).strip()
+    return f"{{% raw %}}/*! List.js 2.3.1, listjs.com\n\n{licence}\n*/\n{code}{{% endraw %}}"
+
+
 def finalize(value: object) -> object:
     """Clean a value that a template prints: the last net, whatever was cleaned before.
 
     Line breaks survive, for preformatted text; markup that jinja2 itself made (a macro's) is left alone.
     """
+    # Nearly all is plain; a large class prints millions of values.
+    if type(value) is str and value.isascii() and value.isprintable():
+        return value
     if isinstance(value, str) and not hasattr(value, "__html__"):
         return "\n".join(cleaned(line) for line in value.split("\n"))
     return value
@@ -52,14 +71,14 @@ def _hash(text: str) -> str:
 
 
 def content_security_policy(jinja: Environment) -> str:
-    """Forbids everything but our one style sheet and script, by their hashes, and pictures as data URIs.
+    """Forbids everything but our style sheet and scripts, by their hashes, and pictures as data URIs.
 
     No style attributes, no event handlers, no frames, no forms, no connections: anything that a name smuggled past
     the escaping would still neither run nor fetch.
     """
     style = _hash(jinja.get_template("_style.html.j2").render())
-    script = _hash(jinja.get_template("_script.html.j2").render())
-    ours = f"img-src data:; style-src {style}; script-src {script}"
+    scripts = [jinja.get_template("_scripts.html.j2").render(tables=tables) for tables in (True, False)]
+    ours = f"img-src data:; style-src {style}; script-src {' '.join(map(_hash, scripts))}"
     return f"default-src 'none'; {ours}; base-uri 'none'; form-action 'none'"
 
 
@@ -80,27 +99,42 @@ def render(
     site: Path,
     on_page: Callable[[int, int], None] | None = None,
     on_problem: Callable[[str], None] | None = None,
+    audience: Audience = EVERYBODY,
 ) -> Path:
     """Write the whole site for `records` below `site`; returns the path of its index.html.
+
+    `audience` decides what is shown of them. Where it gets pseudonyms, the file `pseudonyms.csv` in `results`, which
+    only its owner can read, tells whose they are.
 
     `results` is the folder that the records' pictures and scores are relative to. `on_page(done, total)` is called
     after each page. Every file is replaced in one step, pages before the index, so that a reader never meets a dead
     link; pages of submissions that are gone are removed. The same records, pictures and scores give the same bytes.
-    Raises `OSError` where the site can't be written. A record that can be read and not shown, edited by hand or a
-    stranger's, costs its own row: it is left out, and `on_problem` gets a sentence about it.
+    Raises `OSError` where the site can't be written, and `SecretError` where pseudonyms can't be made. A record that
+    can be read and not shown, edited by hand or a stranger's, costs its own row: it is left out, and `on_problem` gets
+    a sentence about it.
     """
+    seen = visible(records, results, audience)
+    if seen.pseudonyms:
+        keep(results, seen.pseudonyms)
     try:
-        return _rendered(records, results, site, on_page)
+        return _rendered(seen.records, results, site, on_page, seen.left_out, audience.staff)
     except OSError:
         raise
     except Exception:
-        left = _showable(records, results, on_problem or (lambda problem: None))
-        if len(left) == len(records):
+        left = _showable(seen.records, results, on_problem or (lambda problem: None))
+        if len(left) == len(seen.records):
             raise
-    return _rendered(left, results, site, on_page)
+    return _rendered(left, results, site, on_page, seen.left_out, audience.staff)
 
 
-def _rendered(records: Sequence[Record], results: Path, site: Path, on_page: Callable[[int, int], None] | None) -> Path:
+def _rendered(
+    records: Sequence[Record],
+    results: Path,
+    site: Path,
+    on_page: Callable[[int, int], None] | None,
+    left_out: int,
+    staff: bool,
+) -> Path:
     jinja = environment()
     policy = content_security_policy(jinja)
     by_submission: dict[tuple[Role, str], list[Record]] = {}
@@ -111,27 +145,51 @@ def _rendered(records: Sequence[Record], results: Path, site: Path, on_page: Cal
     ordered = [record for own in by_submission.values() for record in own]
     total, entries = len(by_submission) + 1, entries_of(ordered)
     kept: set[str] = set()
+    standings = Standings(records)
     for done, ((role, submission), own) in enumerate(by_submission.items(), start=1):
-        page = _page(own, results, jinja, policy, entries)
+        page = _page(own, results, jinja, policy, entries, standings=standings, staff=staff)
         name = page_name(submission, role)
         kept.add(name)
         write_atomically(site / PAGES / name, page.encode("utf-8"))
         if on_page is not None:
             on_page(done, total)
     index = site / "index.html"
-    write_atomically(index, _index(ordered, results, jinja, policy).encode("utf-8"))
+    sections = index_view(ordered, results, left_out)
+    parts: set[str] = set()
+    for number, section in enumerate(sections):
+        sections = (*sections[:number], _with_part_pages(section, site, parts, jinja, policy), *sections[number + 1 :])
+    write_atomically(index, _index(sections, jinja, policy).encode("utf-8"))
     _remove_stale(site / PAGES, kept)
+    _remove_stale(site / PARTS, parts)
     if on_page is not None:
         on_page(total, total)
     return index
 
 
 def pages(submissions: Iterable[Sequence[Record]], results: Path) -> Iterator[str]:
-    """Yield the page of each submission as a document of its own, which has no leaderboard to go back to."""
+    """Yield the page of each submission as a document of its own, which has no leaderboard to go back to.
+
+    Each is for its author: with the names of nobody else, and without security findings.
+    """
     jinja = environment()
     policy = content_security_policy(jinja)
-    for own in submissions:
+    given = [list(own) for own in submissions]
+    for own in for_authors(given):
         yield _page(own, results, jinja, policy, home="")
+
+
+def _with_part_pages(section: Section, site: Path, names: set[str], jinja: Environment, policy: str) -> Section:
+    """The section as the index shows it; where its tables are long, each is a page of its own, added to `names`."""
+    if not section.large:
+        return section
+    tables = []
+    for table in section.tables:
+        name = f"{table.anchor}-{hashlib.sha256(f'{section.anchor}/{table.anchor}'.encode()).hexdigest()[:12]}.html"
+        names.add(name)
+        page = jinja.get_template("part.html.j2").render(section=section, table=table, policy=policy, tables=True)
+        write_atomically(site / PARTS / name, page.encode("utf-8"))
+        tables.append(table.first(FIRST_ROWS, f"{PARTS}/{name}"))
+    return replace(section, tables=tuple(tables), large=True)
 
 
 def _page(
@@ -141,13 +199,16 @@ def _page(
     policy: str,
     others: Entries | None = None,
     home: str = "../index.html",
+    standings: Standings | None = None,
+    staff: bool = False,
 ) -> str:
     template = jinja.get_template("submission.html.j2")
-    return template.render(view=submission_view(own, results, others), policy=policy, home=home)
+    view = submission_view(own, results, others, standings, staff)
+    return template.render(view=view, policy=policy, home=home)
 
 
-def _index(records: Sequence[Record], results: Path, jinja: Environment, policy: str) -> str:
-    return jinja.get_template("index.html.j2").render(sections=index_view(records, results), policy=policy)
+def _index(sections: Sequence[Section], jinja: Environment, policy: str) -> str:
+    return jinja.get_template("index.html.j2").render(sections=sections, policy=policy, tables=True)
 
 
 def _showable(records: Sequence[Record], results: Path, on_problem: Callable[[str], None]) -> Sequence[Record]:
@@ -157,7 +218,7 @@ def _showable(records: Sequence[Record], results: Path, on_problem: Callable[[st
     for record in records:
         try:
             _page([record], results, jinja, "")
-            _index([record], results, jinja, "")
+            _index(index_view([record], results), jinja, "")
         except Exception as error:
             on_problem(f"{record.submission} · {record.part}: can't be shown ({type(error).__name__}: {error})")
         else:

@@ -107,9 +107,11 @@ RULES: dict[str, set[str]] = {
     "harness/pytest_plugin.py": set(),
     # Beside the harness.
     # Which times and scores differ is decided once, for pages and for tests; reports read what is beside records.
+    # Pseudonyms are made with the secret seed of a results folder.
     "reports": TYPES
     | TEXT
-    | {"harness.totals", "harness.decisions", "harness.timing.board", "harness.ranking", "harness.run.kept", "reports"},
+    | {"harness.secret", "harness.totals", "harness.decisions", "harness.timing.board", "harness.ranking"}
+    | {"harness.run.kept", "reports"},
     "reference": {"reference"},
     "classifiers": {"classifiers", "reference.augment", "reference.precision", "reference.seeding", "reference.train"},
     "submissions/__init__.py": set(),

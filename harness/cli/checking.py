@@ -21,7 +21,7 @@ from harness.cli.grading import (
     conclude,
     grade_paths,
 )
-from harness.cli.reporting import exported, render
+from harness.cli.reporting import exported, render, seen_by
 from reports import exports
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def check(
             on_interrupt = "Interrupted. Nothing of a check is kept: check again."
             run, graded, _, seconds = grade_paths([path], request, "one", on_interrupt=on_interrupt, adjusted=adjusted)
             if site_folder is not None:
-                render(graded, folder, site_folder)
+                render(graded, folder, site_folder, seen_by(False, True, None))
             if junit_file is not None:
                 wanted.append(("junit", junit_file))
             _write(wanted, graded, folder)

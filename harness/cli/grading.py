@@ -17,7 +17,7 @@ from rich.markup import escape
 from harness import assignments, scratch
 from harness.cli.console import console, fail, note, print_json, print_reasons, progress, results_table
 from harness.cli.live import shown
-from harness.cli.reporting import graded_in, render, told
+from harness.cli.reporting import LeaveOutOption, NamesOption, StaffOption, graded_in, render, seen_by, told
 from harness.cli.running import grade_class
 from harness.run.executors import DEFAULT, EXECUTORS
 
@@ -56,6 +56,7 @@ def demo(
     site_folder: Annotated[Path, typer.Option("--site", help="Where the pages go.")] = Path("gradebench-demo"),
     data: DataOption = None,
     jobs: JobsOption = 2,
+    staff: StaffOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Grade a small class of example submissions and write its leaderboard.
@@ -77,7 +78,7 @@ def demo(
         run, graded, beside, seconds = grade_paths(
             [classroom], wanted, on_interrupt="Interrupted. Nothing of the demonstration is kept."
         )
-    index = render(graded + beside, site_folder / "records", site_folder)
+    index = render(graded + beside, site_folder / "records", site_folder, seen_by(staff, None, None))
     conclude(run, graded, seconds, as_json, index)
     # The class holds broken submissions on purpose: that they are refused is the demonstration's success.
 
@@ -87,6 +88,9 @@ def grade(
     assignment: AssignmentOption = assignments.DEFAULT,
     results: Annotated[Path, typer.Option("--results", help="Where the records go.")] = Path("results"),
     site_folder: Annotated[Path | None, typer.Option("--site", help="Write the pages there, too.")] = None,
+    staff: StaffOption = False,
+    names: NamesOption = None,
+    leave_out: LeaveOutOption = None,
     data: DataOption = None,
     judge: JudgeOption = None,
     jobs: JobsOption = 2,
@@ -142,11 +146,13 @@ def grade(
     """
     from harness.run.prepare import Request
     from harness.summary import exit_code
+    from reports import history
 
     for path in paths:
         if not path.exists():
             raise fail(f"{path}: no such file or folder")
     beside: Beside = "all" if references else "none"
+    audience = seen_by(staff, names, leave_out)
     wanted = Request(
         assignment,
         results,
@@ -173,11 +179,15 @@ def grade(
     form: Form = "one" if one else "class" if class_ else "auto"
 
     def after_class(run: Run, graded: list[Record], seconds: float) -> None:
+        try:
+            history.remember(results, graded_in(results))
+        except OSError as error:
+            note(f"{results / history.FILE}: could not be written: {error.strerror}")
         conclude(run, graded, seconds, as_json, None)
 
     def pages() -> None:
         if site_folder is not None:
-            index = render(graded_in(results), results, site_folder)
+            index = render(graded_in(results), results, site_folder, audience)
             console.print(f"pages: {escape(str(index))}", highlight=False, soft_wrap=True)
 
     def before_asking() -> None:

@@ -15,7 +15,29 @@ from reports import exports
 if TYPE_CHECKING:
     from harness.records import Loaded
     from harness.types import Record
+    from reports.audience import Audience
     from reports.exports.grades import Options
+
+StaffOption = Annotated[
+    bool,
+    typer.Option("--staff", help="Pages for the instructor alone: with names, and with security findings."),
+]
+NamesOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--names/--no-names",
+        help="Show names and ids, or pseudonyms. Without it, what a platform exported has pseudonyms.",
+        show_default=False,
+    ),
+]
+LeaveOutOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--leave-out",
+        help="Show nothing of this submission; as a line of opt-out.txt in RESULTS does.",
+        show_default=False,
+    ),
+]
 
 
 def report(
@@ -25,8 +47,14 @@ def report(
         list[str] | None,
         typer.Option("--export", help=f"Write this format, too: {', '.join(exports.EXPORTS)}.", show_default=False),
     ] = None,
+    staff: StaffOption = False,
+    names: NamesOption = None,
+    leave_out: LeaveOutOption = None,
 ) -> None:
     """Render pages from records; grades nothing.
+
+    Pages are made to be published: submissions from a learning platform have pseudonyms there, and exports, which name
+    everybody, then go to RESULTS/@exports.
 
     Example: [bold]gradebench report results --site site --export csv[/]
     """
@@ -39,9 +67,13 @@ def report(
     known = graded_in(results)
     if not known:
         raise fail(f"{results}: holds no records; `gradebench grade PATH --results {results}` makes some")
-    index = render(known, results, site_folder)
+    audience = seen_by(staff, names, leave_out)
+    index = render(known, results, site_folder, audience)
+    folder = results / "@exports" if pseudonymous(known, audience) else site_folder
     for wanted in export or []:
-        exported(wanted, known, site_folder, results, Options(tell=note))
+        path = exported(wanted, known, folder, results, Options(tell=note))
+        if folder != site_folder:
+            note(f"{path}: names everybody, and is not beside the pages")
     console.print(f"{len(known)} records; pages: {escape(str(index))}", highlight=False, soft_wrap=True)
 
 
@@ -77,15 +109,39 @@ def graded_in(results: Path) -> list[Record]:
     return decisions.applied_to(known, made.decisions)
 
 
-def render(known: list[Record], results: Path, folder: Path) -> Path:
+def seen_by(staff: bool, names: bool | None, leave_out: list[str] | None) -> Audience:
+    """The audience that these options name."""
+    from reports.audience import Audience
+
+    return Audience(staff, names, tuple(leave_out or ()))
+
+
+def pseudonymous(known: list[Record], audience: Audience) -> bool:
+    """True where some of the records are shown under a pseudonym."""
+    from reports.audience import has_pseudonyms
+
+    return has_pseudonyms(known, audience)
+
+
+def render(known: list[Record], results: Path, folder: Path, audience: Audience) -> Path:
     """Write the pages with a progress bar; the path of the index. Ends the command where they can't be written."""
+    from harness.secret import SecretError
     from reports import site
 
+    if pseudonymous(known, audience) and results.resolve().is_relative_to(folder.resolve()):
+        raise fail(
+            f"{results}: lies inside the pages' folder {folder}, and names everybody whom the pages don't. Choose "
+            "another --results or --site, or show names by --names"
+        )
     scratch.sweep_writes(folder)
     problems: list[str] = []
     try:
         with progress("pages") as bar:
-            index = site.render(known, results, folder, lambda done, total: bar(done, total, ""), problems.append)
+            index = site.render(
+                known, results, folder, lambda done, total: bar(done, total, ""), problems.append, audience
+            )
+    except SecretError as error:
+        raise fail(str(error)) from error
     except OSError as error:
         raise unwritten("the pages", folder, error) from error
     for problem in problems:

@@ -216,8 +216,10 @@ def classroom(project: Path) -> Path:
 def graded(project: Path, classroom: Path, full: Isolation) -> Mapping[str, str]:
     """The standard output of grading the class and exporting it, by command."""
     shown = {
-        "grade": command(project, "grade", classroom, "-a", "turning.toml", "--results", "r", "--site", "s", "--json"),
-        "report": command(project, "report", "r", "--site", "s", "--export", "lines"),
+        "grade": command(
+            project, "grade", classroom, "-a", "turning.toml", "--results", "r", "--site", "s", "--names", "--json"
+        ),
+        "report": command(project, "report", "r", "--site", "s", "--names", "--export", "lines"),
         "tasks": command(project, "tasks"),
         "models": command(project, "models"),
     }

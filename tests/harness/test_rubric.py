@@ -240,3 +240,24 @@ def test_an_unknown_rule_for_flags_is_named():
         part_with('on_flag = "ignore"')
     with pytest.raises(AssignmentError, match="on_flag"):
         part_with("", 'on_flag = "ignore"')
+
+
+@pytest.mark.parametrize(
+    ("value", "better", "steps", "expected"),
+    [
+        (0.90, "higher", [[0.8, 0.5], [0.95, 0.75], [0.98, 1.0]], (0.95, 15.0)),
+        (0.96, "higher", [[0.8, 0.5], [0.95, 0.75], [0.98, 1.0]], (0.98, 20.0)),
+        (0.99, "higher", [[0.8, 0.5], [0.95, 0.75], [0.98, 1.0]], None),
+        (0.05, "lower", [[0.06, 0.5], [0.04, 1.0]], (0.04, 20.0)),
+        (None, "higher", [[0.8, 0.5]], None),
+    ],
+)
+def test_the_next_step_is_the_nearest_with_more_points(value, better, steps, expected):
+    from harness.rubric import Part, score
+    from harness.types import Marks, Metric
+
+    part = Part.model_validate(
+        {"id": "p", "title": "P", "task": "t", "points": 20, "pass": steps[0][0], "steps": steps, "metric": "m"}
+    )
+    found = score(part, Marks({"m": Metric(value, "MSE", better, 10)}, "m"))
+    assert found.next_step == expected

@@ -239,7 +239,8 @@ def pages(folder: Path) -> tuple[dict[tuple[str, str], Said], dict[str, Sum], se
             assert (STATUS[verdict], verdict == "Passed") == (before.status, before.passed)
             failures, verdicts = with_class(article, "failure"), with_class(article, "verdict")
             reason = text(failures[0].find("p")) if failures else text(with_class(verdicts[0], "small", "p")[-1])
-            assert before.reason in ("", reason)
+            # Of what was not handed in, the index says no more than that.
+            assert reason.startswith(before.reason.removesuffix("."))
             shown = [text(p).removesuffix(" points") for p in with_class(article, "points")]
             if shown:
                 assert number(shown[0].partition(" of ")[0]) == before.points

@@ -133,7 +133,7 @@ def test_pages_name_the_role_of_baselines_and_references(records: list[Record], 
     assert "--only" not in page
     own = (tmp_path / "site" / "submissions" / page_name("c")).read_text("utf-8")
     assert "Mark missed" in own
-    assert "--only=c" in own
+    assert "gradebench check SUBMISSION --assignment=" in own
 
 
 def test_a_reference_that_failed_is_named_as_one(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_our_script_runs_under_the_policy_and_no_other(site: Path, tmp_path: Pat
     assert log == ""
     for tag, attributes in Page(dom).elements:
         assert tag in ELEMENTS | {"button"}
-        assert set(attributes) <= ATTRIBUTES | {"type", "data-ready"}
+        assert set(attributes) <= ATTRIBUTES | {"aria-disabled", "data-ready"}
     if name == "index.html":
         assert dom.count('<button type="button">') >= 12
 

@@ -17,10 +17,10 @@ ACCURACY = Metric(0.99, "share", "higher", 10_000, 0.985, 0.995)
 def test_interval_figure_on_the_scale_of_a_pass_mark() -> None:
     scale = common_scale([ACCURACY], 0.98)
     figure = interval_figure(ACCURACY, 0.98, scale)
-    # 96 % … 100 % on 184 of 200 pixels, 8 left at each end.
+    # From the mark, 98 %, to 99.5 %, with 6 % of this beside each, on 184 of 200 pixels, 8 left at each end.
     assert figure is not None
-    assert figure.mark == pytest.approx(100.0)
-    assert (figure.low, figure.x, figure.high) == pytest.approx((123.0, 146.0, 169.0))
+    pixels = [8 + 184 * (share + 0.06) / 1.12 for share in (0, 1 / 3, 2 / 3, 1)]
+    assert [figure.mark, figure.low, figure.x, figure.high] == pytest.approx(pixels, abs=0.06)
     assert figure.label == "99.00\u202f%, 95\u202f% interval 98.50 – 99.50\u202f%, pass mark 98\u202f%"
 
 

@@ -290,11 +290,16 @@ def _mapped(images: Images, entry: Entry, notes: list[str]) -> Images:
 
 
 def _pictures(images: Images, case: Corrupted, errors: NDArray[np.float64]) -> list[Figure]:
-    """The best, median and worst images: a row each with original, corrupted, recovered and absolute error."""
+    """The first, best, median and worst images: a row each with original, corrupted, recovered and absolute error."""
     order = np.argsort(errors, kind="stable")
     shown = min(SHOWN, len(order))
     middle = (len(order) - shown) // 2
-    chosen = {"best": order[:shown], "median": order[middle : middle + shown], "worst": order[::-1][:shown]}
+    chosen = {
+        "first": np.arange(shown),
+        "best": order[:shown],
+        "median": order[middle : middle + shown],
+        "worst": order[::-1][:shown],
+    }
     figures = []
     for name, rows in chosen.items():
         one = case[rows]
@@ -308,9 +313,9 @@ def _pictures(images: Images, case: Corrupted, errors: NDArray[np.float64]) -> l
                 "Each row is one image: as it was, as it was shown to the model, as the model recovered it, and the "
                 f"absolute error. {INK}",
                 columns=("original", "corrupted", "recovered", "error"),
-                group="Best, median and worst images",
-                # Neither the best nor the worst images stand for the model.
-                strip=TOP_FIFTH if name == "median" else (0.0, 0.0),
+                group="First, best, median and worst images",
+                # Strips of all entries show the same images.
+                strip=TOP_FIFTH if name == "first" else (0.0, 0.0),
             )
         )
     return figures

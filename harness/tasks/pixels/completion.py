@@ -183,7 +183,7 @@ def _timed(binary: Binary) -> TimedQuestion:
 
 
 def _pictures(images: Binary, drawn: NDArray[np.bool_], right: NDArray[np.float64]) -> tuple[Figure, ...]:
-    """Pictures of a success, an undecided image and a failure.
+    """Pictures of the first image, a success, an undecided image and a failure.
 
     Success and failure are the best and the worst of the images with more than the median of ink to be drawn; of the
     others, the one whose samples differ most is shown.
@@ -194,7 +194,7 @@ def _pictures(images: Binary, drawn: NDArray[np.bool_], right: NDArray[np.float6
     lit = drawn.mean(axis=1)
     variance = (lit * (1 - lit)).mean(axis=1)
     variance[[success, failure]] = -1
-    chosen = {"success": success, "high-variance": int(variance.argmax()), "failure": failure}
+    chosen = {"first": 0, "success": success, "high-variance": int(variance.argmax()), "failure": failure}
     lengths = f"{', '.join(map(str, LENGTHS[:-1]))} and {LENGTHS[-1]}"
     return tuple(
         Figure(
@@ -206,8 +206,8 @@ def _pictures(images: Binary, drawn: NDArray[np.bool_], right: NDArray[np.float6
             f"whole image, what was given of it, and what the model drew. {INK}",
             columns=("image", "given", *["drawn"] * DRAWN),
             group="Completions",
-            # The longest completions.
-            strip=(3 / 4, 1.0) if name == "high-variance" else (0.0, 0.0),
+            # The longest completions, of the same image for all entries.
+            strip=(3 / 4, 1.0) if name == "first" else (0.0, 0.0),
         )
         for name, row in chosen.items()
     )

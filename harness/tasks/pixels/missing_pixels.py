@@ -243,12 +243,13 @@ def _checked(log_posterior: NDArray[np.float32], notes: list[str]) -> NDArray[np
 
 
 def _pictures(case: Holes, posterior: NDArray[np.float64], nats: NDArray[np.float64]) -> tuple[Figure, ...]:
-    """Cases that were known best and worst, and the least decided ones: the hole in white, P(lit) of its pixels, the
-    most probable values, the truth.
+    """The first cases, those that were known best and worst, and the least decided ones.
+
+    Of each the hole in white, P(lit) of its pixels, the most probable values, and the truth.
     """
     order = nats.argsort(kind="stable")
     undecided = (-completions.entropy(posterior)).argsort(kind="stable")
-    chosen = {"known-best": order, "undecided": undecided, "known-worst": order[::-1]}
+    chosen = {"first": np.arange(len(nats)), "known-best": order, "undecided": undecided, "known-worst": order[::-1]}
     return tuple(
         Figure(
             name,
@@ -259,7 +260,8 @@ def _pictures(case: Holes, posterior: NDArray[np.float64], nats: NDArray[np.floa
             f"most probable values, and the true ones. {INK}",
             columns=("hole", "lit?", "answer", "truth"),
             group="Missing pixels",
-            strip=TOP_FIFTH if name == "undecided" else (0.0, 0.0),
+            # Strips of all entries show the same images.
+            strip=TOP_FIFTH if name == "first" else (0.0, 0.0),
         )
         for name, rows in chosen.items()
     )

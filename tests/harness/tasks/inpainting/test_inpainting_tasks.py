@@ -286,8 +286,13 @@ def test_pictures_show_the_best_the_median_and_the_worst(context, name):
     case = task.asked(context)
     errors = task.errors(paste(0.0)(case.shown, case.mask), case)
     order = np.argsort(errors, kind="stable")
-    assert [one.name for one in marks.figures] == ["best", "median", "worst", "errors"]
-    for picture, first in (("best", order[0]), ("worst", order[-1]), ("median", order[(len(order) - 5) // 2])):
+    assert [one.name for one in marks.figures] == ["first", "best", "median", "worst", "errors"]
+    for picture, first in (
+        ("first", 0),
+        ("best", order[0]),
+        ("worst", order[-1]),
+        ("median", order[(len(order) - 5) // 2]),
+    ):
         pixels = figure(marks, picture).data["pixels"]
         assert pixels.shape == (5 * 30 - 2, 4 * 30 - 2)
         panels = [pixels[:28, 30 * column : 30 * column + 28] for column in range(4)]

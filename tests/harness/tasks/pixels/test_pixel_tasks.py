@@ -230,7 +230,7 @@ def test_completion_of_a_constant_prediction(context):
         assert found["cross_entropy"] == pytest.approx(expected, abs=1e-6)
         # What it draws is lit a quarter of the time: the entropy of its own prediction, up to chance.
         assert found["own_cross_entropy"] == pytest.approx(0.5623, abs=0.06 if length == 1 else 0.02)
-    assert [figure.name for figure in marks.figures] == ["success", "high-variance", "failure"]
+    assert [figure.name for figure in marks.figures] == ["first", "success", "high-variance", "failure"]
     assert all(figure.data["pixels"].shape == (4 * 30 - 2, 7 * 30 - 2) for figure in marks.figures)
     assert all(len(figure.columns) == 7 for figure in marks.figures)
     assert not any(e.flag for e in marks.evidence)
@@ -278,7 +278,7 @@ def test_inpainting_by_one_who_knows(name, scale, context):
     assert marks.metrics["cross_entropy"].value == pytest.approx(-np.log(0.9), abs=1e-4)
     assert marks.metrics["accuracy"].value == marks.metrics["whole_cases"].value == 1.0
     assert any("normalised" in note for note in notes) == (scale != 0)
-    assert [figure.name for figure in marks.figures] == ["known-best", "undecided", "known-worst"]
+    assert [figure.name for figure in marks.figures] == ["first", "known-best", "undecided", "known-worst"]
     assert not marks.evidence[0].flag
 
 
