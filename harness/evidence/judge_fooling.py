@@ -1,8 +1,10 @@
-"""Judge fooling: samples that are read as asked but do not look like digits to the whole judge.
+"""Judge fooling: samples that are read as asked but look like digits neither by their shape nor to the whole judge.
 
 A generator that was trained against the judge, or against one network much like a member of it, draws images that one
 network reads with confidence and that the others doubt. The judge's doubt has a bound that under 1 % of real digits
-exceed; the statistic is the share of samples beyond it. It is flagged where its whole 95 % interval lies above .5.
+exceed; the statistic is the share of samples that are beyond it and whose shape is far from every digit's. Blurred
+digits of a weak generator are doubted, too, but they are near a digit. The flag is raised where the whole 95 % interval
+lies above .5.
 
 All members are asked, which is costly, and the share of nearly every model is far from .5. So samples are asked about
 in two parts, and the second part only where the first leaves the verdict open (Wald 1945, "Sequential tests of
@@ -18,9 +20,8 @@ from harness.metrics.accuracy import wilson
 from harness.types import Evidence
 
 MOST = 0.5
-"""Share of doubtful samples from which the flag is raised. Honest models stay below it: a conditional VAE whose weights
-were disturbed until 97, 88 and 75 % of its samples were read as asked had .20, .31 and .47 of these in doubt; images
-optimised against one member of the judge .96 to 1."""
+"""Share of doubtful samples from which the flag is raised. Images optimised against one member have .9 and more, honest
+models whose samples are read as asked under .01."""
 REAL = 0.01
 """Most that real digits give."""
 Z999 = 3.290526731491895
@@ -37,8 +38,10 @@ def settled(doubt: NDArray[np.float32], bound: float) -> bool:
     return low > MOST or high < MOST
 
 
-def judge_fooling(doubt: NDArray[np.float32], bound: float, of: str = "samples that were read as asked") -> Evidence:
-    """Evidence from the doubts (N,) about samples that were read as asked, or others that `of` names.
+def judge_fooling(
+    doubt: NDArray[np.float32], bound: float, of: str = "samples that were read as asked are far from all digits and"
+) -> Evidence:
+    """Evidence from the doubts (N,) about samples, 0 for those whose shape is near a digit's; `of` names them.
 
     The flag is raised where the share of doubtful samples lies above `MOST` with its whole 95 % interval.
     """

@@ -179,8 +179,8 @@ class ConditionalGeneration:
         right = judged == labels
         some = Some(context, self.name, images, labels, right)
         evidence += some.evidence()
-        drawn = hidden_rows(context, self.name, "doubt", len(labels), sum(DOUBTED))
-        doubts = _doubts(context.judge, images, judged, np.split(drawn, DOUBTED[:1]), right)
+        drawn = hidden_rows(context, self.name, "doubt", len(some.rows), sum(DOUBTED))
+        doubts = _doubts(context.judge, images[some.rows], judged[some.rows], np.split(drawn, DOUBTED[:1]), some.odd())
         evidence.append(judge_fooling.judge_fooling(doubts, context.judge.most_doubt))
         accuracy = _with_effective(accuracy_metric.accuracy(labels, judged), some.effective())
         metrics = {
@@ -229,13 +229,19 @@ def _doubts(
     images: NDArray[np.float32],
     judged: NDArray[np.int64],
     parts: Sequence[NDArray[np.int64]],
-    right: NDArray[np.bool_],
+    odd: NDArray[np.bool_],
 ) -> NDArray[np.float32]:
-    """The judge's doubts about the samples of `parts` that are right, part after part until they settle the verdict."""
+    """The judge's doubts about the images of `parts`, part after part until they settle the verdict.
+
+    Only those that are `odd` by their shape are asked about; the others are near a digit, so that doubt would be about
+    which digit it is, not about whether it is one.
+    """
     doubts = np.empty(0, np.float32)
     for part in parts:
-        some = np.sort(part[right[part]])
-        doubts = np.concatenate([doubts, judge.doubt(images[some], judged[some])])
+        some, found = np.sort(part[odd[part]]), np.zeros(len(part), np.float32)
+        if len(some):
+            found[: len(some)] = judge.doubt(images[some], judged[some])
+        doubts = np.concatenate([doubts, found])
         if judge_fooling.settled(doubts, judge.most_doubt):
             break
     return doubts
