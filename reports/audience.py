@@ -117,7 +117,7 @@ def _seen(record: Record, hidden: Mapping[str, str], audience: Audience, scrub: 
     if record.role is not Role.STUDENT:
         return record
     pseudonym = hidden.get(record.submission, "")
-    record = _with_others(record, hidden, audience.staff)
+    record = _with_others(record, hidden, audience.staff, scrub)
     if not audience.staff:
         record = _without_security(record)
         record = _scrubbed(record, scrub)
@@ -144,7 +144,7 @@ def _seen(record: Record, hidden: Mapping[str, str], audience: Audience, scrub: 
     )
 
 
-def _with_others(record: Record, hidden: Mapping[str, str], staff: bool) -> Record:
+def _with_others(record: Record, hidden: Mapping[str, str], staff: bool, scrub: Scrubber) -> Record:
     """The record with other students' entries named as staff may see them, or not at all."""
 
     def named(evidence: Evidence) -> Evidence:
@@ -153,7 +153,8 @@ def _with_others(record: Record, hidden: Mapping[str, str], staff: bool) -> Reco
             for role, own, part in evidence.others
             if staff or role != Role.STUDENT.value
         )
-        return replace(evidence, others=others)
+        dropped = {own for role, own, _ in evidence.others if role == Role.STUDENT.value and not staff}
+        return replace(evidence, others=others, message=scrub.without(evidence.message, dropped - {record.submission}))
 
     return replace(
         record,

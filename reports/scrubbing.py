@@ -8,7 +8,7 @@ they stand as words of their own.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from harness.types import Record
 
@@ -52,6 +52,12 @@ class Scrubber:
         # Others first: of namesakes, the common surname alone would go, and leave the other's first name behind.
         text = self._without_others(text[:_MOST], submission)
         return self._without_own(text, submission, pseudonym) if pseudonym else text
+
+    def without(self, text: str, submissions: Collection[str]) -> str:
+        """Return a text that is known to be about these submissions, without their ids and names as they stand."""
+        texts = {text for own in submissions for text in {own, *self._own.get(own, ())} if text.strip()}
+        patterns = [rf"(?<![^\W_]){re.escape(one)}(?![^\W_])" for one in sorted(texts, key=len, reverse=True)]
+        return re.sub("|".join(patterns), OTHER, text[:_MOST], flags=re.IGNORECASE) if patterns else text
 
     def _without_own(self, text: str, submission: str, pseudonym: str) -> str:
         own = self._own.get(submission, set())

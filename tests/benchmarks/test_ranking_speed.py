@@ -24,7 +24,7 @@ def test_ranks(compare: Any, tmp_path: Path) -> None:
     for number in range(ENTRIES):
         own = replace(record, submission=f"s{number:04}")
         scores = common + generator.normal(number / 1e4, 0.5, QUESTIONS)
-        records.append(replace(own, arrays=save_arrays(tmp_path, own, scores, None)))
+        records.append(replace(own, arrays=save_arrays(tmp_path, own, scores, {})))
 
     def pairs() -> None:
         loaded = [load_arrays(tmp_path, record)["scores"] for record in records[:40]]

@@ -71,7 +71,7 @@ def diversity_figure(values: list[float]) -> Figure:
 
 def with_scores(results: Path, record: Record, scores: Any) -> Record:
     """The record with its scores question by question kept beside it."""
-    return replace(record, arrays=save_arrays(results, record, np.asarray(scores, dtype=np.float64), None))
+    return replace(record, arrays=save_arrays(results, record, np.asarray(scores, dtype=np.float64), {}))
 
 
 def cgan(record: Record) -> Record:

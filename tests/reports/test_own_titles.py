@@ -146,8 +146,9 @@ def test_tables_of_models_show_them(tmp_path: Path) -> None:
     assert lines[7].startswith("| lost | failed: gone |")
 
 
-def test_every_export_writes_its_file(tmp_path: Path) -> None:
-    for name in EXPORTS:
+def test_exports_of_any_class_write_their_files(tmp_path: Path) -> None:
+    # Those of platforms need a class from there; their own tests have one.
+    for name in ("csv", "junit"):
         path = export(name)([haiku("basho")], tmp_path)
         assert path.parent == tmp_path
         assert path.name in EXPORTS[name][1]

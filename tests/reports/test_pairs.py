@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PIL import Image
 
 from harness.evidence.copied_weights import Other, copied_weights
 from harness.types import Figure, Record, Role
+from reports.audience import Audience
 from reports.common import page_name
 from reports.pairs import entries_of, pairs_of
 from reports.site import render
@@ -32,7 +34,7 @@ def test_both_pages_link_to_each_other_and_show_both_pictures(tmp_path: Path) ->
     results, site = tmp_path / "results", tmp_path / "site"
     one, two = (pictured(results, scored(name, f"<b>Team {name}</b>", 0.99)) for name in ("ada", "eve"))
     records = [copied_from(one, two), copied_from(two, one), scored("bob", "Bob", 0.9)]
-    render(records, results, site)
+    render(records, results, site, audience=Audience(staff=True))
     for own, other in ((one, two), (two, one)):
         page = (site / "submissions" / page_name(own.submission)).read_text()
         assert f'href="{page_name(other.submission)}"' in page
@@ -40,7 +42,18 @@ def test_both_pages_link_to_each_other_and_show_both_pictures(tmp_path: Path) ->
         assert f"The same file was handed in by &lt;b&gt;Team {other.submission}" in page
         assert "<b>Team" not in page
         assert page.count("data:image/png") >= 3  # the entry's own picture, and the pair
-    assert "copied" not in (site / "submissions" / page_name("bob")).read_text()
+    assert "copied weights" not in (site / "submissions" / page_name("bob")).read_text()
+
+
+def test_students_see_that_their_weights_are_anothers_and_not_whose(tmp_path: Path) -> None:
+    results, site = tmp_path / "results", tmp_path / "site"
+    one, two = (pictured(results, scored(name, name.capitalize(), 0.99)) for name in ("ada", "eve"))
+    render([copied_from(one, two), copied_from(two, one)], results, site)
+    page = (site / "submissions" / page_name("ada")).read_text()
+    assert "flag: copied weights" in page
+    assert "The same file was handed in by another submission" in page
+    assert not re.search(r"\beve\b", page, re.IGNORECASE)
+    assert page.count("data:image/png") == 1
 
 
 def test_an_entry_that_is_not_on_the_site_is_named_without_a_link(tmp_path: Path) -> None:
