@@ -181,7 +181,7 @@ class ConditionalGeneration:
         evidence += some.evidence()
         drawn = hidden_rows(context, self.name, "doubt", len(some.rows), sum(DOUBTED))
         doubts = _doubts(context.judge, images[some.rows], judged[some.rows], np.split(drawn, DOUBTED[:1]), some.odd())
-        evidence.append(judge_fooling.judge_fooling(doubts, context.judge.most_doubt))
+        evidence.append(some.sheltered(judge_fooling.judge_fooling(doubts, context.judge.most_doubt)))
         accuracy = _with_effective(accuracy_metric.accuracy(labels, judged), some.effective())
         metrics = {
             "accuracy": replace(accuracy, by_member=_by_member(context, images, labels, judged, unsure)),

@@ -55,9 +55,11 @@ class Some:
         found = [mode_collapse(self._alike), few_modes(self._alike)]
         if self._context.data.name == "mnist" and len(self.rows):
             found += self._beside_digits()
-        if self._earned:
-            return tuple(found)
-        return tuple(replace(one, flag=False, unusual=one.flag or one.unusual) for one in found)
+        return tuple(self.sheltered(one) for one in found)
+
+    def sheltered(self, one: Evidence) -> Evidence:
+        """The evidence; a flag is unusual at most where too few samples are read as asked to have earned anything."""
+        return one if self._earned or not one.flag else replace(one, flag=False, unusual=True)
 
     def effective(self) -> float | None:
         """Effective number of different images of all digits together, where the modes are few; else None."""
