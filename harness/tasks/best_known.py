@@ -1,4 +1,4 @@
-"""Bounds that hold where the digits are MNIST's, for which good models are known: too good a score, a memory's ratio."""
+"""Bounds that hold where the digits are MNIST's, for which good models are known: scores too good, ratios too large."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_answers_about_as_good_as_the_mean_digit_are_flagged(case, name) -> None
 
 
 @pytest.mark.parametrize("name", ["mean", "mean by brightness", "mean and parity"])
-def test_halves_of_mnist_by_brightness_or_parity_are_flagged(name) -> None:
+def test_halves_of_mnist_by_brightness_or_parity_follow_no_image(name) -> None:
     digits = mnist_digits()
     case = coin_flips(digits.test.images[:100], torch.Generator().manual_seed(1))
     mean = digits.train.images.mean(axis=0, keepdims=True, dtype=np.float64)
@@ -76,7 +76,8 @@ def test_halves_of_mnist_by_brightness_or_parity_are_flagged(name) -> None:
     }[name]
     found = same_for_all(answer, case.originals, case.mask)
     assert found.value < LEAST
-    assert found.flag
+    # The parity makes the mean digit worse by more than a tenth: it has won nothing, and the gate shuts all the same.
+    assert found.flag == (name != "mean and parity")
 
 
 def test_a_model_that_has_learnt_nothing_is_no_cheat(case) -> None:

@@ -402,7 +402,10 @@ def test_what_hands_back_its_input_is_named(context, name):
 def test_the_share_of_the_noise_that_is_left_is_measured(context):
     case = ROW.asked(context)
     _, altered = ROW._probed(context)
-    truth = {bytes(shown): original for own in (case, altered) for shown, original in zip(own.shown, own.originals)}
+    shown, originals = (
+        np.concatenate([getattr(own, name) for own in (case, altered)]) for name in ("shown", "originals")
+    )
+    truth = dict(zip(map(bytes, shown), originals, strict=True))
 
     def half_way(images, mask):
         return np.stack([0.5 * image + 0.5 * truth[bytes(image)] for image in images])

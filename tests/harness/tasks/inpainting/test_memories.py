@@ -36,7 +36,9 @@ def nearest(stored):
     def inpaint(images, mask):
         known = ~mask.reshape(len(mask), -1)
         shown = np.where(known, images.reshape(len(images), -1), np.float32(0))
-        distance = known.astype(np.float32) @ squares.T - 2 * shown @ rows.T  # (N, stored), up to the images' own squares
+        distance = (
+            known.astype(np.float32) @ squares.T - 2 * shown @ rows.T
+        )  # (N, stored), up to the images' own squares
         return np.where(mask, stored[distance.argmin(axis=1)], images)
 
     return inpaint

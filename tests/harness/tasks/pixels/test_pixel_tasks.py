@@ -267,7 +267,9 @@ class Knows:
 
     def __init__(self, task, context, share, scale=0.0, odd=0.0):
         cases = task.cases(context), task._probed(context)[1]
-        self.truth = {bytes(hole): truth for case in cases for hole, truth in zip(case.cropped, case.truth, strict=True)}
+        self.truth = {
+            bytes(hole): truth for case in cases for hole, truth in zip(case.cropped, case.truth, strict=True)
+        }
         self.share, self.scale, self.odd = share, scale, odd
 
     def missing_posterior(self, images):
