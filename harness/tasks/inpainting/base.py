@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from harness.evidence.batch_dependence import among_companions
 from harness.evidence.copies_input import noise_kept
 from harness.evidence.known_pixels import known_pixels
-from harness.evidence.memorised import memorised
+from harness.evidence.memorised import MOST_STRONG, memorised
 from harness.evidence.same_for_all import LEAST, same_for_all, squared_correlation
 from harness.evidence.value_range import value_range
 from harness.likeness import answers as likeness
@@ -28,7 +28,7 @@ from harness.metrics.pictures import grid
 from harness.metrics.squared_error import histogram, squared_error
 from harness.tasks.altered import Probe, probe
 from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, TimedQuestion, Trial, fresh_rows, gates
-from harness.tasks.best_known import beyond_known
+from harness.tasks.best_known import beyond_known, most_ratio
 from harness.tasks.inpainting.corruption import Corrupted
 from harness.types import Answer, Array, ArraySpec, Entry, Evidence, Figure, Gate, Images, Kind, Marks, Metric, Question
 
@@ -174,7 +174,9 @@ class Inpainting(ABC):
             among_companions(main[rows], again, mixed, case.mask[rows], errors[rows], self.errors(again, case[rows])),
             self.copies_input(context, main, case, given[CHECKED:]),
             same_for_all(main, case.originals, case.mask),
-            memorised(errors[probed.test_rows], altered, held_out, held_out_altered),
+            memorised(
+                errors[probed.test_rows], altered, held_out, held_out_altered, most=most_ratio(context, MOST_STRONG)
+            ),
             value_range(main, case.shown, case.mask),
         )
         metrics = self.metrics(context, main, case)

@@ -9,10 +9,11 @@ import torch
 
 from harness import rubric, tasks
 from harness.assignments import coursework
+from harness.evidence.same_for_all import LEAST
 from harness.metrics.accuracy import wilson
 from harness.metrics.squared_error import squared_error
 from harness.tasks.base import Context
-from harness.tasks.inpainting.base import Inpainting
+from harness.tasks.inpainting.base import FOLLOWS, Inpainting
 from harness.tasks.inpainting.baselines import between_rows
 from harness.tasks.inpainting.corruption import coin_flips, gray_patches, noisy_rows
 from harness.types import Entry, Gate, Kind
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.numeric
 
 NAMES = ("patch-inpainting", "row-inpainting", "half-inpainting")
 PATCH, ROW, HALF = (tasks.task(name) for name in NAMES)
-EVIDENCE = {"known-pixels", "batch-dependence", "copies-input", "same-for-all", "value-range"}
+EVIDENCE = {"known-pixels", "batch-dependence", "copies-input", "same-for-all", "memorised-test-images", "value-range"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def marked(task, context, inpaint, entry=None):
 
 def flags(marks):
     assert {e.name for e in marks.evidence} == EVIDENCE
-    assert marks.gates == {e.name: Gate(not e.flag, e.title) for e in marks.evidence}
+    follows = Gate(marks.metrics["explained"].value >= LEAST, "follows the image")
+    assert marks.gates == {FOLLOWS: follows} | {e.name: Gate(not e.flag, e.title) for e in marks.evidence}
     return {e.name for e in marks.evidence if e.flag}
 
 
@@ -167,16 +169,19 @@ def test_questions_are_the_same_bits_on_every_machine(context, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_questions_ask_again_and_hold_no_originals(context, name):
     task = tasks.task(name)
-    main, again, mixed, *further = task.questions(context, entry_of(task))
+    main, again, mixed, other, *further = task.questions(context, entry_of(task))
     n = len(again.inputs["images"])
+    rows, _ = task.asked_again(context, len(main.inputs["images"]))
+    assert sorted(set(rows)) == sorted(rows) and len(rows) == n
+    assert [question.sitting for question in (main, again, mixed, other)] == [0, 1, 1, 1]
     assert len(main.inputs["images"]) == (100 if task is HALF else 500)
     assert n == (6 if task is HALF else 200)
-    assert np.array_equal(again.inputs["images"], main.inputs["images"][:n])
+    assert np.array_equal(again.inputs["images"], main.inputs["images"][rows])
     assert again.batch == mixed.batch < main.batch
     same = (mixed.inputs["images"] == again.inputs["images"]).all(axis=(1, 2, 3))
     assert same[::2].all() and not same[1::2].any()
     test = context.data.test.images
-    for question in (main, again, mixed, *further):
+    for question in (main, again, mixed, other, *further):
         assert question.method == "inpaint"
         assert question.answers["images"].shape == question.inputs["images"].shape
         assert question.deadline >= 600
@@ -215,7 +220,9 @@ def test_a_constant_answer_has_the_closed_form_error(context):
     assert coursework.value == pytest.approx(((2 * truth - 1 + 0.5) ** 2).mean(), rel=1e-9)
     assert coursework.low == pytest.approx(4 * metric.low)
     assert marks.primary == "masked_mse"
-    assert flags(marks) == {"same-for-all"}
+    # Worse than the mean image: no cheat, and nothing that follows the image either.
+    assert flags(marks) == set()
+    assert not marks.gates[FOLLOWS].holds
     assert notes == []
 
 
@@ -248,7 +255,7 @@ def test_half_inpainting_has_a_second_figure_on_training_images(context):
 
 def test_the_second_figure_is_left_out_where_it_was_not_answered(context):
     answers = answered(HALF, context, paste(0.0))
-    marks, _ = HALF.mark(context, entry_of(HALF), [*answers[:3], {}])
+    marks, _ = HALF.mark(context, entry_of(HALF), [*answers[:4], {}])
     assert "masked_mse_training" not in marks.metrics
     assert marks.metrics["masked_mse"].value is not None
 
@@ -258,8 +265,9 @@ def test_a_perfect_answer_has_no_error_and_no_flag(context, name):
     task = tasks.task(name)
     answers = answered(task, context, paste(0.0))
     case = task.asked(context)
-    again, mixed = task.asked_again(len(case.shown))
-    for answer, own in zip(answers, (case, case[again], case[mixed]), strict=False):
+    again, mixed = task.asked_again(context, len(case.shown))
+    _, altered = task._probed(context)
+    for answer, own in zip(answers, (case, case[again], case[mixed], altered), strict=False):
         answer["images"] = own.originals
     marks, _ = task.mark(context, entry_of(task), answers)
     assert marks.metrics[task.primary].value == marks.metrics[task.primary].high == 0
@@ -354,18 +362,22 @@ def test_to_fill_all_images_alike_is_named_and_earns_nothing(context, name):
         tasks.task(name),
         {p.task: p for a in coursework.shipped().values() for p in a.assignment.part if p.id in {"ebl", "flow"}},
     )
-    for fill in (paste(0.3955), mean_image(context.data)):
+    # A flag says that the answers are as good as the mean image's; that they earn nothing needs no flag.
+    for fill, named in ((paste(0.3955), set()), (mean_image(context.data), {"same-for-all"})):
         marks, _ = marked(task, context, fill)
-        assert flags(marks) == {"same-for-all"}
+        assert flags(marks) == named
+        assert not marks.gates[FOLLOWS].holds
+        assert evidence(marks, "same-for-all").state != "clear"
         assert evidence(marks, "same-for-all").value < 1e-6
         assert rubric.score(part[name], marks).points == 0
     # What an honest, if poor, model fills in varies.
     marks, _ = marked(task, context, lambda images, mask: np.where(mask, images[:, :, 13:14] * 0.5, images))
     assert "same-for-all" not in flags(marks)
+    assert marks.gates[FOLLOWS].holds == (evidence(marks, "same-for-all").value >= LEAST)
 
 
 def test_answers_too_large_for_their_differences_are_scored(context):
-    signs = 1.0, -1.0, 1.0
+    signs = 1.0, -1.0, 1.0, -1.0
     case = ROW.asked(context)
     answers = []
     for question, sign in zip(ROW.questions(context, entry_of(ROW)), signs, strict=True):
@@ -380,15 +392,20 @@ def test_answers_too_large_for_their_differences_are_scored(context):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_hands_back_its_input_is_named(context, name):
     marks, _ = marked(tasks.task(name), context, lambda images, mask: images)
-    # Gray is the same everywhere, noise is not.
-    assert flags(marks) == {"copies-input"} | ({"same-for-all"} if tasks.task(name) is PATCH else set())
+    assert flags(marks) == {"copies-input"}
+    # Noise is added to the rows, which still show; gray and coin flips show nothing.
+    assert marks.gates[FOLLOWS].holds == (tasks.task(name) is ROW)
     metrics = marks.metrics
     assert metrics["masked_mse"].value == metrics["masked_mse_corrupted"].value
 
 
 def test_the_share_of_the_noise_that_is_left_is_measured(context):
     case = ROW.asked(context)
-    truth = dict(zip(map(bytes, case.shown), case.originals, strict=True))
+    _, altered = ROW._probed(context)
+    shown, originals = (
+        np.concatenate([getattr(own, name) for own in (case, altered)]) for name in ("shown", "originals")
+    )
+    truth = dict(zip(map(bytes, shown), originals, strict=True))
 
     def half_way(images, mask):
         return np.stack([0.5 * image + 0.5 * truth[bytes(image)] for image in images])
@@ -410,7 +427,8 @@ def test_altered_known_pixels_are_named_and_both_scores_are_given(context, name)
 
     marks, _ = marked(task, context, alters)
     n = marks.metrics["mse"].n
-    assert flags(marks) == {"known-pixels", "same-for-all"}
+    assert flags(marks) == {"known-pixels"}
+    assert not marks.gates[FOLLOWS].holds
     assert f"in {n} of {n} images, by up to 0.02" in evidence(marks, "known-pixels").message
     honest, _ = marked(task, context, paste(0.3))
     known = (~task.asked(context).mask[0]).mean()
@@ -424,7 +442,7 @@ def test_altered_known_pixels_are_named_and_both_scores_are_given(context, name)
 def test_rounding_of_known_pixels_is_no_alteration(context):
     signed_and_back = lambda images, mask: paste(0.3)((images * 2 - 1 + 1) / 2, mask)  # noqa: E731
     marks, _ = marked(ROW, context, signed_and_back)
-    assert flags(marks) == {"same-for-all"}
+    assert flags(marks) == set()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -458,7 +476,8 @@ def test_the_option_maps_the_answers_of_code_and_says_so(context):
     signed = lambda images, mask: 2 * paste(0.25)(images, mask) - 1  # noqa: E731
     marks, notes = marked(PATCH, context, signed, entry)
     plain, _ = marked(PATCH, context, paste(0.25))
-    assert flags(marks) == {"same-for-all"}
+    assert flags(marks) == flags(plain) == set()
+    assert marks.gates == plain.gates
     assert marks.metrics["masked_mse"].value == pytest.approx(plain.metrics["masked_mse"].value, rel=1e-6)
     assert notes == ["The answers were mapped from [-1, 1] to [0, 1], as the option value_range says."]
     weights, none = marked(PATCH, context, signed, entry_of(PATCH, value_range="-1,1"))
@@ -545,8 +564,10 @@ def test_every_baseline_answers_every_question_and_keeps_known_pixels(context):
                 assert np.array_equal(answer["images"][~mask], images[~mask]), (task.name, name)
             marks, _ = task.mark(context, entry_of(task, Kind.BASELINE), answers)
             expected = {"copies-input"} if name in {"gray", "noisy", "coin-flips"} else set()
-            expected |= {"same-for-all"} if name in {"gray", "black", "mean-image"} else set()
+            expected |= {"same-for-all"} if name == "mean-image" else set()
             assert flags(marks) == expected, (task.name, name)
+            alike = name in {"gray", "black", "mean-image", "coin-flips"}
+            assert marks.gates[FOLLOWS].holds != alike, (task.name, name)
 
 
 def test_patch_ridge_is_the_regression_on_the_known_pixels(context):
