@@ -53,7 +53,7 @@ class Some:
     def evidence(self) -> tuple[Evidence, ...]:
         """All of it; flags are unusual at most where too few samples are read as asked."""
         found = [mode_collapse(self._alike), few_modes(self._alike)]
-        if self._context.data.name == "mnist" and len(self.rows):
+        if len(self.rows):
             found += self._beside_digits()
         if self._earned:
             return tuple(found)
@@ -84,7 +84,7 @@ class Some:
         for name, split in (("training", data.train), ("test", data.test)):
             nearest = self._nearest(name, split)
             rows = nearest.indices[:, 0]
-            if name == "training":
+            if name == "training" and data.name == "mnist":  # whose digits the bound is about
                 found.append(off_manifold(nearest.distances[:, 0].astype(np.float64)))
             apart = self._images.astype(np.float64) - centred(split.images[rows])
             distances: NDArray[np.float64] = np.sqrt((apart**2).sum(axis=(1, 2, 3)))
