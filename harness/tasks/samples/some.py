@@ -30,7 +30,7 @@ OF_A_CLASS = 100
 """Samples of each digit."""
 CLASSES = 10
 ODD = 3.2
-"""Distance of shapes from which the judge's doubt counts; 3 % of MNIST's test digits are as far from the training set."""
+"""Distance of shapes from which the judge's doubt counts; 3 % of MNIST's test digits are as far from training ones."""
 EARNED_FROM = 0.9
 """Share of samples that are read as asked from which flags count: with fewer there is nothing to have been earned."""
 
