@@ -38,8 +38,8 @@ def test_feature_spread_is_the_trace_of_the_covariance():
 
 
 def test_collapse_is_flagged_by_the_least_varied_digit_alone():
-    # Of real digits .3 % of the pairs are alike at the bound; counts rise with the distance.
-    by_class = np.tile(0.003 * RADII**3, (10, 1)).clip(max=1)
+    # Of real digits .1 % of the pairs are alike at the bound; counts rise with the distance.
+    by_class = np.tile(0.001 * RADII**3, (10, 1)).clip(max=1)
     at_bound = int(np.flatnonzero(np.isclose(RADII, 1))[0])
     assert not mode_collapse(by_class).flag
     by_class[7, at_bound] = MOST * 1.2
