@@ -1,4 +1,4 @@
-"""Pairs that are alike, against brute force; the rise of their share, against what is known of copies and of spheres."""
+"""Pairs that are alike, against brute force; the rise of their share, against what is known of powers and of copies."""
 
 import numpy as np
 import pytest
