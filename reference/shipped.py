@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from safetensors.torch import load_file
@@ -23,10 +23,10 @@ def state(model: str) -> dict[str, Tensor]:
     return {name: value.float() if value.is_floating_point() else value for name, value in stored.items()}
 
 
-def module(name: str) -> nn.Module:
-    """Load the trained model in evaluation mode; its sizes are read off the weights."""
+def module(name: str, weights: Mapping[str, Tensor] | None = None) -> nn.Module:
+    """Load the trained model, or other weights of its kind, in evaluation mode; its sizes are read off the weights."""
     model = architecture(facts(name)["model"])
-    arrays = {key: value.numpy() for key, value in state(name).items()}
+    arrays = {key: value.numpy() for key, value in (state(name) if weights is None else weights).items()}
     sizes: dict[str, int] = {}
     if model.adapt is not None:
         arrays, sizes, _ = model.adapt(arrays)
@@ -35,7 +35,7 @@ def module(name: str) -> nn.Module:
     return built.eval()
 
 
-def sampler(name: str) -> Callable[[Tensor, Tensor], Tensor]:
+def sampler(name: str, weights: Mapping[str, Tensor] | None = None) -> Callable[[Tensor, Tensor], Tensor]:
     """Return the model's `sample(noise (N, 100), labels_one_hot (N, 10)) -> images (N, 1, 28, 28)`, gradients off."""
-    sample: Callable[[Tensor, Tensor], Tensor] = getattr(module(name), "sample")  # noqa: B009  # untyped there
+    sample: Callable[[Tensor, Tensor], Tensor] = getattr(module(name, weights), "sample")  # noqa: B009  # untyped there
     return torch.inference_mode()(sample)

@@ -36,6 +36,20 @@ def weights(model: str) -> tuple[State, dict[str, str]]:
     return shipped.state(model), shipped.options(model)
 
 
+def another(model: str, strength: float, purpose: str) -> State:
+    """Weights of a reference model with noise of `strength` standard deviations of each matrix.
+
+    They stand for weights of another training: what they draw differs by far more than copies do.
+    """
+    generator = generator_for("examples", purpose)
+    return {
+        name: value + strength * value.std() * torch.randn(value.shape, generator=generator)
+        if value.ndim == 2
+        else value
+        for name, value in weights(model)[0].items()
+    }
+
+
 def strong(place: Path) -> None:
     """Both reference models, in checkpoints of the same form as the coursework's starter code writes them."""
     _manifest(place, "Team Gauss", ["cvae", "cgan"], {"cvae": "vae/best.pt", "cgan": "gan/best.pt"})
@@ -46,14 +60,30 @@ def strong(place: Path) -> None:
 
 def mediocre(place: Path) -> None:
     """A conditional VAE whose weights were disturbed: its digits are recognisable, with too many mistakes."""
-    state, _ = weights("cvae")
-    generator = generator_for("examples", "mediocre")
-    disturbed = {
-        name: value + 0.72 * value.std() * torch.randn(value.shape, generator=generator) if value.ndim == 2 else value
-        for name, value in state.items()
-    }
     _manifest(place, "Team Legendre", ["cvae"], {"cvae": "cvae.safetensors"})
-    save_file(disturbed, place / "cvae.safetensors")
+    save_file(another("cvae", 0.72, "mediocre"), place / "cvae.safetensors")
+
+
+def copied_from(place: Path) -> None:
+    """A conditional VAE of which another team hands in a copy: nothing in the files says who had it first."""
+    _manifest(place, "Team Newton", ["cvae"], {"cvae": "cvae.pt"})
+    torch.save({"model": another("cvae", 0.4, "copied")}, place / "cvae.pt")
+
+
+def copy(place: Path) -> None:
+    """Its copy in disguise: latent space rotated, hidden units in another order, a little noise on all weights."""
+    generator = generator_for("examples", "disguise")
+    state = another("cvae", 0.4, "copied")
+    turned = torch.linalg.qr(torch.randn(100, 100, generator=generator)).Q
+    order = torch.randperm(512, generator=generator)
+    state["dec_latent_fc.weight"] = state["dec_latent_fc.weight"] @ turned
+    state["decoder.0.weight"] = state["decoder.0.weight"][order]
+    state["decoder.0.bias"] = state["decoder.0.bias"][order]
+    state["decoder.2.weight"] = state["decoder.2.weight"][:, order]
+    for name, value in state.items():
+        state[name] = value + 0.01 * value.std() * torch.randn(value.shape, generator=generator)
+    _manifest(place, "Team Leibniz", ["cvae"], {"cvae": "cvae.safetensors"})
+    save_file({name: value.contiguous() for name, value in state.items()}, place / "cvae.safetensors")
 
 
 def collapsed(place: Path) -> None:
@@ -91,9 +121,8 @@ def hostile(place: Path) -> None:
 
 def own_code(place: Path) -> None:
     """Code of the student's own, which runs in the sandbox: the template's adapter with a trained decoder."""
-    state, _ = weights("cvae")
     shutil.copy(Path(__file__).parents[1] / "template" / "adapter.py", place / "adapter.py")
-    torch.save({"state": state}, place / "model.pt")
+    torch.save({"state": another("cvae", 0.35, "own code")}, place / "model.pt")
     (place / "submission.toml").write_text(
         '[submission]\nname = "Team Noether"\n\n[[entry]]\ntask = "conditional-generation"\npart = "cvae"\n'
         'code = "adapter.py:load"\ncheckpoint = "model.pt"\n',
@@ -105,10 +134,11 @@ def answers(place: Path) -> None:
     """Samples alone, drawn by the student: imgs (10000, 1, 28, 28) and labels (10000,)."""
     noise = torch.randn(10_000, 100, generator=generator_for("examples", "answers"))
     labels = torch.arange(10_000) % 10
-    images = shipped.sampler("cgan")(noise, torch.nn.functional.one_hot(labels, 10).float())
+    state = another("cvae", 0.3, "answers only")
+    images = shipped.sampler("cvae", state)(noise, torch.nn.functional.one_hot(labels, 10).float())
     np.savez_compressed(place / "samples.npz", imgs=images.numpy(), labels=labels.numpy())
     (place / "submission.toml").write_text(
-        '[submission]\nname = "Team Fisher"\n\n[[entry]]\ntask = "conditional-generation"\npart = "cgan"\n'
+        '[submission]\nname = "Team Fisher"\n\n[[entry]]\ntask = "conditional-generation"\npart = "cvae"\n'
         'outputs = "samples.npz"\n',
         encoding="utf-8",
     )
@@ -130,6 +160,8 @@ EXAMPLES: dict[str, Callable[[Path], None]] = {
     "own-code": own_code,
     "mediocre": mediocre,
     "collapsed": collapsed,
+    "copied-from": copied_from,
+    "copy": copy,
     "corrupt": corrupt,
     "incomplete": incomplete,
     "hostile": hostile,

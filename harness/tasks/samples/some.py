@@ -30,7 +30,7 @@ OF_A_CLASS = 100
 """Samples of each digit."""
 CLASSES = 10
 ODD = 3.2
-"""Distance of shapes from which the judge's doubt counts; 3 % of MNIST's test digits are as far from all others."""
+"""Distance of shapes from which the judge's doubt counts; 3 % of MNIST's test digits are as far from training ones."""
 EARNED_FROM = 0.9
 """Share of samples that are read as asked from which flags count: with fewer there is nothing to have been earned."""
 
@@ -53,7 +53,7 @@ class Some:
     def evidence(self) -> tuple[Evidence, ...]:
         """All of it; flags are unusual at most where too few samples are read as asked."""
         found = [mode_collapse(self._alike), few_modes(self._alike)]
-        if self._context.data.name == "mnist" and len(self.rows):
+        if len(self.rows):
             found += self._beside_digits()
         return tuple(self.sheltered(one) for one in found)
 
@@ -86,7 +86,7 @@ class Some:
         for name, split in (("training", data.train), ("test", data.test)):
             nearest = self._nearest(name, split)
             rows = nearest.indices[:, 0]
-            if name == "training":
+            if name == "training" and data.name == "mnist":  # whose digits the bound is about
                 found.append(off_manifold(nearest.distances[:, 0].astype(np.float64)))
             apart = self._images.astype(np.float64) - centred(split.images[rows])
             distances: NDArray[np.float64] = np.sqrt((apart**2).sum(axis=(1, 2, 3)))

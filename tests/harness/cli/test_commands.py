@@ -57,6 +57,9 @@ def test_demo_grades_the_class_and_writes_pages(offline, tmp_path):
     (held,) = [e for e in collapsed["entries"] if e["status"] == "scored"]
     assert (held["state"], held["rank"], held["points"], held["provisional_points"]) == ("held", None, None, 25)
     assert collapsed["complete"] is False
+    # Of two teams with one model neither counts before the instructor decides; honest entries are not held.
+    held = {s["id"] for s in document["submissions"] if any(e.get("state") == "held" for e in s["entries"])}
+    assert held == {"collapsed", "copy", "copied-from"}
     links = Links()
     links.feed((tmp_path / "site" / "index.html").read_text(encoding="utf-8"))
     pages = [link for link in links.found if link.endswith(".html")]

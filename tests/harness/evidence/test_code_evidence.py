@@ -16,21 +16,20 @@ def test_a_code_is_packed_if_rounding_costs_half_as_much_again(graded, flag):
 
 @pytest.mark.parametrize(
     ("altered", "held_out_altered", "flag"),
-    [(1.0, 1.0, False), (1.5, 1.5, False), (1.7, 1.7, True), (1.3, 1.0, True), (1.1, 1.0, False), (0.8, 1.0, False)],
+    [
+        (1.0, 1.0, False),
+        (1.7, 1.7, False),
+        (2.45, 2.45, False),
+        (2.55, 2.55, True),  # all digits alike are known too well: the training set is held as well
+        (1.3, 1.0, True),
+        (1.1, 1.0, False),
+        (0.8, 1.0, False),
+    ],
 )
 def test_test_images_are_known_if_altered_ones_are_worse_by_more_than_others(altered, held_out_altered, flag):
-    found = memorised.memorised(ONES, altered * ONES, ONES, held_out_altered * ONES, most=memorised.MOST_SLIGHT)
+    found = memorised.memorised(ONES, altered * ONES, ONES, held_out_altered * ONES)
     assert found.flag == flag
     assert found.value == pytest.approx(altered)
-
-
-@pytest.mark.parametrize(("ratio", "flag"), [(1.7, False), (2.4, False), (2.6, True)])
-def test_strongly_altered_digits_may_be_much_worse_for_an_honest_model(ratio, flag):
-    found = memorised.memorised(ONES, ratio * ONES, ONES, ratio * ONES)
-    assert (found.flag, found.high) == (flag, pytest.approx(min(2.5, 1.2 * ratio)))
-    # Where no bound is known, the held-out digits alone decide.
-    assert not memorised.memorised(ONES, ratio * ONES, ONES, ratio * ONES, most=np.inf).flag
-    assert memorised.memorised(ONES, 1.3 * ratio * ONES, ONES, ratio * ONES, most=np.inf).flag
 
 
 def test_a_ratio_of_a_few_huge_errors_is_put_down_to_chance():
@@ -42,7 +41,7 @@ def test_a_ratio_of_a_few_huge_errors_is_put_down_to_chance():
     assert found.value == pytest.approx(1.99 / 1.297)
     assert not found.flag
     own = np.sqrt(np.var(most / 1.99 - few / 1.297, ddof=1) / n)
-    assert found.high == pytest.approx(min(2.5, 1.2) * np.exp(3 * own))
+    assert found.high == pytest.approx(1.2 * np.exp(3 * own))
     even = memorised.memorised(np.full(n, 1.297), np.full(n, 1.99), ONES, ONES)
     assert even.flag and even.high == pytest.approx(1.2)
 

@@ -47,10 +47,16 @@ def test_a_patch_that_is_left_in_is_given_back():
     assert not patch_left_in(np.array([0.1, 0.1]), np.array([0.01, 0.01]), np.array([0.4, 0.4])).flag
 
 
-def test_answers_that_vary_half_as_much_as_digits_explain_all_of_them():
+def test_answers_that_half_follow_the_digits_have_the_squared_correlation_about_the_means():
     mean = ORIGINALS.mean(axis=0, keepdims=True)
-    found = same_for_all(mean + 0.5 * (ORIGINALS - mean), ORIGINALS, MASK)
-    assert (found.flag, found.value) == (False, pytest.approx(1, rel=1e-5))
+    faint = same_for_all(mean + 0.5 * (ORIGINALS - mean), ORIGINALS, MASK)
+    assert (faint.flag, faint.value) == (False, pytest.approx(1, rel=1e-5))  # contrast is no matter
+    other = RNG.normal(0, 0.3, ORIGINALS.shape)
+    answers = mean + 0.5 * (ORIGINALS - mean) + other
+    about = [(each - each.mean(axis=0, keepdims=True))[MASK] for each in (answers, ORIGINALS)]
+    found = same_for_all(answers, ORIGINALS, MASK)
+    assert (found.flag, found.value) == (False, pytest.approx(np.corrcoef(*about)[0, 1] ** 2, rel=1e-5))
+    assert same_for_all(mean + (mean - ORIGINALS), ORIGINALS, MASK).value == 0  # against the trend
     constant = same_for_all(np.broadcast_to(mean, ORIGINALS.shape), ORIGINALS, MASK)
     assert (constant.flag, constant.title) == (True, "same for all")
 

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from harness.evidence.mode_collapse import LEAST_RATIO, feature_spread, mode_collapse
+from harness.evidence.mode_collapse import MOST, mode_collapse
+from harness.metrics.alike import RADII
 from harness.metrics.diversity import GATE, diversity
+from harness.metrics.feature_spread import feature_spread
 from harness.metrics.pictures import grid
 from tests.data import mnist_digits
 
@@ -36,14 +38,17 @@ def test_feature_spread_is_the_trace_of_the_covariance():
 
 
 def test_collapse_is_flagged_by_the_least_varied_digit_alone():
-    real = np.ones(10)
-    generated = np.ones(10)
-    assert not mode_collapse(generated, real).flag
-    generated[7] = LEAST_RATIO / 2
-    evidence = mode_collapse(generated, real)
-    assert evidence.flag
-    assert evidence.value == pytest.approx(LEAST_RATIO / 2)
+    # Of real digits .1 % of the pairs are alike at the bound; counts rise with the distance.
+    by_class = np.tile(0.001 * RADII**3, (10, 1)).clip(max=1)
+    at_bound = int(np.flatnonzero(np.isclose(RADII, 1))[0])
+    assert not mode_collapse(by_class).flag
+    by_class[7, at_bound] = MOST * 1.2
+    evidence = mode_collapse(by_class)
+    assert evidence.flag and evidence.integrity
+    assert evidence.value == pytest.approx(MOST * 1.2)
     assert "digit 7" in evidence.message
+    by_class[7, at_bound] = 0.3
+    assert mode_collapse(by_class).state == "unusual"
 
 
 def test_grid_keeps_rows_columns_and_order():

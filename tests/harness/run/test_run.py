@@ -104,11 +104,36 @@ def test_what_is_broken_fails_with_a_reason_to_act_on(graded, identity, kinds, s
     assert record.metrics == {}
 
 
-def test_code_and_answers_score_as_the_weights_do(graded):
-    weights = graded["strong", "cvae"].metrics["accuracy"]
-    assert graded["own-code", "cvae"].metrics["accuracy"].value == weights.value
-    drawn = graded["answers-only", "cgan"].metrics["accuracy"]
-    assert drawn.low < graded["strong", "cgan"].metrics["accuracy"].value < drawn.high
+def test_code_and_answers_score_as_the_weights_do(context, graded, tmp_path):
+    # The same weights, handed in as such.
+    for name, strength, purpose in (("code", 0.35, "own code"), ("answers", 0.3, "answers only")):
+        place = tmp_path / "class" / name
+        _, options = examples.weights("cvae")
+        hand_in(place, f'model = "cvae"\ncheckpoint = "c.pt"\noptions = {{ {_written(options)} }}')
+        torch.save(examples.another("cvae", strength, purpose), place / "c.pt")
+    found = grade(collect(tmp_path / "class", tmp_path / "work"), run_of(context, tmp_path / "results"))
+    accuracy = {record.submission: record.metrics["accuracy"] for record in found}
+    assert graded["own-code", "cvae"].metrics["accuracy"].value == accuracy["code"].value
+    drawn = graded["answers-only", "cvae"].metrics["accuracy"]
+    assert drawn.low < accuracy["answers"].value < drawn.high
+
+
+def _written(options):
+    return ", ".join(f'{key} = "{value}"' for key, value in options.items())
+
+
+def test_no_honest_example_is_flagged_and_a_copy_is_held_with_its_original(graded):
+    flags = {key: {e.name for e in (*r.evidence, *r.compared) if e.flag} for key, r in graded.items()}
+    assert {key[0]: flagged for key, flagged in flags.items() if flagged} == {
+        "collapsed": {"mode-collapse"},
+        "copy": {"copied-weights"},
+        "copied-from": {"copied-weights"},
+    }
+    (evidence,) = graded["copy", "cvae"].compared
+    assert evidence.others == (("student", "copied-from", "cvae"),)
+    for name in ("copy", "copied-from"):
+        assert graded[name, "cvae"].metrics["accuracy"].value >= 0.99
+        assert graded[name, "cvae"].score.held
 
 
 def test_jobs_do_not_change_a_record(context, classroom, graded, tmp_path):

@@ -6,7 +6,8 @@ import pytest
 
 from harness import tasks
 from harness.metrics.accuracy import wilson
-from harness.tasks.base import Context
+from harness.secret import Secret
+from harness.tasks.base import Context, hidden_rows
 from harness.tasks.conditional_generation import REPEATED, SAMPLES
 from harness.types import Entry, Gate, GradingError, Kind
 from tests.data import embedded_digits
@@ -25,7 +26,9 @@ def context():
 
 
 def drawn(labels, seed=0):
-    images = np.random.default_rng(seed).random((len(labels), 1, 28, 28)).astype(np.float32) * 0.9
+    # Blocks of 4 × 4 pixels: noise on single pixels is no variety.
+    blocks = np.random.default_rng(seed).random((len(labels), 1, 7, 7)).astype(np.float32) * 0.9
+    images = blocks.repeat(4, axis=2).repeat(4, axis=3)
     images[:, 0, 0, :10] = 0
     images[np.arange(len(labels)), 0, 0, labels] = 1
     images[:, 0, 27, 27] = 0
@@ -36,8 +39,13 @@ def cycling(n=SAMPLES):
     return np.arange(n) % 10
 
 
-def answered(images):
-    return [{"images": images}, {"images": images[:REPEATED].copy()}]
+def answered(images, seed=5):
+    return [{"images": images}, {"images": images[asked_again(seed)].copy()}]
+
+
+def asked_again(seed=5):
+    """Rows that are asked for a second time: of a run without a secret seed, by the open one."""
+    return hidden_rows(Context(embedded_digits(), ReadsFirstRow(), seed), TASK.name, "again", SAMPLES, REPEATED)
 
 
 def test_questions_ask_for_a_thousand_of_each_digit(context):
@@ -49,8 +57,21 @@ def test_questions_ask_for_a_thousand_of_each_digit(context):
     assert first.inputs["noise"].shape == (SAMPLES, 100)
     assert first.inputs["labels_one_hot"].sum(axis=0).tolist() == [1000] * 10
     assert first.inputs["labels_one_hot"].argmax(1)[:11].tolist() == [*range(10), 0]
-    assert np.array_equal(again.inputs["noise"], first.inputs["noise"][:REPEATED])
+    rows = asked_again()
+    assert len(np.unique(rows)) == REPEATED
+    assert np.array_equal(again.inputs["noise"], first.inputs["noise"][rows])
+    assert np.array_equal(again.inputs["labels_one_hot"], first.inputs["labels_one_hot"][rows])
+    assert again.sitting != first.sitting
     assert again.batch != first.batch
+
+
+def test_nobody_who_hands_in_knows_which_samples_are_asked_for_again(context, tmp_path):
+    secret = dataclasses.replace(context, secret=Secret(bytes(range(32))))
+    again = TASK.questions(secret, WEIGHTS)[1].inputs["noise"]
+    rows = hidden_rows(secret, TASK.name, "again", SAMPLES, REPEATED)
+    assert np.array_equal(again, TASK.questions(context, WEIGHTS)[0].inputs["noise"][rows])
+    # Of two draws of 200 from 10,000 rows, 4 are common on average, more than 15 in one of 100,000.
+    assert len(np.intersect1d(rows, asked_again())) <= 15
 
 
 def test_questions_follow_from_the_seed_alone(context):
@@ -88,7 +109,9 @@ def test_one_image_a_digit_is_perfect_and_flagged(context):
     marks, _ = TASK.mark(context, WEIGHTS, answered(one_each))
     flags = {evidence.name: evidence.flag for evidence in marks.evidence}
     assert marks.metrics["accuracy"].value == 1.0
-    assert flags == {"mode-collapse": True, "batch-dependence": False, "judge-fooling": False}
+    # All pairs are alike at every distance: there is no distance at which the rise could be measured.
+    assert {name for name, flag in flags.items() if flag} == {"mode-collapse"}
+    assert set(flags) == set(TASK.gates) - {"diversity", "off-manifold"}  # whose bound is about MNIST
     assert marks.gates["diversity"] == Gate(False, "diversity")
 
 
@@ -100,7 +123,7 @@ def test_varied_samples_are_not_flagged(context):
 
 def test_answers_that_depend_on_the_batch_are_flagged(context):
     images = drawn(cycling())
-    other = images[:REPEATED].copy()
+    other = images[asked_again()].copy()
     other[7, 0, 20, 20] += 0.05
     marks, _ = TASK.mark(context, WEIGHTS, [{"images": images}, {"images": other}])
     assert next(e for e in marks.evidence if e.name == "batch-dependence").flag

@@ -7,7 +7,7 @@ import pytest
 
 from harness import tasks
 from harness.metrics.frechet import frechet_distance, moments
-from harness.tasks.base import Context
+from harness.tasks.base import Context, hidden_rows
 from harness.tasks.generation import NOISE, REPEATED
 from harness.tasks.samples import ceilings, marking
 from harness.tasks.samples.floors import Floors, measured, splits
@@ -37,8 +37,13 @@ def pasted(seed=0):
     return np.concatenate([left[..., :14], right[..., 14:]], axis=3)
 
 
-def answered(images):
-    return [{"images": images}, {"images": images[:REPEATED].copy()}]
+def answered(images, task=TASK):
+    """Answers to the questions of a run with seed 5 and no secret one: all samples, then those asked for again."""
+    return [{"images": images}, {"images": images[asked_again(task)].copy()}]
+
+
+def asked_again(task=TASK):
+    return hidden_rows(Context(embedded_digits(), ReadsFirstRow(), seed=5), task.name, "again", SAMPLES, REPEATED)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +56,8 @@ def test_questions_ask_for_samples_twice_with_the_same_noise(context):
     assert (first.method, again.method) == ("generate", "generate_from_noise")
     assert first.inputs["noise"].shape == (SAMPLES, NOISE)
     assert abs(first.inputs["noise"].std() - 1) < 0.01
-    assert np.array_equal(again.inputs["noise"], first.inputs["noise"][:REPEATED])
+    assert np.array_equal(again.inputs["noise"], first.inputs["noise"][asked_again()])
+    assert again.sitting != first.sitting
     assert len(np.unique(first.inputs["seeds"])) > SAMPLES - 10
     assert again.optional and not first.optional
     other = TASK.questions(replace(context, seed=6), WEIGHTS)[0]
@@ -85,7 +91,7 @@ def test_honest_samples_are_no_copies_and_copies_are_flagged(context, marks):
 
 def test_samples_that_change_with_the_batch_are_flagged_and_unanswered_repeats_are_not(context):
     images = pasted()
-    other = images[:REPEATED].copy()
+    other = images[asked_again()].copy()
     other[7, 0, 20, 20] = 1 - other[7, 0, 20, 20]
     found, _ = TASK.mark(context, WEIGHTS, [{"images": images}, {"images": other}])
     assert next(one for one in found.evidence if one.name == "batch-dependence").flag
@@ -163,8 +169,8 @@ def test_marks_with_floors_are_the_same_and_show_a_table(context, floors, marks)
 def test_conditional_generation_measures_all_where_it_is_asked_to(context):
     task = tasks.task("conditional-generation")
     entry = Entry(task.name, Kind.WEIGHTS, "cvae", "cvae", "best.pt")
-    brief, _ = task.mark(context, entry, answered(pasted()))
-    full, _ = task.mark(replace(context, full=True), entry, answered(pasted()))
+    brief, _ = task.mark(context, entry, answered(pasted(), task))
+    full, _ = task.mark(replace(context, full=True), entry, answered(pasted(), task))
     assert "frechet_judge_distance" in brief.metrics and "coverage" not in brief.metrics
     assert set(MEASURES) <= set(full.metrics)
     assert {name: full.metrics[name] for name in brief.metrics} == dict(brief.metrics)
