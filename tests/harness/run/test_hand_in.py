@@ -37,6 +37,7 @@ def honest(tmp_path: Path) -> Record:
     return graded(tmp_path / "honest", tmp_path / "first")["code"]
 
 
+@pytest.mark.corpus("What ran is what was digested", "an unchecked .pyc", worker=True)
 def test_compiled_code_that_is_not_listed_does_not_run(tmp_path: Path, honest: Record, folders: Path) -> None:
     place = tmp_path / "class" / "code"
     hand_in_code(place)
@@ -54,6 +55,7 @@ def test_compiled_code_that_is_not_listed_does_not_run(tmp_path: Path, honest: R
     assert found.digests["answers"] == honest.digests["answers"]
 
 
+@pytest.mark.corpus("What ran is what was digested", "a file changed during `load`", worker=True)
 @pytest.mark.parametrize("when", ["before the copy", "after the copy"])
 def test_a_file_that_is_swapped_is_graded_as_what_it_was_when_it_was_copied(
     tmp_path: Path, honest: Record, folders: Path, monkeypatch: pytest.MonkeyPatch, when: str
@@ -109,6 +111,7 @@ def test_copies_are_deleted_and_where_all_is_known_none_is_made(
     assert graded(tmp_path / "class", tmp_path / "one")["code"] == first
 
 
+@pytest.mark.corpus("What ran is what was digested", "a manifest changed while it is graded", worker=True)
 def test_a_manifest_that_changes_while_it_is_graded_fails_the_entry(
     tmp_path: Path, folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
