@@ -38,15 +38,11 @@ def proved(item: pytest.Item) -> Iterator[tuple[str, str]]:
 
 def level(item: pytest.Item) -> str:
     """The isolation level that a test's workers have; empty where it starts none."""
-    from harness.sandbox.outside import probe
-
     parameters = (
         item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
     )
     if named := LEVELS & {value for value in parameters if isinstance(value, str)}:
         return named.pop()
-    if any(mark.kwargs.get("worker") for mark in item.iter_markers("corpus")):
-        return probe().level
     return "full" if "full" in getattr(item, "fixturenames", ()) else ""
 
 

@@ -41,7 +41,7 @@ def test_marks_are_found_with_their_functions(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "test_a.py").write_text(
         "import pytest\n"
-        '@pytest.mark.corpus("S", "one", "a", worker=True)\n'
+        '@pytest.mark.corpus("S", "one", "a")\n'
         '@pytest.mark.parametrize("x", ["a"])\n'
         '@pytest.mark.corpus("S", "two")\n'
         "def test_it(x):\n    pass\n"
