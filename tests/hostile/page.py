@@ -52,7 +52,9 @@ def within(text: str) -> str:
 def write(seen: Seen, proofs: list[Proof], path: Path = PAGE) -> None:
     """Put the tables between the page's markers."""
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace(within(text), f"\n{tables(seen, proofs)}\n"), encoding="utf-8")
+    within(text)
+    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
+    path.write_text(f"{before}{BEGIN}\n\n{tables(seen, proofs)}\n{END}{after}", encoding="utf-8")
 
 
 def faults(text: str, proofs: list[Proof], root: Path = ROOT) -> Iterator[str]:
