@@ -118,6 +118,7 @@ def test_another_schema_is_told_and_not_guessed_at(tmp_path, schema, said):
         records.load(path(tmp_path))
 
 
+@pytest.mark.corpus("Results folder", "a foreign .json")
 def test_one_unreadable_record_stops_no_other(tmp_path):
     for part in ("a", "b", "c", "d"):
         records.save(tmp_path, record(part=part))

@@ -44,6 +44,7 @@ def test_a_folder_is_private_and_deleted_with_what_it_holds(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.corpus("Results folder", "left-overs of killed runs")
 def test_what_a_killed_run_left_is_swept_and_what_a_live_one_holds_is_not(tmp_path: Path) -> None:
     with holder(tmp_path, "killed") as killed, holder(tmp_path, "alive") as alive:
         assert killed.wait(60) == -signal.SIGKILL
@@ -87,6 +88,7 @@ def test_a_pipe_in_the_lock_s_place_does_not_hang(tmp_path: Path) -> None:
     scratch.sweep(tmp_path)
 
 
+@pytest.mark.corpus("Results folder", "left-overs of killed runs")
 def test_half_written_files_are_swept_once_they_are_old(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     for name in ("a/.one.json.0123.tmp", "a/b/.two.png.4567.tmp", "a/.new.json.89.tmp", "a/one.json", "a/tmp"):

@@ -41,6 +41,7 @@ def test_stacked_marks_do_not_climb() -> None:
     assert sum(unicodedata.combining(c) > 0 for c in cleaned) == 4
 
 
+@pytest.mark.corpus("Reports", "megabyte names, lone surrogates")
 def test_megabytes_are_cut() -> None:
     """In linear time: a quadratic one would be stopped by pytest."""
     for text in ("A" * 5_000_000, "\x1b[" * 2_000_000, "\u0300" * 5_000_000, "\x1b]" + "0" * 5_000_000):
@@ -61,6 +62,7 @@ def test_many_lines_keeps_lines_and_indent() -> None:
     assert many_lines("a\r\n  b\x1b[2J\n\tc\n") == "a\n  b\n    c"
 
 
+@pytest.mark.corpus("Reports", "megabyte names, lone surrogates")
 def test_a_lone_surrogate_is_dropped_from_names_and_marked_on_pages() -> None:
     assert shown("a\ud800b") == "ab"
     assert one_line("a\ud800b") == "a\ufffdb"

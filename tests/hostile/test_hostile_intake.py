@@ -97,6 +97,16 @@ def in_a_class(tmp_path: Path, hostile: bytes, name: str = "mallory.zip") -> Fai
 NFC, NFD = unicodedata.normalize("NFC", "modèle.pt"), unicodedata.normalize("NFD", "modèle.pt")
 
 
+@pytest.mark.corpus("Intake", "`../` and absolute names", "parent-path", "absolute-path")
+@pytest.mark.corpus("Intake", "symlink to truth, in zip, tar and folder", "../link.pt", "/tmp/x")
+@pytest.mark.corpus("Intake", "device node", "device")
+@pytest.mark.corpus("Intake", "FIFO named .pt", "named pipe")
+@pytest.mark.corpus("Intake", "deflate bomb", "inflates-too-far")
+@pytest.mark.corpus("Intake", "duplicate names", "duplicate-name")
+@pytest.mark.corpus("Intake", "`Model.pt` beside `model.pt`", "Model.pt")
+@pytest.mark.corpus("Intake", "NFC/NFD twins", "accents")
+@pytest.mark.corpus("Intake", "NUL in a name", "nul-in-name")
+@pytest.mark.corpus("Intake", "300-byte names", "long-name")
 @pytest.mark.parametrize(
     ("entries", "kind", "words"),
     [
@@ -185,6 +195,10 @@ def forged_directory_size() -> bytes:
     return content[: at + 12] + struct.pack("<II", 0xFFFFFFF0, 0) + content[at + 20 :]
 
 
+@pytest.mark.corpus("Intake", "overlapping entries", "overlapping-entries")
+@pytest.mark.corpus("Intake", "encrypted entry", "encrypted")
+@pytest.mark.corpus("Intake", "wrong extension", "not-an-archive")
+@pytest.mark.corpus("Intake", "deflate bomb", "inflates-too-far")
 @pytest.mark.parametrize(
     ("make", "kind", "words"),
     [
@@ -223,11 +237,18 @@ def test_a_damaged_entry_is_named(tmp_path: Path) -> None:
     assert failure.kind == "damaged-archive" and "big.pt" in failure.message
 
 
+@pytest.mark.corpus("Intake", "50,000 entries")
 def test_fifty_thousand_entries(tmp_path: Path) -> None:
     failure = in_a_class(tmp_path, made_zip(*[(f"e/{n}", b"") for n in range(50_000)]))
     assert failure.kind == "too-many-files" and "50,002" in failure.message and "20,000" in failure.message
 
 
+@pytest.mark.corpus("Intake", "`../` and absolute names", "parent-path", "absolute-path")
+@pytest.mark.corpus("Intake", "symlink to truth, in zip, tar and folder", "leads out")
+@pytest.mark.corpus("Intake", "device node", "device")
+@pytest.mark.corpus("Intake", "FIFO named .pt", "pipe")
+@pytest.mark.corpus("Intake", "growing or sparse file", "tar type 'S'")
+@pytest.mark.corpus("Intake", "duplicate names", "duplicate-name")
 @pytest.mark.parametrize(
     ("entry", "content", "kind", "words"),
     [
@@ -287,6 +308,7 @@ def test_a_pax_header_of_a_gigabyte_is_not_read(tmp_path: Path) -> None:
     assert failure.kind == "damaged-archive" and "1073741824" in failure.message
 
 
+@pytest.mark.corpus("Intake", "deflate bomb")
 def test_a_gzipped_tar_that_inflates_without_end(tmp_path: Path) -> None:
     entry = tarfile.TarInfo("zeros.pt")
     entry.size = 80_000_000
@@ -354,6 +376,7 @@ def test_limits_are_counted_while_inflating(tmp_path: Path, changed: Limits, kin
     assert sorted(path.name for path in (tmp_path / "again").iterdir()) == ["a", "b", "c"]
 
 
+@pytest.mark.corpus("Intake", "right-to-left marks and ANSI in names")
 def test_escapes_and_direction_marks_in_names_are_removed(tmp_path: Path) -> None:
     names = ["\u202egpj.tp", "a\x1b[2J.pt"]
     (tmp_path / "ev\u202eil\x1b[31m.zip").write_bytes(made_zip(*[(name, b"x") for name in names]))
@@ -367,6 +390,8 @@ def test_escapes_and_direction_marks_in_names_are_removed(tmp_path: Path) -> Non
         assert "\x1b" not in said and "\u202e" not in said
 
 
+@pytest.mark.corpus("Intake", "symlink to truth, in zip, tar and folder")
+@pytest.mark.corpus("Intake", "FIFO named .pt")
 def test_links_pipes_and_sockets_in_a_folder(tmp_path: Path) -> None:
     truth = tmp_path / "truth"
     truth.mkdir()
@@ -402,6 +427,7 @@ def test_links_pipes_and_sockets_in_a_folder(tmp_path: Path) -> None:
         assert "secret" not in caught.value.failure.message
 
 
+@pytest.mark.corpus("Intake", "device node")
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no device nodes here")
 def test_devices_are_never_opened() -> None:
     for name in ("zero", "full", "tty"):
@@ -422,6 +448,7 @@ def test_a_link_among_the_submissions_of_a_class(tmp_path: Path) -> None:
     assert mallory.failure is not None and mallory.failure.kind == "link"
 
 
+@pytest.mark.corpus("Intake", "`Model.pt` beside `model.pt`")
 def test_twins_in_a_folder(tmp_path: Path) -> None:
     folder = tmp_path / "mallory"
     folder.mkdir()
@@ -433,6 +460,7 @@ def test_twins_in_a_folder(tmp_path: Path) -> None:
     assert found.failure is not None and found.failure.kind == "twin-names"
 
 
+@pytest.mark.corpus("Intake", "growing or sparse file")
 def test_a_sparse_file_of_a_terabyte(tmp_path: Path) -> None:
     folder = tmp_path / "mallory"
     folder.mkdir()
@@ -470,6 +498,7 @@ def test_a_file_that_grows_while_it_is_read() -> None:
     assert growing.read_so_far < 3_000_001 + (1 << 20)
 
 
+@pytest.mark.corpus("Intake", "growing or sparse file")
 def test_a_file_that_grows_on_disk(tmp_path: Path) -> None:
     path = tmp_path / "best.pt"
     path.write_bytes(b"x" * 1000)
@@ -496,6 +525,7 @@ def test_a_file_that_grows_on_disk(tmp_path: Path) -> None:
     assert refused == "too-large"
 
 
+@pytest.mark.corpus("Intake", "file swapped after the check")
 def test_a_file_swapped_after_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace a file between the check and its opening: by a link, another file, and a pipe."""
     truth = tmp_path / "truth.pt"
@@ -535,6 +565,7 @@ def test_a_file_swapped_after_the_check(tmp_path: Path, monkeypatch: pytest.Monk
         assert caught.value.failure.kind == kind
 
 
+@pytest.mark.corpus("Intake", "file swapped after the check")
 def test_the_bytes_that_were_read_are_hashed(tmp_path: Path) -> None:
     (tmp_path / "best.pt").write_bytes(b"honest")
     content = intake.open_file(Submission("x", "x", tmp_path), "best.pt")
@@ -578,6 +609,7 @@ def test_an_error_of_the_harness_is_not_held_against_the_submission(
     assert zoe.failure is None
 
 
+@pytest.mark.corpus("Results folder", "a full disk while an archive is unpacked")
 def test_a_full_disk_is_the_environments_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.open
 
@@ -644,6 +676,7 @@ def test_processor_time_is_bounded(tmp_path: Path, form: str) -> None:
     assert caught.value.failure.kind == "too-slow"
 
 
+@pytest.mark.corpus("Intake", "archive in archive")
 def test_an_archive_in_an_archive_inflates_no_further_than_one_alone(tmp_path: Path) -> None:
     """Two ratios would multiply: here, 1,000 bytes become 90 million in two steps of less than 50 million each."""
     inner = made_zip(*[(f"{n}.pt", bytes(45_000_000)) for n in range(2)])

@@ -256,6 +256,12 @@ def classroom(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Record], P
     return records, root / "results", root / "site"
 
 
+@pytest.mark.corpus(
+    "Reports", "`<script>` and `javascript:` in names", "<script>window.pwned=1</script>", "javascript:window.pwned=1"
+)
+@pytest.mark.corpus("Reports", "Markdown links and table breaks", "[x](javascript:window.pwned=1)")
+@pytest.mark.corpus("Reports", "ANSI and OSC in logs", "\x1b[31mred\x1b]8;;http://evil.example\x07")
+@pytest.mark.corpus("Reports", "megabyte names, lone surrogates", "lone\ud800surrogate")
 @pytest.mark.parametrize("text", HOSTILE, ids=[f"{i}" for i in range(len(HOSTILE))])
 def test_hostile_text_stays_text(text: str, tmp_path: Path) -> None:
     records = hostile_records(text, tmp_path / "results")
@@ -274,6 +280,7 @@ def test_hostile_text_stays_text(text: str, tmp_path: Path) -> None:
         assert any(text in words for words in found["index.html"].words)
 
 
+@pytest.mark.corpus("Reports", "`<script>` and `javascript:` in names")
 def test_every_page_is_sound_and_fetches_nothing(classroom: tuple[list[Record], Path, Path]) -> None:
     _, _, site = classroom
     for name, page in pages(site).items():
@@ -387,6 +394,7 @@ def test_unknown_metrics_and_tables_are_drawn_plainly(tmp_path: Path) -> None:
         assert shown in text
 
 
+@pytest.mark.corpus("Reports", "`../` in an output name")
 def test_page_names_are_safe_and_apart() -> None:
     names = [page_name(i) for i in ("A", "a", "a ", "../a", "ä", "", "con", "\ud800", "x" * 5000, "a/b", "a-b")]
     assert len({name.lower() for name in names}) == len(names)

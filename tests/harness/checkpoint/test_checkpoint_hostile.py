@@ -67,6 +67,70 @@ def outcomes() -> dict[str, tuple[str, str, list[str], float, int]]:
     return {name: tuple(rest) for name, *rest in map(json.loads, done.stdout.splitlines())}
 
 
+@pytest.mark.corpus(
+    "Parsing",
+    "GLOBAL and STACK_GLOBAL code execution",
+    "code-global-zip",
+    "code-stack-global-zip",
+    "code-inst-zip",
+    "code-obj-zip",
+    "code-newobj-zip",
+    "code-build-zip",
+    "code-global-beside-weights-zip",
+    "code-stack-global-beside-weights-zip",
+    "code-inst-beside-weights-zip",
+    "code-obj-beside-weights-zip",
+    "code-newobj-beside-weights-zip",
+    "code-build-beside-weights-zip",
+    "code-plain-pickle",
+)
+@pytest.mark.corpus(
+    "Parsing",
+    "the same in tar and legacy files",
+    "code-global-legacy",
+    "code-stack-global-legacy",
+    "code-inst-legacy",
+    "code-obj-legacy",
+    "code-newobj-legacy",
+    "code-build-legacy",
+    "code-tar",
+)
+@pytest.mark.corpus(
+    "Parsing",
+    "evil attribute in a whole module",
+    "code-global-in-module",
+    "code-stack-global-in-module",
+    "code-inst-in-module",
+    "code-obj-in-module",
+    "code-newobj-in-module",
+    "code-build-in-module",
+)
+@pytest.mark.corpus("Parsing", "hash laughs", "hash-laughs", "list-laughs", "colliding-keys")
+@pytest.mark.corpus("Parsing", "a million nested lists", "nested-lists", "nested-tuples", "nested-calls", "nested-key")
+@pytest.mark.corpus("Parsing", "LONG_BINPUT 2³¹", "long-binput")
+@pytest.mark.corpus(
+    "Parsing",
+    "bytearray and storage bombs",
+    "bytearray",
+    "bytearray8",
+    "storage",
+    "storage-overflow",
+    "storage-legacy",
+    "deflate-bomb",
+    "deflate-bomb-lying",
+)
+@pytest.mark.corpus("Parsing", "stride-0", "stride-zero")
+@pytest.mark.corpus("Parsing", "alias bomb", "aliases")
+@pytest.mark.corpus("Parsing", "sparse out of bounds", "sparse")
+@pytest.mark.corpus("Parsing", "numel mismatch", "numel")
+@pytest.mark.corpus("Parsing", "negative offset", "offset-negative")
+@pytest.mark.corpus("Parsing", "truncated", "truncated-zip", "truncated-legacy", "safetensors-truncated")
+@pytest.mark.corpus("Parsing", "meta and quantised tensors", "meta", "quantised")
+@pytest.mark.corpus("Parsing", "overlapping or duplicate safetensors keys", "safetensors-twins", "safetensors-overlap")
+@pytest.mark.corpus("Parsing", "two roots", "zip-two-roots")
+@pytest.mark.corpus("Parsing", "TorchScript file access", "torchscript")
+@pytest.mark.corpus("Parsing", ".pt2 code execution", "pt2")
+@pytest.mark.corpus("Parsing", "ONNX external data, bomb, endless Loop", "onnx")
 @pytest.mark.parametrize("name", HOSTILE | ATTACKS)
 def test_hostile_files_are_refused_or_recovered_with_a_stated_reason(name: str, outcomes: dict[str, tuple]) -> None:  # type: ignore[type-arg]
     kind, detail, notes, took, peak = outcomes[name]
@@ -162,6 +226,7 @@ def _samples() -> dict[str, bytes]:
 SAMPLES = _samples()
 
 
+@pytest.mark.corpus("Parsing", "truncated")
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_truncation_is_recognised(name: str) -> None:
     data = SAMPLES[name]

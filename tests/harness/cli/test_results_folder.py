@@ -35,6 +35,8 @@ def pages(site: Path) -> str:
     return "".join(path.read_text(encoding="utf-8") for path in site.rglob("*.html"))
 
 
+@pytest.mark.corpus("Results folder", "a FIFO as a record")
+@pytest.mark.corpus("Results folder", "a foreign .json")
 def test_strangers_files_among_the_records_cost_their_own_rows(results: Path, tmp_path: Path) -> None:
     (own,) = (results / "bob").glob("*.json")
     foreign = own.read_bytes()
@@ -59,6 +61,7 @@ def test_strangers_files_among_the_records_cost_their_own_rows(results: Path, tm
         assert f"{name}: " in done.stderr, name
 
 
+@pytest.mark.corpus("Results folder", "a full disk while pages are written")
 @pytest.mark.skipif(probe().level != "full", reason="a small disk is made by bubblewrap")
 def test_a_full_disk_ends_in_a_sentence_and_costs_no_record(results: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
@@ -74,6 +77,7 @@ def test_a_full_disk_ends_in_a_sentence_and_costs_no_record(results: Path, tmp_p
     assert "Bob" in pages(site)
 
 
+@pytest.mark.corpus("Results folder", "left-overs of killed runs")
 def test_what_killed_runs_left_beside_pages_is_swept(results: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     assert gradebench("report", results, "--site", site).returncode == 0

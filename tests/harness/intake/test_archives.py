@@ -132,6 +132,7 @@ def test_names_of_archives() -> None:
     assert is_archive("x.rar") and is_archive("x.TXZ") and not is_archive("x.xz") and not is_archive("x.pt")
 
 
+@pytest.mark.corpus("Intake", "symlink to truth, in zip, tar and folder")
 @pytest.mark.parametrize("form", ["zip", "tar", "tar.xz"])
 def test_a_link_that_nothing_needs_is_passed_over_and_named(tmp_path: Path, form: str) -> None:
     links = {"hw3/wandb/latest-run": "run-1", "hw3/data": "/etc", "hw3/venv/bin/python": "/usr/bin/python3"}
@@ -144,6 +145,7 @@ def test_a_link_that_nothing_needs_is_passed_over_and_named(tmp_path: Path, form
     assert "2 links (data, wandb/latest-run)" in note and "the file itself" in note
 
 
+@pytest.mark.corpus("Intake", "symlink to truth, in zip, tar and folder")
 @pytest.mark.parametrize("form", ["zip", "tar"])
 def test_a_link_that_an_entry_needs_is_refused(tmp_path: Path, form: str) -> None:
     (tmp_path / "truth.pt").write_bytes(b"secret")
@@ -165,6 +167,7 @@ def test_a_manifest_that_is_a_link_in_an_archive_is_refused(tmp_path: Path) -> N
     assert found.kind == "link" and "submission.toml" in found.message
 
 
+@pytest.mark.corpus("Intake", "archive in archive")
 @pytest.mark.parametrize("inner", ["hw3-final.zip", "code/hw3-final.zip", "hw3-final.tar.gz", "hw3-final.tar.xz"])
 def test_an_archive_in_an_archive_is_read(tmp_path: Path, inner: str) -> None:
     packed = zipped(team()) if inner.endswith("zip") else tarred(team(), inner.rpartition(".")[2])

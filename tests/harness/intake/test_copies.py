@@ -41,6 +41,7 @@ def test_the_copy_holds_the_listed_files_alone_and_has_the_digest_of_the_tree(tm
     assert copy.submission.entries == found.entries and copy.submission.id == found.id
 
 
+@pytest.mark.corpus("What ran is what was digested", "a file changed during `load`")
 def test_a_file_written_in_place_afterwards_does_not_change_the_copy(tmp_path: Path) -> None:
     found = handed_in(tmp_path)
     copy = copied(found, tmp_path / "copy")
@@ -83,6 +84,7 @@ def test_what_grows_beyond_the_limit_while_it_is_copied_is_refused(
         copied(found, tmp_path / "more")
 
 
+@pytest.mark.corpus("What ran is what was digested", "a manifest changed while it is graded")
 def test_a_manifest_that_changed_since_it_was_read_is_refused(tmp_path: Path) -> None:
     found = handed_in(tmp_path)
     manifest = found.root / "submission.toml"

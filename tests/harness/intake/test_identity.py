@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from harness import intake
 from tests.harness.intake.handed_in import collect, team, write, zipped
 
 
+@pytest.mark.corpus("Results folder", "a manifest's id that is another student's")
 def test_an_id_that_several_claim_is_nobodys(tmp_path: Path) -> None:
     toml = '[submission]\nid = "Same"\n[[entry]]\ntask = "conditional-generation"\noutputs = "a.pt"\n'
     for name in ("c", "a", "b"):
@@ -50,6 +53,7 @@ def claiming(identifier: str, name: str = "X") -> dict[str, str | bytes]:
             else content for name_, content in team(name).items()}  # fmt: skip
 
 
+@pytest.mark.corpus("Results folder", "a manifest's id that is another student's")
 def test_a_claim_never_takes_the_id_of_another_place(tmp_path: Path) -> None:
     hall = tmp_path / "class"
     write(hall / "aaa-mallory", claiming("ALICE", "Mallory"))

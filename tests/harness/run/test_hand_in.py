@@ -6,6 +6,7 @@ import importlib.util
 import os
 import py_compile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,21 @@ from harness.intake import submissions as reading
 from harness.run import hand_in
 from harness.sandbox.outside import Worker, probe
 from harness.types import Record, Status
+from tests.harness.run.executors import small_class
 from tests.harness.run.executors.small_class import graded, hand_in_code
 
 pytestmark = pytest.mark.skipif(probe().level == "minimal", reason="student code needs isolation")
 
 OTHER = "def half(images):\n    return images * 0.0\n"
+
+
+@pytest.fixture(params=["full", "reduced"], autouse=True)
+def level(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The isolation level of every run."""
+    isolation = request.getfixturevalue(request.param)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(small_class, "probe", lambda: isolation)
+        yield request.param
 
 
 @pytest.fixture
@@ -37,7 +48,10 @@ def honest(tmp_path: Path) -> Record:
     return graded(tmp_path / "honest", tmp_path / "first")["code"]
 
 
-def test_compiled_code_that_is_not_listed_does_not_run(tmp_path: Path, honest: Record, folders: Path) -> None:
+@pytest.mark.corpus("What ran is what was digested", "an unchecked .pyc")
+def test_compiled_code_that_is_not_listed_does_not_run(
+    tmp_path: Path, honest: Record, folders: Path, level: str
+) -> None:
     place = tmp_path / "class" / "code"
     hand_in_code(place)
     source = tmp_path / "other.py"
@@ -49,11 +63,13 @@ def test_compiled_code_that_is_not_listed_does_not_run(tmp_path: Path, honest: R
     (place / "venv" / "beside.py").write_text(OTHER)
     found = graded(tmp_path / "class", tmp_path / "second")["code"]
     assert found.status is Status.SCORED
+    assert found.isolation == honest.isolation == level
     assert found.metrics == honest.metrics
     assert found.digests["code"] == honest.digests["code"]
     assert found.digests["answers"] == honest.digests["answers"]
 
 
+@pytest.mark.corpus("What ran is what was digested", "a file changed during `load`")
 @pytest.mark.parametrize("when", ["before the copy", "after the copy"])
 def test_a_file_that_is_swapped_is_graded_as_what_it_was_when_it_was_copied(
     tmp_path: Path, honest: Record, folders: Path, monkeypatch: pytest.MonkeyPatch, when: str
@@ -109,6 +125,7 @@ def test_copies_are_deleted_and_where_all_is_known_none_is_made(
     assert graded(tmp_path / "class", tmp_path / "one")["code"] == first
 
 
+@pytest.mark.corpus("What ran is what was digested", "a manifest changed while it is graded")
 def test_a_manifest_that_changes_while_it_is_graded_fails_the_entry(
     tmp_path: Path, folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,11 @@ def student_worker(isolation: Isolation, root: Path, **options: object) -> Worke
 
 def descendants() -> set[int]:
     """Process ids of everything below this process."""
+    return processes_below(os.getpid())
+
+
+def processes_below(top: int) -> set[int]:
+    """Process ids of everything below a process."""
     parents = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -88,7 +93,7 @@ def descendants() -> set[int]:
                 parents[int(name)] = int(Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[1])
             except OSError:
                 continue
-    found = {os.getpid()}
+    found = {top}
     while more := {child for child, parent in parents.items() if parent in found} - found:
         found |= more
-    return found - {os.getpid()}
+    return found - {top}

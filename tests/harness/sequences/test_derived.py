@@ -210,6 +210,7 @@ def test_nothing_is_derived_for_a_model_without_predictions():
     assert "start and step" in derived.wanted("missing_posterior")
 
 
+@pytest.mark.corpus("Runtime, found later", "a state kept between calls")
 def test_a_model_that_remembers_outside_its_state_is_refused():
     class Forgetful(LayersFirst):
         def start(self, n):

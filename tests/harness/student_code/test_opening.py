@@ -37,6 +37,24 @@ def patient(request: pytest.FixtureRequest, hostile: Path) -> Iterator[Session]:
         yield worker
 
 
+@pytest.mark.corpus("Runtime", "fork", "fork", "clone_raw", "run_program", "exec_python")
+@pytest.mark.corpus(
+    "Runtime", "network, vsock", "internet", "datagram", "unix_socket", "pair", "virtual_machine_socket"
+)
+@pytest.mark.corpus("Runtime", "reading truth", "accounts", "environment_of_others", "digits", "reference_weights")
+@pytest.mark.corpus("Runtime", "/proc/PPID/mem", "parent_memory")
+@pytest.mark.corpus(
+    "Runtime", "killing or tracing the parent", "signal_parent", "signal_everyone", "trace_parent", "limit_parent"
+)
+@pytest.mark.corpus("Runtime", "8 GB allocation", "raise_own_limit", "memory_outside_the_limit")
+@pytest.mark.corpus("Runtime", "inherited descriptors", "descriptors")
+@pytest.mark.corpus("Runtime", "overwriting worker code", "write_outside")
+@pytest.mark.corpus("Runtime", "mounts, namespaces, capabilities", "mount", "privileges")
+@pytest.mark.corpus("Runtime", "daemon outliving the kill", "fork")
+@pytest.mark.corpus("Runtime, found later", "chmod, chown, utime, setxattr at files that Landlock hides", "metadata")
+@pytest.mark.corpus("Runtime, found later", "inotify and fanotify", "watch_files")
+@pytest.mark.corpus("Runtime, found later", "prctl(PR_SET_PDEATHSIG, 0)", "outlive_parent")
+@pytest.mark.corpus("Runtime, found later", "`import reference` in a student's worker", "import_gradebench")
 @pytest.mark.parametrize("attack", CODE_PROBES)
 def test_probe_finds_nothing(patient: Session, hostile: Path, attack: str) -> None:
     assert float(patient.ask(question(attack), 200.0)["y"][0]) == 0.0, patient.log
@@ -44,6 +62,10 @@ def test_probe_finds_nothing(patient: Session, hostile: Path, attack: str) -> No
     assert sorted(path.name for path in hostile.iterdir() if path.name != "__pycache__") == ["adapter.py"]
 
 
+@pytest.mark.corpus("Runtime", "segfault", "segfault")
+@pytest.mark.corpus("Runtime", "os._exit(0)", "leave")
+@pytest.mark.corpus("Runtime", "SIGSTOP on itself", "stop")
+@pytest.mark.corpus("Runtime", "daemon outliving the kill")
 @pytest.mark.parametrize("level", ["full", "reduced"])
 @pytest.mark.parametrize(
     ("attack", "kind", "reason"),
@@ -66,13 +88,18 @@ def test_a_worker_that_ends_is_reported_and_leaves_no_process(
     assert descendants() <= before
 
 
-def test_memory_disk_and_threads_are_limited(full: Isolation, hostile: Path) -> None:
+@pytest.mark.corpus("Runtime", "8 GB allocation")
+@pytest.mark.corpus("Runtime", "disk fill")
+@pytest.mark.corpus("Runtime", "2,000 threads")
+@pytest.mark.parametrize("level", ["full", "reduced"])
+def test_memory_disk_and_threads_are_limited(request: pytest.FixtureRequest, level: str, hostile: Path) -> None:
     limits = Limits(memory=2 << 30, tmp_bytes=16 << 20, threads=64)
-    with student_worker(full, hostile, limits=limits) as worker:
+    with student_worker(request.getfixturevalue(level), hostile, limits=limits) as worker:
         with pytest.raises(GradingError, match="more memory than is allowed"):
             worker.ask(question("gluttony"), 20.0)
         written = float(worker.ask(question("fill_disk"), 20.0)["y"][0])
-        assert 8 << 20 < written <= 17 << 20
+        # At reduced there is nowhere to write.
+        assert 8 << 20 < written <= 17 << 20 if level == "full" else written == 0
         assert works(worker)
         with pytest.raises(GradingError) as caught:
             worker.ask(question("swarm"), 200.0)
@@ -80,15 +107,20 @@ def test_memory_disk_and_threads_are_limited(full: Isolation, hostile: Path) -> 
         assert caught.value.failure.kind in ("threads", "exception")
 
 
-def test_the_number_of_files_in_tmp_is_limited(full: Isolation, hostile: Path) -> None:
-    with student_worker(full, hostile, limits=replace(CODE_LIMITS, tmp_files=2000)) as worker:
+@pytest.mark.corpus("Runtime, found later", "3 million inodes of /tmp")
+@pytest.mark.parametrize("level", ["full", "reduced"])
+def test_the_number_of_files_in_tmp_is_limited(request: pytest.FixtureRequest, level: str, hostile: Path) -> None:
+    with student_worker(request.getfixturevalue(level), hostile, limits=replace(CODE_LIMITS, tmp_files=2000)) as worker:
         assert works(worker)
         with pytest.raises(GradingError) as caught:
             worker.ask(question("fill_inodes"), 200.0)
-        assert (caught.value.failure.kind, caught.value.failure.fault) == ("files", "submission")
-        assert "made more than 2,000 files in /tmp" in caught.value.failure.message
+        failure = caught.value.failure
+        assert (failure.kind, failure.fault) == ("files" if level == "full" else "exception", "submission")
+        said = "made more than 2,000 files in /tmp" if level == "full" else "Permission denied: '/tmp/inode0'"
+        assert said in failure.message
 
 
+@pytest.mark.corpus("Runtime, found later", "a state kept between calls")
 @pytest.mark.parametrize("level", ["full", "reduced"])
 def test_workers_of_one_entry_share_no_place_to_leave_anything(
     request: pytest.FixtureRequest, level: str, tmp_path: Path
@@ -139,7 +171,11 @@ def test_honest_code_may_copy_files(full: Isolation, tmp_path: Path) -> None:
         assert float(worker.ask(question("size"), 20.0)["y"][0]) == 7.0
 
 
-def test_modules_of_the_submission_never_replace_those_of_the_worker(full: Isolation, tmp_path: Path) -> None:
+@pytest.mark.corpus("Runtime", "a `torch.py` or `sitecustomize.py` beside the model")
+@pytest.mark.parametrize("level", ["full", "reduced"])
+def test_modules_of_the_submission_never_replace_those_of_the_worker(
+    request: pytest.FixtureRequest, level: str, tmp_path: Path
+) -> None:
     bad = "raise SystemExit('shadowed')\n"
     for name in ("torch.py", "numpy.py", "sitecustomize.py", "usercustomize.py", "json.py", "harness.py", "_ctypes.py"):
         (tmp_path / name).write_text(bad)
@@ -170,7 +206,7 @@ def test_modules_of_the_submission_never_replace_those_of_the_worker(full: Isola
     )
     os.environ["GRADEBENCH_TEST_SECRET"] = "do not tell"
     try:
-        with Worker(full, limits=CODE_LIMITS) as worker:
+        with Worker(request.getfixturevalue(level), limits=CODE_LIMITS) as worker:
             assert worker.open_code(tmp_path, "flow/adapter.py:load", "flow/best.npz") == []
             noise = np.arange(15, dtype=np.float32).reshape(5, 3)
             answer = worker.ask(
@@ -184,9 +220,9 @@ def test_modules_of_the_submission_never_replace_those_of_the_worker(full: Isola
             )
             np.testing.assert_array_equal(answer["image"], noise * 3 + 1)
             assert answer["size"].tolist() == [7] * 5
-            assert worker.isolation_stamp == "full"
+            assert worker.isolation_stamp == level
             assert "SECRET" not in worker.log
-            assert "/submission" in worker.log
+            assert ("/submission" if level == "full" else str(tmp_path)) in worker.log
     finally:
         del os.environ["GRADEBENCH_TEST_SECRET"]
 

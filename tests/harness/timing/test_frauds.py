@@ -39,6 +39,11 @@ def timed(full, tmp_path_factory) -> dict[str, Record]:
     return {record.submission: record for record in records}
 
 
+@pytest.mark.corpus("Timing", "patched clock", "patched-clock")
+@pytest.mark.corpus("Timing", "lazy result", "lazy-tensor", "filled-in-by-a-thread")
+@pytest.mark.corpus("Timing", "caching across calls", "replayed-by-label", "answers-of-the-public-seed")
+@pytest.mark.corpus("Timing", "threads left running", "works-between-calls", "filled-in-by-a-thread")
+@pytest.mark.corpus("Timing", "work done before the clock starts", "all-work-in-the-first-call")
 @pytest.mark.parametrize("name", FRAUDS)
 def test_a_fraud_is_void_or_gains_nothing(timed, name):
     record = timed[name]

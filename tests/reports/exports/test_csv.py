@@ -28,6 +28,7 @@ FORMULAS = [
 ]
 
 
+@pytest.mark.corpus("Reports", "CSV cells starting with = + - @ tab")
 @pytest.mark.parametrize("text", FORMULAS)
 def test_formulas_are_neutralised(text: str, tmp_path: Path) -> None:
     failed = unscored("s2", "x", Failure("checkpoint", text, text, detail=text))
@@ -69,6 +70,7 @@ def test_cells() -> None:
     assert cell("a,b\nc") == "a,b c"
 
 
+@pytest.mark.corpus("Reports", "megabyte names, lone surrogates")
 def test_lone_surrogates_and_separators_survive_a_round_trip(tmp_path: Path) -> None:
     write([scored("s1", 'a,"b"\ud800;c', 0.99)], tmp_path)
     assert pd.read_csv(tmp_path / "scores.csv")["name"].iloc[0] == 'a,"b"\ufffd;c'

@@ -79,6 +79,7 @@ def hostile() -> list[Record]:
     ]
 
 
+@pytest.mark.corpus("Reports", "Markdown links and table breaks")
 def test_hostile_text_is_shown_as_text_and_bounded(tmp_path: Path) -> None:
     result = written("gradescope", hostile(), tmp_path)
     assert all(test["output_format"] == test["name_format"] == "text" for test in result["tests"])

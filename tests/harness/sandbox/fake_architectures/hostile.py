@@ -221,6 +221,18 @@ class Hostile:
     def liar(self, x):
         return torch.full((1,), 0.25).as_subclass(Liar)
 
+    def leak_mode(self, x):
+        """Leaves a mode on that answers each of torch's operations of this process with a false value."""
+        from torch.utils._python_dispatch import TorchDispatchMode
+
+        class False_(TorchDispatchMode):
+            def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+                return np.full((1,), 99.0, np.float32)
+
+        answer = torch.full((1,), 0.25)
+        False_().__enter__()
+        return answer
+
     def not_a_number(self, x):
         return torch.tensor([float("nan")])
 
@@ -461,6 +473,26 @@ class Hostile:
                 if float(_succeeds(lambda path=path: open(path).close())):
                     found.append(path)
         print("found:", found)
+        return torch.tensor([float(len(found))])
+
+    def walk_frames(self, x):
+        """Counts what looks like labels in the frames of all threads and among all objects that Python tracks."""
+        import gc
+
+        held = list(gc.get_objects())
+        for frame in sys._current_frames().values():
+            while frame is not None:
+                held += [*frame.f_locals.values(), *frame.f_globals.values()]
+                frame = frame.f_back
+        held += [value for one in held if type(one) in (dict, list, tuple) for value in gc.get_referents(one)]
+        found = []
+        for one in held:
+            if type(one) is torch.Tensor and one.layout is torch.strided and not one.is_floating_point():
+                one = one.detach().numpy()
+            if type(one) is np.ndarray and one.dtype.kind in "iu" and one.size >= 100:
+                found.append(sorted(set(one.ravel()[:1000].tolist())))
+        found = [values for values in found if values and min(values) >= 0 and max(values) <= 9]
+        print("found:", len(found))
         return torch.tensor([float(len(found))])
 
     # Leaving something for another worker of the same entry.

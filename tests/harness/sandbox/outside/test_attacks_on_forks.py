@@ -11,9 +11,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from harness.sandbox.outside import Limits, Session, WeightsWorkers
+from harness.sandbox.outside import Isolation, Limits, Session, WeightsWorkers
 from harness.types import GradingError
 from tests.harness.sandbox.sandbox_asking import PROBES, WEIGHTS, descendants, question, works
+
+REGISTRY = "fake_architectures:MODELS"
 
 ENDINGS = {
     "leave": ("crashed", "exit code 0"),
@@ -50,6 +52,14 @@ REFUSALS = {
 }
 
 
+@pytest.fixture(scope="module", params=["full", "reduced"])
+def warm(request: pytest.FixtureRequest) -> Iterator[WeightsWorkers]:
+    """A fork server with the fake architectures, at each level."""
+    isolation: Isolation = request.getfixturevalue(request.param)
+    with WeightsWorkers(isolation, registries=(REGISTRY,)) as workers:
+        yield workers
+
+
 @pytest.fixture
 def worker(warm: WeightsWorkers) -> Iterator[Session]:
     with warm.worker(Limits()) as session:
@@ -64,6 +74,24 @@ def at_rest(warm: WeightsWorkers) -> set[int]:
     return descendants()
 
 
+@pytest.mark.corpus("Runtime", "os._exit(0)", "leave")
+@pytest.mark.corpus("Runtime", "segfault", "segfault")
+@pytest.mark.corpus("Runtime", "busy loop", "spin")
+@pytest.mark.corpus("Runtime", "sleep", "nap")
+@pytest.mark.corpus("Runtime", "SIGSTOP on itself", "stop")
+@pytest.mark.corpus(
+    "Runtime",
+    "forged, oversized, partial frame",
+    "forge_slowly",
+    "forge_twice",
+    "forge_tag",
+    "forge_length",
+    "forge_error",
+    "forge_deep_notes",
+    "forge_part",
+)
+@pytest.mark.corpus("Runtime", "closing the result descriptor", "close_wire")
+@pytest.mark.corpus("Runtime", "daemon outliving the kill", "ignore_signals_and_nap")
 @pytest.mark.parametrize("attack", ENDINGS)
 def test_a_worker_that_ends_or_hangs_is_reported_and_the_next_one_is_sound(warm: WeightsWorkers, attack: str) -> None:
     kind, reason = ENDINGS[attack]
@@ -84,6 +112,12 @@ def test_a_worker_that_ends_or_hangs_is_reported_and_the_next_one_is_sound(warm:
         assert works(session)
 
 
+@pytest.mark.corpus("Runtime", "8 GB allocation", "gluttony", "torch_gluttony")
+@pytest.mark.corpus("Scores", "NaN", "not_a_number")
+@pytest.mark.corpus("Scores", "infinity", "infinite")
+@pytest.mark.corpus("Scores", "int64", "whole_numbers")
+@pytest.mark.corpus("Scores", "wrong shape", "wide")
+@pytest.mark.corpus("Scores", "an object, a text, a sparse tensor", "words", "objects", "sparse")
 @pytest.mark.parametrize("attack", REFUSALS)
 def test_a_bad_answer_is_refused_and_the_worker_lives_on(worker: Session, attack: str) -> None:
     stage, kind, reason = REFUSALS[attack]
@@ -103,6 +137,7 @@ def test_no_attack_succeeds(worker: Session, attack: str) -> None:
     assert works(worker)
 
 
+@pytest.mark.corpus("Runtime", "forged, oversized, partial frame")
 def test_a_forged_verdict_counts_as_the_submissions_failure(worker: Session) -> None:
     with pytest.raises(GradingError) as caught:
         worker.ask(question("forge_verdict"), 5.0)
@@ -111,6 +146,7 @@ def test_a_forged_verdict_counts_as_the_submissions_failure(worker: Session) -> 
     assert failure.message == "\\x1b[31mok"
 
 
+@pytest.mark.corpus("Runtime", "forged, oversized, partial frame")
 def test_an_answer_sent_before_its_question_is_refused(worker: Session) -> None:
     assert float(worker.ask(question("forge_ahead"), 5.0)["y"][0]) == 42.0
     assert worker._channel is not None
@@ -119,18 +155,22 @@ def test_an_answer_sent_before_its_question_is_refused(worker: Session) -> None:
         worker.ask(question("echo"), 5.0)
 
 
+@pytest.mark.corpus("Runtime", "forged JSON on stdout")
 def test_json_on_stdout_is_only_text_in_the_log(worker: Session) -> None:
     assert float(worker.ask(question("forge_json"), 5.0)["y"][0]) == 42.0
     assert '"accuracy": 1.0' in worker.log
     assert works(worker)
 
 
+@pytest.mark.corpus("Runtime", "100 MB of log")
 def test_a_log_of_100_megabytes_is_drained_and_its_end_kept(worker: Session) -> None:
     assert float(worker.ask(question("flood_log"), 20.0)["y"][0]) == 42.0
     assert len(worker.log) <= 64 << 10
     assert worker.log.endswith("x\nthe end")
 
 
+@pytest.mark.corpus("Runtime", "ANSI in a traceback")
+@pytest.mark.corpus("Reports", "ANSI and OSC in logs")
 def test_terminal_escapes_and_direction_marks_in_an_error_are_escaped(worker: Session) -> None:
     with pytest.raises(GradingError) as caught:
         worker.ask(question("colourful_error"), 5.0)
@@ -140,10 +180,12 @@ def test_terminal_escapes_and_direction_marks_in_an_error_are_escaped(worker: Se
         assert not {"\x1b", "\x07", "\u202e"} & set(text)
 
 
+@pytest.mark.corpus("Scores", "a tensor subclass with `__torch_function__` that lies")
 def test_a_lying_tensor_subclass_gives_its_real_numbers(worker: Session) -> None:
     assert float(worker.ask(question("liar"), 5.0)["y"][0]) == 0.25
 
 
+@pytest.mark.corpus("Scores", "requires_grad")
 def test_tensors_with_gradients_and_narrow_floats_are_accepted(worker: Session) -> None:
     assert float(worker.ask(question("needs_gradient"), 5.0)["y"][0]) == 0.5
     assert not [note for note in worker.notes if "needs_gradient" in note]
@@ -152,6 +194,7 @@ def test_tensors_with_gradients_and_narrow_floats_are_accepted(worker: Session) 
     assert float(answer[0]) == 0.5
 
 
+@pytest.mark.corpus("Scores", "wrong shape")
 def test_flat_images_are_accepted_with_a_note_and_other_shapes_refused(worker: Session) -> None:
     images = worker.ask(question("flat", (2, 1, 28, 28)), 5.0)["y"]
     assert images.shape == (2, 1, 28, 28)
@@ -161,6 +204,7 @@ def test_flat_images_are_accepted_with_a_note_and_other_shapes_refused(worker: S
         worker.ask(question("flat", (2, 1, 14, 56, 1)), 5.0)
 
 
+@pytest.mark.corpus("Runtime", "deadlock at exit")
 def test_closing_does_not_wait_for_a_deadlocked_exit(warm: WeightsWorkers) -> None:
     before = at_rest(warm)
     with warm.worker() as session:
@@ -169,6 +213,7 @@ def test_closing_does_not_wait_for_a_deadlocked_exit(warm: WeightsWorkers) -> No
     assert descendants() <= before
 
 
+@pytest.mark.corpus("Runtime", "busy loop")
 def test_processor_time_is_limited(warm: WeightsWorkers) -> None:
     with warm.worker(Limits(cpu_seconds=1)) as session:
         session.open_weights("hostile", {}, WEIGHTS, "model.npz")

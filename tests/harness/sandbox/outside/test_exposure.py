@@ -50,6 +50,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.mark.corpus("Runtime, found later", "`import reference` in a student's worker")
 @pytest.mark.parametrize("level", ["full", "reduced"])
 def test_student_code_can_not_import_gradebench_from_a_library_folder(
     request: pytest.FixtureRequest, site: Path, tmp_path: Path, level: str

@@ -152,6 +152,7 @@ def test_a_part_of_the_test_images_in_memory_is_flagged_too(context):
     assert "memorised-test-images" in [one.name for one in marks.evidence if one.flag]
 
 
+@pytest.mark.corpus("Runtime, found later", "a state kept between calls")
 def test_a_model_that_remembers_what_it_encoded_answers_nothing_in_a_fresh_worker(context):
     class Remembers(nn.Module):
         def __init__(self):

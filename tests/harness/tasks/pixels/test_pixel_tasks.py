@@ -186,6 +186,7 @@ class Hides(Sized):
         return super().next_pixel_probabilities(binary) if len(binary) <= 50 else 0.0001 + 0.9998 * binary[:, 1:]
 
 
+@pytest.mark.corpus("Runtime, found later", "a state kept between calls")
 def test_batch_dependence_is_flagged(context):
     marks, _ = marked("next-pixel", context, Sized())
     assert {e.name: e.flag for e in marks.evidence} == {
