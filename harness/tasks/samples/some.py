@@ -62,8 +62,9 @@ class Some:
         return one if self._earned or not one.flag else replace(one, flag=False, unusual=True)
 
     def effective(self) -> float | None:
-        """Effective number of different images of all digits together, where the modes are few; else None."""
-        return float(effective(self._alike).sum()) if few_modes(self._alike).flag else None
+        """Effective number of different images of all digits together, where they are few; else None."""
+        few = few_modes(self._alike).flag or mode_collapse(self._alike).flag
+        return float(effective(self._alike).sum()) if few else None
 
     @property
     def _alike(self) -> NDArray[np.float64]:
