@@ -25,7 +25,7 @@ from harness.metrics.pictures import grid
 from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Judge, TimedQuestion, Trial, gates, hidden_rows
 from harness.tasks.samples import marking
 from harness.tasks.samples.gray_values import gray_values
-from harness.tasks.samples.some import Some
+from harness.tasks.samples.some import GATES, Some
 from harness.types import Answer, Array, ArraySpec, Entry, Evidence, Figure, Gate, Kind, Marks, Metric, Question, refuse
 
 if TYPE_CHECKING:
@@ -58,16 +58,7 @@ class ConditionalGeneration:
     protocol = 2
     measures_samples = True
     primary = "accuracy"
-    gates: tuple[str, ...] = (
-        "diversity",
-        "mode-collapse",
-        "few-modes",
-        "off-manifold",
-        "copied-training",
-        "copied-test",
-        "judge-fooling",
-        "batch-dependence",
-    )
+    gates: tuple[str, ...] = ("diversity", *GATES, "judge-fooling", "batch-dependence")
     trusted_from = TRUSTED_FROM
     outputs: Mapping[str, ArraySpec] | None = MappingProxyType(
         {

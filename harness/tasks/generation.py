@@ -23,7 +23,7 @@ from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Trial, gates, 
 from harness.tasks.samples import ceilings, marking
 from harness.tasks.samples.gray_values import gray_values
 from harness.tasks.samples.real import SAMPLES
-from harness.tasks.samples.some import Some
+from harness.tasks.samples.some import GATES, Some
 from harness.types import Answer, Array, ArraySpec, Entry, Evidence, Figure, Images, Kind, Marks, Metric, Question
 
 CLASSES = 10
@@ -69,15 +69,7 @@ class Generation:
     protocol = 1
     primary = marking.PRIMARY
     measures_samples = True
-    gates: tuple[str, ...] = (
-        "mode-collapse",
-        "few-modes",
-        "off-manifold",
-        "copied-training",
-        "copied-test",
-        "judge-fooling",
-        "batch-dependence",
-    )
+    gates: tuple[str, ...] = (*GATES, "judge-fooling", "batch-dependence")
     outputs: Mapping[str, ArraySpec] | None = MappingProxyType({"imgs": ArraySpec((SAMPLES, 1, 28, 28))})
     baselines: Mapping[str, Baseline] = MappingProxyType(
         {

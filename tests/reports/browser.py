@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = (
+PLAIN = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -24,8 +24,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
-    "--remote-debugging-pipe",
 )
+FLAGS = (*PLAIN, "--remote-debugging-pipe")
 DEADLINE = 60.0
 """Seconds for an answer of the browser."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -13,24 +12,12 @@ import pytest
 from harness.types import Record
 from reports.common import page_name
 from reports.site import render
+from tests.reports.browser import CHROMIUM, PLAIN
 from tests.reports.examples import a_class
 from tests.reports.test_site import ATTRIBUTES, ELEMENTS, HOSTILE, Page, hostile_records
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--virtual-time-budget=3000",
-    "--enable-logging=stderr",
-]
+FLAGS = (*PLAIN, "--virtual-time-budget=3000", "--enable-logging=stderr")
 
 
 def dump(page: Path, profile: Path, *flags: str) -> tuple[str, str]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 OF_A_CLASS = 100
 """Samples of each digit."""
 CLASSES = 10
+GATES = ("mode-collapse", "few-modes", "off-manifold", "copied-training", "copied-test")
+"""Names of the evidence, each of which an assignment may take for a gate."""
 ODD = 3.2
 """Distance of shapes from which the judge's doubt counts; 3 % of MNIST's test digits are as far from training ones."""
 EARNED_FROM = 0.9
