@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from submissions import examples
 from tests.harness.intake.handed_in import write
 
 ROOT = Path(__file__).parents[2]
+# Where gradebench is installed, pytest finds its plugin itself.
+PLUGIN = () if entry_points(group="pytest11", name="gradebench") else ("-p", "harness.pytest_plugin")
 PAGES = [ROOT / "docs" / name for name in ("exports.md", "ci.md")]
 COMMANDS = [
     line
@@ -36,7 +39,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def call(environment: dict[str, str], folder: Path, line: str) -> subprocess.CompletedProcess[str]:
     program, *arguments = shlex.split(line)
-    module = {"gradebench": ["-m", "harness.cli"], "pytest": ["-m", "pytest", "-p", "harness.pytest_plugin"]}[program]
+    module = {"gradebench": ["-m", "harness.cli"], "pytest": ["-m", "pytest", *PLUGIN]}[program]
     command = [sys.executable, *module, *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from submissions import examples
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[2]
+# Where gradebench is installed, pytest finds its plugin itself.
+PLUGIN = () if entry_points(group="pytest11", name="gradebench") else ("-p", "harness.pytest_plugin")
 OWN = """
 import pytest, sys
 
@@ -50,9 +53,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(pytester: pytest.Pytester, *arguments: object) -> pytest.RunResult:
-    return pytester.runpytest_subprocess(
-        "-p", "harness.pytest_plugin", "-p", "no:cacheprovider", "-v", *map(str, arguments)
-    )
+    return pytester.runpytest_subprocess(*PLUGIN, "-p", "no:cacheprovider", "-v", *map(str, arguments))
 
 
 def test_without_the_option_marked_tests_are_skipped(pytester: pytest.Pytester) -> None:

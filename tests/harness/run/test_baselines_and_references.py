@@ -193,7 +193,7 @@ def test_a_baseline_answers_once_for_all_parts_of_its_task(context, tmp_path, mo
         raising=False,
     )
     found = tests_grading.grade(hand_in(tmp_path, *HALVES), run_of(context, tmp_path / "results"))
-    assert calls == [4]
+    assert calls == [5]
     assert {(r.submission, r.part) for r in found if r.kind == "baseline"} == {
         ("counted", "flow"),
         ("counted", "own"),

@@ -14,11 +14,11 @@ from harness.run import kept, workers
 from harness.run import run as grading
 from harness.run.remark import remark
 from harness.run.settings import Run
-from harness.run.trial import choose, combinations, shared
+from harness.run.trial import Choice, choose, combinations, shared, sheltered
 from harness.sandbox.outside import WeightsWorkers
 from harness.tasks import TASKS, task
 from harness.tasks.base import Context, Trial
-from harness.types import Metric, Record, Status
+from harness.types import Evidence, Metric, Record, Status
 from reference import MODELS, architecture, shipped
 from tests.data import embedded_digits
 from tests.harness.run.grading import collect, run_of
@@ -185,12 +185,8 @@ def test_sign_and_activations_of_other_models_are_tried(context: Context, tmp_pa
     assert len(record.tried) == 4
 
 
-@pytest.mark.parametrize(
-    ("options", "state"), [("", "unusual"), ('options = { concat_activation = "relu" }', "flagged")]
-)
-def test_far_from_the_mark_only_stated_options_let_a_flag_count(
-    options: str, state: str, context: Context, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("options", ["", 'options = { concat_activation = "relu" }'])
+def test_far_from_the_mark_a_collapsed_model_is_no_cheat(options: str, context: Context, tmp_path: Path) -> None:
     hand_in(tmp_path, options)
     file = tmp_path / "class" / "one" / "best.pt"
     weights = torch.load(file)["model"]
@@ -201,8 +197,15 @@ def test_far_from_the_mark_only_stated_options_let_a_flag_count(
     (record,) = grade(run_of(context, tmp_path / "results"), tmp_path)
     assert record.metrics["accuracy"].value < 0.9
     (found,) = [one for one in record.evidence if one.name == "mode-collapse"]
+    assert (found.state, found.value) == ("unusual", 1.0)
+
+
+@pytest.mark.parametrize(("doubtful", "state"), [(True, "unusual"), (False, "flagged")])
+def test_where_the_choice_of_options_is_doubtful_no_flag_counts(doubtful: bool, state: str) -> None:
+    choice = Choice({"a": "1"}, (), "", doubtful=doubtful)
+    (found,) = sheltered([Evidence("batch-dependence", True, 1.0, 0.0, 0.1, "It changed.")], choice)
     assert found.state == state
-    assert ("chosen by trial" in found.message) == (state == "unusual")
+    assert ("chosen by trial" in found.message) == doubtful
 
 
 def test_options_that_all_choices_share_are_those_that_were_stated() -> None:
