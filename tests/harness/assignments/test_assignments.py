@@ -75,7 +75,7 @@ def test_steps_lead_to_all_points_and_the_pass_mark_is_one_of_them(name: str, pa
         ("tu-berlin-sheet10", "pca", 0.688 / 4, 0.5),
         ("tu-berlin-sheet10", "pca", 0.680 / 4, 0.5),
         ("tu-berlin-sheet10", "pca", 0.795 / 4, 0.0),
-        # What energy-based learning explains at its two published settings, and after ten epochs; the mean image's share.
+        # What energy-based learning explains at its published settings, and tuned; what ink alone does; the mean.
         ("tu-berlin-sheet10", "ebl", 0.11, 0.75),
         ("tu-berlin-sheet10", "ebl", 0.23, 1.0),
         ("tu-berlin-sheet10", "ebl", 0.33, 1.0),
