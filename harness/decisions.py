@@ -58,7 +58,7 @@ def about(record: Record) -> str:
         "metrics": {
             name: None if metric.value is None else f"{metric.value:.6g}" for name, metric in record.metrics.items()
         },
-        "flags": sorted({one.name for one in (*record.evidence, *record.compared) if one.flag}),
+        "flags": sorted({one.name for one in record.findings if one.flag}),
         "shut": sorted(name for name, gate in record.gates.items() if not gate.holds),
         "failure": [failure.stage, failure.kind, failure.message] if failure is not None else None,
     }

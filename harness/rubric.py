@@ -52,8 +52,8 @@ class AssignmentError(Exception):
 
 
 OnFlag = Literal["hold", "zero", "note"]
-"""What a flag of integrity does that is no gate of the part: it holds the entry until the instructor decides, gives no
-points, or stands beside the score."""
+"""The effect of a flag of integrity that is no gate of the part: it holds the entry until the instructor decides, gives
+no points, or stands beside the score."""
 
 
 class TimeStep(BaseModel):
@@ -99,7 +99,7 @@ class Part(BaseModel):
 
     timing: list[TimeStep] = []
     on_flag: OnFlag | None = None
-    """What a flag of integrity does; the assignment's own rule if absent."""
+    """The effect of a flag of integrity; the assignment's own rule if absent."""
 
     @property
     def max_points(self) -> float:
@@ -145,7 +145,7 @@ class Assignment(BaseModel):
     title: str
     source: str = ""
     on_flag: OnFlag = "hold"
-    """What a flag of integrity does in every part that does not state it itself."""
+    """The effect of a flag of integrity in every part that does not state it itself."""
     part: Annotated[list[Part], Field(min_length=1)]
 
     @model_validator(mode="after")

@@ -68,7 +68,7 @@ def held_for(record: Record) -> str:
     """Why a part is held, in sentences; empty where it is not."""
     if record.score is None or not record.held:
         return ""
-    raised = [one for one in (*record.evidence, *record.compared) if one.flag and one.integrity]
+    raised = [one for one in record.findings if one.flag and one.integrity]
     said = " ".join(one.message for one in raised if one.message)
     titles = ", ".join(record.score.held)
     return f"Held for {titles}: its points are provisional until the instructor decides. {said}".strip()

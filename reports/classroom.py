@@ -47,7 +47,7 @@ class Summary:
     count: int
     difficulty: tuple[Difficulty, ...]
     reasons: tuple[tuple[str, int], ...]
-    """What went wrong, and in how many parts, most often first."""
+    """Reasons for lost points, each with the number of parts, most often first."""
 
 
 def summary(records: Sequence[Record], totals: Sequence[float | None], full_marks: float) -> Summary | None:

@@ -33,7 +33,7 @@ class Standing:
 
 @dataclass
 class _Board:
-    """What was measured of one part by one protocol."""
+    """The values that were measured of one part by one protocol."""
 
     students: list[Metric] = field(default_factory=list)
     beside: list[tuple[str, Metric]] = field(default_factory=list)

@@ -40,6 +40,10 @@ AssignmentOption = Annotated[
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="Folder with the four MNIST IDX files; else see `gradebench data status`.")
 ]
+RecordedAssignmentOption = Annotated[
+    str | None,
+    typer.Option("--assignment", "-a", help="As for grade; else the one that the records name.", show_default=False),
+]
 JudgeOption = Annotated[Path | None, typer.Option("--judge", help="Weight file of a private judge.")]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Submissions graded side by side.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of all questions.")]
@@ -239,12 +243,7 @@ def adopt(
 def mark(
     results: Annotated[Path, typer.Argument(help="Folder of records.", show_default=False)],
     judge: JudgeOption = None,
-    assignment: Annotated[
-        str | None,
-        typer.Option(
-            "--assignment", "-a", help="As for grade; else the one that the records name.", show_default=False
-        ),
-    ] = None,
+    assignment: RecordedAssignmentOption = None,
     data: DataOption = None,
     ask: Annotated[
         list[Path] | None,

@@ -18,6 +18,7 @@ from harness.cli.grading import (
     JobsOption,
     JsonOption,
     JudgeOption,
+    RecordedAssignmentOption,
     TrustOption,
     collected,
     prepared,
@@ -41,12 +42,7 @@ def verify(
         int | None, typer.Option("--sample", min=1, help="Verify so many entries, drawn by chance.")
     ] = None,
     draw: Annotated[int, typer.Option("--draw", min=0, help="Seed of the draw of --sample.")] = 0,
-    assignment: Annotated[
-        str | None,
-        typer.Option(
-            "--assignment", "-a", help="As for grade; else the one that the records name.", show_default=False
-        ),
-    ] = None,
+    assignment: RecordedAssignmentOption = None,
     data: DataOption = None,
     judge: JudgeOption = None,
     jobs: JobsOption = 2,

@@ -51,7 +51,7 @@ class Verified:
     """Why it could not be verified."""
     differences: tuple[Difference, ...] = ()
     otherwise: tuple[str, ...] = ()
-    """What was otherwise than when it was recorded, such as versions; empty where numbers must be equal."""
+    """Differences of the circumstances, such as versions; empty where numbers must be equal."""
 
 
 def chosen(known: Sequence[Record], only: Sequence[str] = (), sample: int | None = None, seed: int = 0) -> list[Record]:
@@ -137,7 +137,7 @@ def _not_comparable(record: Record, now: Record) -> str:
 
 
 def _otherwise(record: Record, now: Record) -> tuple[str, ...]:
-    """What may change numbers by rounding, or on purpose, in short sentences."""
+    """Differences that may change numbers by rounding, or on purpose, in short sentences."""
     found = [
         f"{name} {record.versions.get(name, 'none')}, now {now.versions.get(name, 'none')}"
         for name in sorted({*record.versions, *now.versions})
