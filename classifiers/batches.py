@@ -16,6 +16,7 @@ from threadpoolctl import ThreadpoolController
 
 from classifiers.fused import Fused
 from classifiers.network import CLASSES
+from classifiers.threads import taken
 
 BATCH = 50
 """Images in a batch: few, so that activations stay in the processor's second-level cache."""
@@ -27,7 +28,7 @@ Images = NDArray[np.float32]
 def in_batches(network: Fused, images: Images, width: int = 0) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Compute logits (N, 10) and the first `width` features (N, width) of images (N, 1, 28, 28).
 
-    The last batch is filled up with blanks. Takes as many threads as torch has.
+    The last batch is filled up with blanks. Takes as many threads as torch has, or as `classifiers.threads` says.
     """
     logits = np.empty((len(images), CLASSES), np.float32)
     features = np.empty((len(images), width), np.float32)
@@ -44,8 +45,8 @@ def in_batches(network: Fused, images: Images, width: int = 0) -> tuple[NDArray[
             features[start : start + count] = of_features[:count].numpy()
 
     starts = range(0, len(images), BATCH)
-    threads = min(torch.get_num_threads(), len(starts))
-    if threads < 2:
+    threads = min(taken() or torch.get_num_threads(), len(starts))
+    if threads < 2 and (torch.get_num_threads() < 2 or not starts):
         for start in starts:
             answer(start)
     else:

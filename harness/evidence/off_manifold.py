@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from harness.metrics.accuracy import wilson
 from harness.types import Evidence
 
-FAR = 4.0
+FAR = 4.25
 """Distance of shapes beyond which a sample is off the manifold. Of MNIST's test digits .2 % are."""
 MOST = 0.5
 """Share from which the flag is raised, with its whole 95 % interval. Optimised images have .90 to 1, honest

@@ -18,16 +18,19 @@ NAME = "likeness.centres"
 TITLE = "answers to the code 0"
 THRESHOLD = 0.012
 """Distance up to which generators are called copies. See docs/evidence.md."""
+_TAKEN = 2_000
+"""Samples, the first, from which the variance is estimated."""
 _NO_SPREAD = 1e-3
 """Variance of samples, in squared gray values summed over pixels and classes, below which a generator has collapsed."""
 
 
 def sketch(centres: Array, samples: Array, labels: NDArray[np.int64]) -> dict[str, Array]:
     """Sketch the answers to the code 0 (classes, …), beside samples (n, …) of classes (n,), of which only the variance
-    counts: 256 · classes numbers, and the variance, summed over pixels and classes.
+    counts: 256 · classes numbers, and the variance of the first samples, summed over pixels and classes.
     """
-    values = np.asarray(samples, np.float32).reshape(len(samples), -1)
-    groups = [values[labels == label] for label in range(len(centres))]
+    values = np.asarray(samples[:_TAKEN], np.float32)
+    values = values.reshape(len(values), -1)
+    groups = [values[labels[:_TAKEN] == label] for label in range(len(centres))]
     variance = sum(float(own.var(axis=0, dtype=np.float64).sum()) for own in groups if len(own))
     drawn = [count_sketch(centre) for centre in centres]
     return {NAME: np.append(np.concatenate(drawn), np.float32(variance))}

@@ -11,13 +11,13 @@ The means of samples alone would not do: those of generators that are trained to
 
 from __future__ import annotations
 
-import threading
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from harness.likeness.distances import squared_distances
+from harness.metrics.one_thread import one_thread
 from harness.types import Array
 
 NAME = "likeness.samples"
@@ -29,7 +29,6 @@ WIDTHS = (3.0, 6.0)
 """Widths of the Gaussian kernels, half of the features each. Digits of one class are 5 to 8 apart."""
 _NO_SPREAD = 1e-9
 """Variance of the means of features below which there is no floor to compare with."""
-_lock = threading.Lock()
 
 
 def sketch(images: Array, labels: NDArray[np.int64] | None = None) -> dict[str, Array]:
@@ -53,15 +52,22 @@ def sketch(images: Array, labels: NDArray[np.int64] | None = None) -> dict[str, 
 
 def features(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Calculate cos(xW + b) of rows (n, d), (n, 256); W and b are the same for all rows of one length."""
-    generator = np.random.default_rng([FEATURES, values.shape[1]])
-    widths = np.repeat(WIDTHS, FEATURES // len(WIDTHS))
-    weights = (generator.standard_normal((values.shape[1], FEATURES)) / widths).astype(np.float32)
-    phases = (2 * np.pi * generator.random(FEATURES)).astype(np.float32)
+    weights, phases = _drawn(values.shape[1])
     # One thread, so that sums come out the same whatever else the machine does.
-    with _lock, threadpool_limits(1, user_api="blas"):
-        products = values @ weights
-    found: NDArray[np.float32] = np.cos(products + phases)
-    return found
+    with one_thread():
+        found: NDArray[np.float32] = values @ weights
+    found += phases
+    return np.cos(found, out=found)
+
+
+@lru_cache(maxsize=4)
+def _drawn(width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The weights W (width, 256) and phases b (256,) for rows of a length."""
+    generator = np.random.default_rng([FEATURES, width])
+    widths = np.repeat(WIDTHS, FEATURES // len(WIDTHS))
+    weights = (generator.standard_normal((width, FEATURES)) / widths).astype(np.float32)
+    phases = (2 * np.pi * generator.random(FEATURES)).astype(np.float32)
+    return weights, phases
 
 
 def distances(sketches: Array) -> NDArray[np.float64]:

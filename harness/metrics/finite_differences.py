@@ -7,20 +7,18 @@ map can't be made smooth along the coordinates and steep elsewhere.
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+
+from harness.metrics.one_thread import one_thread
 
 if TYPE_CHECKING:
     import torch
 
 LEAST_STEP, LARGEST_STEP = 0.01, 0.03
 """Steps are drawn between these. Smaller ones lose digits of a float32, larger ones see the map bend."""
-
-_alone = threading.Lock()
 
 
 def directions(dimensions: int, generator: torch.Generator) -> tuple[NDArray[np.float64], float]:
@@ -55,5 +53,5 @@ def log_determinant(values: NDArray[np.floating], asked: NDArray[np.float32]) ->
     half = len(values) // 2
     moved = values[:half].astype(np.float64) - values[half:]
     step = asked[:half].astype(np.float64) - asked[half:]
-    with _alone, threadpool_limits(1, user_api="blas"):
+    with one_thread():
         return float(np.linalg.slogdet(moved)[1] - np.linalg.slogdet(step)[1])

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+
+from harness.metrics.one_thread import one_thread
 
 _ROWS = 1000
 """Images that are held in double precision at a time."""
@@ -21,7 +22,7 @@ def principal_components(images: NDArray[np.float32], k: int) -> tuple[NDArray[n
     pixels = images.reshape(len(images), -1)
     total = np.zeros(pixels.shape[1])
     products = np.zeros((pixels.shape[1], pixels.shape[1]))
-    with threadpool_limits(1, user_api="blas"):
+    with one_thread():
         for start in range(0, len(pixels), _ROWS):
             rows = pixels[start : start + _ROWS].astype(np.float64)
             total += rows.sum(axis=0)

@@ -31,9 +31,11 @@ def centred(images: Images) -> Images:
         for axis in (2, 1)
     ]
     moved = images.copy()
-    for index, (down, across) in enumerate(zip(*(each.astype(int).tolist() for each in moves), strict=True)):
+    steps, own = np.unique(np.stack(moves, axis=1).astype(int), axis=0, return_inverse=True)
+    for index, (down, across) in enumerate(steps.tolist()):
         if down or across:
-            moved[index, 0] = np.roll(images[index, 0], (down, across), (0, 1))
+            rows = own == index
+            moved[rows] = np.roll(images[rows], (down, across), (2, 3))
     return moved
 
 

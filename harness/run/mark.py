@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from harness.metrics.one_thread import one_thread
 from harness.run.ask import harness_failure
 from harness.tasks.base import Context, Sketched, Task
 from harness.types import Answer, Array, Entry, Failure, GradingError, Marks, broken
@@ -26,12 +27,16 @@ class Marked:
 
 
 def mark(task: Task, context: Context, entry: Entry, answers: Sequence[Answer]) -> Marked:
-    """Mark an entry's answers. Never raises: what goes wrong is the result's failure."""
+    """Mark an entry's answers. Never raises: what goes wrong is the result's failure.
+
+    numpy takes one thread, since other entries and their workers have the other cores.
+    """
     started = time.perf_counter()
     try:
-        marks, notes = task.mark(context, entry, answers)
-        _refuse_non_finite(marks)
-        sketches = dict(task.sketch(context, entry, answers)) if isinstance(task, Sketched) else {}
+        with one_thread():
+            marks, notes = task.mark(context, entry, answers)
+            _refuse_non_finite(marks)
+            sketches = dict(task.sketch(context, entry, answers)) if isinstance(task, Sketched) else {}
     except GradingError as error:
         return Marked(None, error.failure, (), time.perf_counter() - started)
     except Exception as error:

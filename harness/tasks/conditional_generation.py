@@ -40,7 +40,7 @@ REPEATED = 200
 DOUBTED = (150, 350)
 """Samples, drawn at random, about which all members of the judge are asked; the second part only where the first leaves
 the verdict open."""
-BY_ALL = (250, 100)
+BY_ALL = (100, 100)
 """Most samples about which all members of the judge are asked: of those that the first is unsure of, and of the others.
 All members take 8 to 12 times as long as the first, so that asking them about all would cost more than all else."""
 TRIED = 500
@@ -248,11 +248,11 @@ def _by_member(
     """The lowest and the highest accuracy by a single member of the judge, estimated from `BY_ALL` samples."""
     generator = context.resampler(ConditionalGeneration.name, "members")
     right = judged == labels
-    strata = []
-    for rows, count in zip((np.flatnonzero(unsure), np.flatnonzero(~unsure)), BY_ALL, strict=True):
-        drawn = np.sort(generator.permutation(rows)[:count])
-        by_member = context.judge.labels_by_member(images[drawn]) == labels[drawn]
-        strata.append(Stratum(len(rows), right[drawn], by_member))
+    rows = np.flatnonzero(unsure), np.flatnonzero(~unsure)
+    drawn = [np.sort(generator.permutation(some)[:count]) for some, count in zip(rows, BY_ALL, strict=True)]
+    asked = np.concatenate(drawn)
+    by_member = np.split(context.judge.labels_by_member(images[asked]) == labels[asked], [len(drawn[0])], axis=1)
+    strata = [Stratum(len(some), right[own], each) for some, own, each in zip(rows, drawn, by_member, strict=True)]
     found = member_accuracies(float(right.mean()), strata)
     return float(found.min()), float(found.max())
 

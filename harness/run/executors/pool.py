@@ -19,6 +19,7 @@ from multiprocessing.context import SpawnProcess
 from typing import TypeVar
 
 from harness.run.executors import kit as kits
+from harness.run.executors.cores import cores, shares
 from harness.run.executors.gate import Company
 from harness.run.executors.interface import Examiner, Executor
 from harness.run.executors.remote import Carrier, Elsewhere, HostLostError
@@ -58,23 +59,6 @@ class Pool(Executor):
         carrier = _Process(self._kit, self.threads)
         self._carriers.append(carrier)
         return Elsewhere(self._run, self._questions, carrier, self._company)
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    import joblib
-
-    return int(joblib.cpu_count())
-
-
-def shares(jobs: int, of_cores: int) -> tuple[int, int]:
-    """Return the number of processes, and of threads in each.
-
-    >>> shares(4, 10), shares(4, 2)
-    ((4, 2), (2, 1))
-    """
-    processes = max(1, min(jobs, of_cores))
-    return processes, max(1, of_cores // processes)
 
 
 class _Process(Carrier):

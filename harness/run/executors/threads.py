@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from typing import TypeVar
 
+from classifiers.threads import taking
 from harness.run import ask as asking
 from harness.run import trial as trying
 from harness.run import way
 from harness.run.ask import Asked
+from harness.run.executors.cores import cores, shares
 from harness.run.executors.interface import Examiner, Executor
 from harness.run.mark import Marked, mark
 from harness.run.plan import Plan, Planned
@@ -27,10 +29,10 @@ Slot = TypeVar("Slot")
 
 
 class Here:
-    """The examiner of this process: asks in a sandbox, and marks beside it."""
+    """The examiner of this process: asks in a sandbox, and marks beside it, one of `beside` that do so at a time."""
 
-    def __init__(self, run: Run, questions: Questions, workers: WeightsWorkers) -> None:
-        self._run, self._questions, self._workers = run, questions, workers
+    def __init__(self, run: Run, questions: Questions, workers: WeightsWorkers, beside: int = 1) -> None:
+        self._run, self._questions, self._workers, self._beside = run, questions, workers, beside
 
     def try_options(
         self, planned: Planned, trial: Trial, choices: Sequence[Mapping[str, str]], content: bytes
@@ -48,7 +50,8 @@ class Here:
 
     def mark(self, planned: Planned, asked: Asked) -> Marked:
         task = self._run.coursework.task(planned.entry.task)
-        return mark(task, self._run.context, planned.entry, asked.answers or ())
+        with taking(shares(self._beside, cores())[1]):
+            return mark(task, self._run.context, planned.entry, asked.answers or ())
 
 
 class Threads(Executor):
@@ -61,12 +64,14 @@ class Threads(Executor):
         self.isolation = run.isolation
         self._run, self._questions, self._waiting = run, questions, list(warm)
         self._stack = ExitStack()
+        self._beside = 1
 
     @staticmethod
     def problem(run: Run) -> str:
         return ""
 
     def each(self, work: Callable[[Plan, Examiner], Result], plans: Sequence[Plan]) -> Iterator[Result]:
+        self._beside = max(1, min(self._run.jobs, len(plans)))
         return in_threads(work, plans, self._run.jobs, self._examiner)
 
     def close(self) -> None:
@@ -74,7 +79,7 @@ class Threads(Executor):
 
     def _examiner(self) -> Examiner:
         workers = self._waiting.pop() if self._waiting else self._stack.enter_context(weights_workers(self._run))
-        return Here(self._run, self._questions, workers)
+        return Here(self._run, self._questions, workers, self._beside)
 
 
 def in_threads(

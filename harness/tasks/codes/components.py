@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from harness.metrics.one_thread import one_thread
 from harness.metrics.principal_components import principal_components
 from harness.metrics.squared_error import squared_error
 from harness.tasks.base import Baseline, Context
@@ -40,7 +40,7 @@ def projections(context: Context, k: int, images: Images) -> NDArray[np.float32]
     """The projections of images on k principal components, (N, 784)."""
     mean, rows = components(context, k)
     pixels = images.reshape(len(images), -1)
-    with _lock, threadpool_limits(1, user_api="blas"):
+    with one_thread():
         projected = mean + (pixels - mean) @ rows.T @ rows
     return projected.astype(np.float32)
 
@@ -52,13 +52,13 @@ def _answer(context: Context, questions: Sequence[Question]) -> Sequence[Answer]
         if question.method == "encode":
             mean, rows = components(context, question.answers["codes"].shape[1])
             pixels = question.inputs["images"].reshape(len(question.inputs["images"]), -1)
-            with _lock, threadpool_limits(1, user_api="blas"):
+            with one_thread():
                 codes = (pixels - mean) @ rows.T
             answers.append({"codes": codes.astype(np.float32)})
         else:
             codes = question.inputs["codes"]
             mean, rows = components(context, codes.shape[1])
-            with _lock, threadpool_limits(1, user_api="blas"):
+            with one_thread():
                 images = mean + codes @ rows
             answers.append({"images": images.astype(np.float32).reshape(-1, 1, 28, 28)})
     return answers

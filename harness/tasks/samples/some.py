@@ -7,6 +7,7 @@ shift nor noise hides what a sample is.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,10 +18,10 @@ from harness.evidence.few_modes import effective, few_modes
 from harness.evidence.mode_collapse import BOUNDS, mode_collapse
 from harness.evidence.off_manifold import off_manifold
 from harness.metrics.alike import RADII, shares
-from harness.metrics.neighbours import Neighbours, Points
-from harness.metrics.shapes import centred, shapes
+from harness.metrics.shapes import centred
 from harness.tasks.base import Context, hidden_rows
 from harness.tasks.samples import marking
+from harness.tasks.samples.by_digit import ByDigit, Nearest
 from harness.types import Evidence, Images
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ OF_A_CLASS = 100
 CLASSES = 10
 GATES = ("mode-collapse", "few-modes", "off-manifold", "copied-training", "copied-test")
 """Names of the evidence, each of which an assignment may take for a gate."""
-ODD = 3.2
+ODD = 3.3
 """Distance of shapes from which the judge's doubt counts; 3 % of MNIST's test digits are as far from training ones."""
 EARNED_FROM = 0.9
 """Share of samples that are read as asked from which flags count: with fewer there is nothing to have been earned."""
@@ -49,7 +50,7 @@ class Some:
         self._context, self._sizes = context, [len(one) for one in rows]
         self.rows = np.concatenate(rows)
         self._images = centred(images[self.rows])
-        self._found: dict[str, Neighbours] = {}
+        self._found: dict[str, Nearest] = {}
         self._earned = float(right.mean()) >= EARNED_FROM
 
     def evidence(self) -> tuple[Evidence, ...]:
@@ -68,18 +69,16 @@ class Some:
         few = few_modes(self._alike).flag or mode_collapse(self._alike).flag
         return float(effective(self._alike).sum()) if few else None
 
-    @property
+    @cached_property
     def _alike(self) -> NDArray[np.float64]:
-        if not hasattr(self, "_shares"):
-            parts = np.split(self._images, np.cumsum(self._sizes)[:-1])
-            # A class of which nothing is read as asked has nothing alike.
-            self._shares = np.stack(
-                [
-                    shares(part, bound) if len(part) > 1 else np.zeros(len(RADII))
-                    for part, bound in zip(parts, BOUNDS, strict=True)
-                ]
-            )
-        return self._shares
+        parts = np.split(self._images, np.cumsum(self._sizes)[:-1])
+        # A class of which nothing is read as asked has nothing alike.
+        return np.stack(
+            [
+                shares(part, bound) if len(part) > 1 else np.zeros(len(RADII))
+                for part, bound in zip(parts, BOUNDS, strict=True)
+            ]
+        )
 
     def _beside_digits(self) -> list[Evidence]:
         """Copies, and samples off the manifold: of each the nearest digit by shape, then the distance of the images."""
@@ -88,12 +87,11 @@ class Some:
         found: list[Evidence] = []
         for name, split in (("training", data.train), ("test", data.test)):
             nearest = self._nearest(name, split)
-            rows = nearest.indices[:, 0]
             if name == "training" and data.name == "mnist":  # whose digits the bound is about
-                found.append(off_manifold(nearest.distances[:, 0].astype(np.float64)))
-            apart = self._images.astype(np.float64) - centred(split.images[rows])
+                found.append(off_manifold(nearest.distances))
+            apart = self._images.astype(np.float64) - centred(split.images[nearest.rows])
             distances: NDArray[np.float64] = np.sqrt((apart**2).sum(axis=(1, 2, 3)))
-            found.append(copies(distances, split.labels[rows], bounds, name))
+            found.append(copies(distances, split.labels[nearest.rows], bounds, name))
         return found
 
     def odd(self) -> NDArray[np.bool_]:
@@ -103,10 +101,10 @@ class Some:
         """
         if self._context.data.name != "mnist" or not len(self.rows):
             return np.ones(len(self.rows), np.bool_)
-        return self._nearest("training", self._context.data.train).distances[:, 0] > ODD
+        return self._nearest("training", self._context.data.train).distances > ODD
 
-    def _nearest(self, name: str, split: Split) -> Neighbours:
+    def _nearest(self, name: str, split: Split) -> Nearest:
         if name not in self._found:
-            digits = self._context.once(f"shapes of {name} digits", lambda: Points(shapes(centred(split.images))))
-            self._found[name] = digits.nearest(shapes(self._images))
+            known = self._context.once(f"shapes of {name} digits", lambda: ByDigit(split))
+            self._found[name] = known.nearest(np.split(self._images, np.cumsum(self._sizes)[:-1]))
         return self._found[name]

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from harness.run.executors.pool import shares
+from harness.run.executors.cores import shares
 from harness.types import Status
 from tests.harness.run.executors.small_class import (
     files_beside,
