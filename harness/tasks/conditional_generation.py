@@ -40,7 +40,7 @@ REPEATED = 200
 DOUBTED = (150, 350)
 """Samples, drawn at random, about which all members of the judge are asked; the second part only where the first leaves
 the verdict open."""
-BY_ALL = (100, 100)
+BY_ALL = (60, 40)
 """Most samples about which all members of the judge are asked: of those that the first is unsure of, and of the others.
 All members take 8 to 12 times as long as the first, so that asking them about all would cost more than all else."""
 TRIED = 500
