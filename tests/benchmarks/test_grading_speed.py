@@ -1,10 +1,12 @@
 """Grading one conditional VAE: a warm gradebench against the way course staff do it by hand.
 
-The naive way is two fresh processes: one imports torch, loads the checkpoint and writes 10,000 samples; the other
-imports torch, loads the classifier, reads the samples and prints the accuracy. Both ways use the same networks and
-weights. The naive way's classifier is the judge, or PyTorch's example CNN, which staff would train.
+For one, the naive way is two fresh processes: one imports torch, loads the checkpoint and writes 10,000 samples; the
+other imports torch, loads the classifier, reads the samples and prints the accuracy. Both ways use the same networks
+and weights. The naive way's classifier is the judge, or PyTorch's example CNN, which staff would train. For a class it
+is the bare compute: sampling and judging in one warm process, without sandbox, evidence, comparison or records.
 """
 
+import os
 import subprocess
 import sys
 
@@ -15,8 +17,9 @@ from classifiers.judge import Judge
 from harness.sandbox.outside import WeightsWorkers
 from harness.tasks.base import Context
 from harness.types import Entry, Kind, Submission
+from reference.cvae import CVAE
 from submissions.examples import weights
-from tests.data import embedded_digits
+from tests.data import embedded_digits, mnist_digits
 from tests.harness.run.grading import grade, run_of
 
 SAMPLE = """
@@ -77,3 +80,56 @@ def test_grading_one_conditional_vae(compare, checkpoint, tmp_path, judge, score
         )
     assert graded.metrics["accuracy"].value > 0.98
     assert by_hand(checkpoint, SCORE) > 0.98
+
+
+CLASS = 50
+
+
+@pytest.fixture
+def class_of_fifty(tmp_path):
+    """Submissions whose weights differ by a thousandth of their spread, and the class's folder."""
+    state, options = weights("cvae")
+    generator, submissions = torch.Generator().manual_seed(5), []
+    for number in range(CLASS):
+        folder = tmp_path / "class" / f"s{number}"
+        folder.mkdir(parents=True)
+        moved = {
+            name: value + 1e-3 * value.std() * torch.randn(value.shape, generator=generator)
+            for name, value in state.items()
+        }
+        torch.save({"model": moved}, folder / "best.pt")
+        entry = Entry("conditional-generation", Kind.WEIGHTS, "cvae", "cvae", "best.pt", options=options)
+        submissions.append(Submission(folder.name, folder.name, folder, (entry,)))
+    return submissions
+
+
+def bare(submissions, judge):
+    """Sample and judge each of the class; the accuracies."""
+    labels = torch.arange(10000) % 10
+    noise = torch.randn(10000, 100, generator=torch.Generator().manual_seed(0))
+    asked = torch.nn.functional.one_hot(labels, 10).float()
+    found = []
+    for submission in submissions:
+        model = CVAE("relu")
+        model.load_state_dict(torch.load(submission.root / "best.pt", weights_only=True)["model"])
+        model.eval()
+        with torch.inference_mode():
+            images = torch.cat([model.sample(*each) for each in zip(noise.split(500), asked.split(500), strict=True)])
+        found.append((judge.labels(images.numpy()) == labels.numpy()).mean())
+    return found
+
+
+def test_grading_a_class(compare, class_of_fifty, tmp_path):
+    judge = Judge.shipped()
+    run = run_of(Context(mnist_digits(), judge, 0), tmp_path / "results", fresh=True, jobs=len(os.sched_getaffinity(0)))
+    graded = grade(class_of_fifty, run)
+    compare(
+        f"grading a class of {CLASS}, sandboxed, all evidence, compared, records",
+        lambda: grade(class_of_fifty, run),
+        "sampling and judging alone, in one warm process",
+        lambda: bare(class_of_fifty, judge),
+        rounds=2,
+    )
+    assert len(graded) == CLASS
+    assert min(record.metrics["accuracy"].value for record in graded) > 0.98
+    assert min(bare(class_of_fifty, judge)) > 0.98

@@ -230,4 +230,4 @@ def test_samples_that_the_first_member_is_sure_of_are_asked_about_too(context):
     marks, _ = TASK.mark(context, WEIGHTS, answered(images))
     low, high = marks.metrics["accuracy"].by_member
     assert high == 1.0
-    assert low == pytest.approx(0.5, abs=0.15)
+    assert low == pytest.approx(0.5, abs=0.24)  # three standard deviations of a share of so many
