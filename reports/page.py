@@ -28,6 +28,7 @@ from reports.plots import (
     interval_figure,
     range_figure,
     range_text,
+    threshold_text,
 )
 from reports.standing import Standing, Standings
 from reports.timing import TimeView, time_view
@@ -85,6 +86,8 @@ class EvidenceRow:
     state: str
     value: str
     range: str
+    thresholds: str
+    """Values from which it is unusual and flagged."""
     figure: RangeFigure | None
     message: str
     pairs: tuple[Pair, ...]
@@ -189,6 +192,7 @@ def _evidence(evidence: Evidence, record: Record, results: Path, others: Entries
         evidence.state,
         number_text(evidence.value),
         range_text(evidence.low, evidence.high),
+        threshold_text(evidence),
         range_figure(evidence),
         one_line(evidence.message, 600),
         pairs_of(evidence, record, results, others),

@@ -121,7 +121,10 @@ def interval_figure(metric: Metric, mark: float | None, scale: Scale) -> Interva
 
 @dataclass(frozen=True)
 class RangeFigure:
-    """A value against the range in which real data lie: a band from `low` to `high`, and a dot at `x`."""
+    """A value against the range in which real data lie: a band from `low` to `high`, and a dot at `x`.
+
+    `flagged` and `unusual` are the places of the thresholds that decide the state, where these are single values.
+    """
 
     width: float
     x: float
@@ -129,6 +132,8 @@ class RangeFigure:
     high: float
     inside: bool
     label: str
+    flagged: float | None = None
+    unusual: float | None = None
 
 
 def range_figure(evidence: Evidence, width: float = 200.0) -> RangeFigure | None:
@@ -136,14 +141,46 @@ def range_figure(evidence: Evidence, width: float = 200.0) -> RangeFigure | None
     value, low, high = finite(evidence.value), finite(evidence.low), finite(evidence.high)
     if value is None or (low is None and high is None):
         return None
-    ends = [end for end in (value, low, high) if end is not None]
+    flagged, unusual = finite(evidence.flagged_from), finite(evidence.unusual_from)
+    ends = [end for end in (value, low, high, flagged, unusual) if end is not None]
     span = (max(ends) - min(ends)) or abs(value) or 1.0
     scale = Scale(min(ends) - 0.25 * span, max(ends) + 0.25 * span, width)
     left = 0.0 if low is None else scale.x(low)
     right = width if high is None else scale.x(high)
     inside = (low is None or value >= low) and (high is None or value <= high)
     label = f"{number_text(value)}, {'inside' if inside else 'outside'} the range {range_text(low, high)}"
-    return RangeFigure(width, scale.x(value), left, right, inside, label)
+    said = threshold_text(evidence)
+    return RangeFigure(
+        width,
+        scale.x(value),
+        left,
+        right,
+        inside,
+        f"{label}; {said}" if said else label,
+        None if flagged is None else scale.x(flagged),
+        None if unusual is None else scale.x(unusual),
+    )
+
+
+def threshold_text(evidence: Evidence) -> str:
+    """The thresholds that decide the state, as text; empty where they are no single values.
+
+    >>> threshold_text(Evidence("spread", False, 0.4, 0.9, 1.1, flagged_from=0.25, unusual_from=0.5))
+    'unusual up to 0.5, flagged up to 0.25'
+    """
+    flagged, unusual = evidence.flagged_from, evidence.unusual_from
+    if flagged is None:
+        return ""
+    least, most = (bound if bound is not None else flagged for bound in (evidence.low, evidence.high))
+    # Towards the flag from where a value is unusual, or from where it is expected.
+    away = flagged - unusual if unusual is not None else (flagged > most) - (flagged < least)
+    towards = "from" if away > 0 else "up to" if away < 0 else "at"
+    found = [
+        f"{state} {towards} {number_text(bound)}"
+        for state, bound in (("unusual", unusual), ("flagged", flagged))
+        if finite(bound) is not None
+    ]
+    return ", ".join(found)
 
 
 def range_text(low: float | None, high: float | None) -> str:

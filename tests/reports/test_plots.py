@@ -9,7 +9,7 @@ import pytest
 
 from harness.numbers import number_text
 from harness.types import Evidence, Metric
-from reports.plots import bars, common_scale, heat, interval_figure, range_figure
+from reports.plots import bars, common_scale, heat, interval_figure, range_figure, threshold_text
 
 ACCURACY = Metric(0.99, "share", "higher", 10_000, 0.985, 0.995)
 
@@ -62,6 +62,17 @@ def test_range_figure() -> None:
     assert upper is not None
     assert upper.inside
     assert upper.low == 0.0
+
+
+def test_thresholds_of_evidence_stand_on_its_axis() -> None:
+    drawn = range_figure(Evidence("e", False, 0.3, 0.0, 0.1, flagged_from=0.5, unusual_from=0.25))
+    assert drawn is not None and drawn.unusual is not None and drawn.flagged is not None
+    assert drawn.low < drawn.high < drawn.unusual < drawn.x < drawn.flagged < drawn.width
+    assert drawn.label.endswith("unusual from 0.25, flagged from 0.5")
+    plain = range_figure(Evidence("e", False, 0.3, 0.0, 0.1))
+    assert plain is not None and plain.flagged is None and plain.unusual is None
+    assert threshold_text(Evidence("e", False, 0.3, 0.4, None, flagged_from=0.2)) == "flagged up to 0.2"
+    assert threshold_text(Evidence("e", False, 0.3, None, 0.1)) == ""
 
 
 def test_bars_against_gates() -> None:
