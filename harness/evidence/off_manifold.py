@@ -1,9 +1,9 @@
 """Off the manifold: samples that are read as digits but have the shape of none.
 
 The statistic is the share of samples whose shape (`harness.metrics.shapes`) is farther from that of every training
-digit than one in 500 new real digits is. Images that were optimised until a judge reads them, by one network or by
-many, from noise or from other digits, lie far outside; what the judge itself doubts is no part of it, so that an attack
-on all members of a judge changes nothing.
+digit that shows what they are read as than one in 500 new real digits is. Images that were optimised until a judge
+reads them, by one network or by many, from noise or from other digits, lie far outside; what the judge itself doubts
+is no part of it, so that an attack on all members of a judge changes nothing.
 """
 
 from __future__ import annotations
