@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,6 +20,8 @@ WIDEST = 4096
 """Largest width of a layer; more would be a mistake, or an attempt to exhaust the memory."""
 _KINDS = re.compile(r"(?<![a-z])(weights?|w|kernel|bias(es)?|b)(?![a-z])(:\d+)?")
 """Matches the part of a name that tells a matrix from its bias; the rest is the layer's name."""
+_UNNAMED = re.compile(r"arr[_.]\d+")
+"""Matches names that numpy gives where none is said, as in `np.savez(file, *model.get_weights())`."""
 _SPREAD = re.compile(r"log|var|std|sigma|scale")
 """Matches names of layers that give the spread of a code rather than its mean."""
 
@@ -82,15 +85,19 @@ def adapt(
 
 def _layers(arrays: Mapping[str, np.ndarray]) -> list[_Dense]:
     """The checkpoint's matrices, each with the bias of its layer."""
-    vectors = {_layer_of(name): array for name, array in arrays.items() if array.ndim == 1}
     if odd := [name for name, array in arrays.items() if array.ndim > 2]:
         raise ValueError(f"{odd[0]} has shape {arrays[odd[0]].shape}: no fully connected layer. Submit it as code.")
+    biases = _biases(arrays)
     found = []
     for name, array in arrays.items():
         if array.ndim != 2:
             continue
-        layer = _layer_of(name)
-        bias = vectors.get(layer)
+        bias = arrays[biases[name]] if name in biases else None
+        if bias is None and _UNNAMED.fullmatch(name):
+            raise ValueError(
+                f"{name} has shape {array.shape}, and neither name nor bias tells whether that is (inputs, outputs). "
+                "Save weights by their names: np.savez('model.npz', **{w.path: w.numpy() for w in model.weights})."
+            )
         transposed = "kernel" in name.rpartition(".")[2].lower()
         if bias is not None and array.shape[0] != array.shape[1]:
             transposed = len(bias) == array.shape[1]
@@ -99,7 +106,31 @@ def _layers(arrays: Mapping[str, np.ndarray]) -> list[_Dense]:
             bias = np.zeros(len(weight), array.dtype)
         if len(bias) != len(weight):
             raise ValueError(f"{name} has shape {array.shape}, and its bias has {len(bias)} numbers.")
-        found.append(_Dense(layer, weight, bias, transposed))
+        found.append(_Dense(_layer_of(name), weight, bias, transposed))
+    return found
+
+
+def _biases(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """The name of each matrix's bias, by that of the matrix: of the same layer, or the next array of a mere list.
+
+    Raises ValueError where a vector as long as a layer is nobody's bias, since the network would be another without it.
+    """
+    widths = {width for array in arrays.values() if array.ndim == 2 for width in array.shape}
+    of_layer = {_layer_of(name): name for name, array in arrays.items() if array.ndim == 1}
+    names, found = [*arrays, ""], {}
+    for name, following in pairwise(names):
+        if arrays[name].ndim != 2:
+            continue
+        if _UNNAMED.fullmatch(name):
+            if following and arrays[following].ndim == 1:
+                found[name] = following
+        elif _layer_of(name) in of_layer:
+            found[name] = of_layer[_layer_of(name)]
+    for name, array in arrays.items():
+        if array.ndim == 1 and len(array) in widths and name not in found.values():
+            raise ValueError(
+                f"{name} {array.shape} is the bias of no matrix: a network with other layers. Submit it as code."
+            )
     return found
 
 

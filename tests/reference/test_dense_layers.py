@@ -40,6 +40,32 @@ def test_keras_matrices_are_transposed():
     assert notes[0] == "Its matrices are stored as (inputs, outputs), as Keras does, and were transposed."
 
 
+@pytest.mark.parametrize("keras", [True, False])
+def test_a_mere_list_of_arrays_is_read_by_its_order(keras):
+    # np.savez(file, *model.get_weights()) of Keras 3.15, and the same of torch's parameters.
+    shapes = [(784, 20), (20,), (20, 3), (3,), (3, 784), (784,)]
+    given = named([(f"arr_{n}", shape if keras else shape[::-1]) for n, shape in enumerate(shapes)])
+    state, sizes, _ = adapt(WANTED, given)
+    assert sizes == {"hidden": 20, "numbers": 3}
+    assert np.array_equal(state["encoder.weight"], given["arr_0"].T if keras else given["arr_0"])
+    assert np.array_equal(state["code.bias"], given["arr_3"])
+    assert np.array_equal(state["decoder.bias"], given["arr_5"])
+
+
+def test_a_mere_list_without_biases_is_refused_with_the_line_that_names_them():
+    given = named([("arr_0", (784, 3)), ("arr_1", (3, 784))])
+    with pytest.raises(ValueError, match=r"arr_0 has shape \(784, 3\), and neither .* np.savez\('model.npz', \*\*"):
+        adapt({"encoder": (784, "numbers"), "decoder": ("numbers", 784)}, given)
+
+
+def test_a_vector_that_is_no_bias_is_not_left_out():
+    given = layers(".weight", ".bias", ("net.0", 20, 784), ("net.3", 3, 20), ("net.4", 784, 3))
+    with pytest.raises(ValueError, match=r"net.1.weight \(20,\) is the bias of no matrix"):
+        adapt(WANTED, given | named([("net.1.weight", (20,)), ("net.1.running_var", (20,))]))
+    state, _, _ = adapt(WANTED, given | named([("log_sigma", (1,))]))
+    assert np.array_equal(state["code.bias"], given["net.3.bias"])
+
+
 def test_a_layer_without_a_bias_gets_zeros():
     given = named([("a.weight", (20, 784)), ("b.weight", (3, 20)), ("c.weight", (784, 3)), ("c.bias", (784,))])
     state, _, _ = adapt(WANTED, given)
