@@ -10,6 +10,10 @@ import unicodedata
 
 NAME_LENGTH = 200
 """Characters of a name that is shown."""
+_PLAIN = re.compile(
+    r"[ -~\u00a1-\u00ac\u00ae-\u017f\u0391-\u03a1\u03a3-\u03c9\u2010-\u2027\u2030-\u205e\u2190-\u22ff]*"
+)
+"""Matches text of letters and signs of which none is invisible, combining, or turns the direction of text."""
 _TERMINAL_ESCAPES = re.compile(
     r"\x1b\][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)?"  # OSC: titles and hyperlinks
     r"|(?:\x1b\[|\x9b)[0-?]{0,64}[ -/]{0,8}[@-~]?"  # CSI: colours and cursor movements
@@ -53,7 +57,7 @@ def cleaned(text: str, lost: str = "\ufffd") -> str:
     of combining marks go; tabs and line breaks become spaces; `lost` stands for a lone surrogate.
     """
     # Nearly all that is printed, pictures' data URIs above all, is this.
-    if text.isascii() and text.isprintable():
+    if (text.isascii() and text.isprintable()) or _PLAIN.fullmatch(text):
         return text
     out: list[str] = []
     marks = 0
