@@ -73,14 +73,14 @@ def front(times: Sequence[float], scores: Sequence[float], higher: bool) -> list
 def pareto(
     records: Sequence[Record], names: Sequence[str], width: float = 720.0, height: float = 300.0
 ) -> Pareto | None:
-    """Draw the entries of one leaderboard that have a score and a time; None where fewer than two have.
+    """Draw the entries of one leaderboard that rank and have a time; None where fewer than two do.
 
     The axis of times is logarithmic, 1 is the reference model. Better scores are higher up. `names` are the entries'.
     """
     shown: list[tuple[Record, str, Metric, Metric]] = []
     for record, name in zip(records, names, strict=True):
         time, score = ratio(record), primary_metric(record)
-        if time is not None and score is not None and (time.value or 0.0) > 0:
+        if record.ranked and time is not None and score is not None and (time.value or 0.0) > 0:
             shown.append((record, name, time, score))
     if len(shown) < 2:
         return None

@@ -109,6 +109,15 @@ def test_the_chart_has_a_point_for_each_entry_with_score_and_time() -> None:
     assert pareto(CLASS[:1], ["Team quick"]) is None
 
 
+def test_a_held_entry_is_on_no_front() -> None:
+    assert CLASS[0].score is not None
+    held = [replace(CLASS[0], score=replace(CLASS[0].score, held=("mode collapse",))), *CLASS[1:]]
+    drawn = pareto(held, [record.name for record in held])
+    assert drawn is not None
+    assert len(drawn.points) == 4
+    assert "Team quick" not in {point.name for point in drawn.points}
+
+
 def test_a_submission_shows_its_times_and_why_they_count_or_do_not() -> None:
     shown = time_view(CLASS[2])
     assert shown is not None and shown.state == "measured"
