@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.run.former import remembered
 from harness.run.questions import Questions
-from harness.run.run import again
+from harness.run.run import again, compared
 from harness.run.settings import Run
 from harness.types import Record, Role
 
@@ -27,13 +27,13 @@ class Remarked:
 
 
 def remark(records: Sequence[Record], run: Run, on_record: Callable[[int, Record], None] | None = None) -> Remarked:
-    """Mark and score the records of a run's assignment, seed and data again, without asking any model.
+    """Mark, score and compare the records of a run's assignment, seed and data again, without asking any model.
 
     Baselines and reference models are left to `grade`, which has their answers anew within minutes.
     """
     result = Remarked([], 0, [], [])
     questions = Questions(run)
-    changed = 0
+    before: list[Record] = []
     for record in records:
         if record.role is not Role.STUDENT:
             continue
@@ -45,11 +45,14 @@ def remark(records: Sequence[Record], run: Run, on_record: Callable[[int, Record
         if now is None:
             result.to_ask.append(record)
             continue
-        changed += now is not record
+        before.append(record)
         result.records.append(now)
         if on_record is not None:
             on_record(len(result.records), now)
-    return Remarked(result.records, changed, result.to_ask, result.elsewhere)
+    # Other marks and sketches make other pairs of entries alike.
+    found = compared(result.records, run, questions)
+    changed = sum(now is not then for now, then in zip(found, before, strict=True))
+    return Remarked(found, changed, result.to_ask, result.elsewhere)
 
 
 def _is_of(record: Record, run: Run) -> bool:

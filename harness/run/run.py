@@ -89,7 +89,7 @@ def grade(
         done = time_class(done, planned, run, questions, on_timing)
     if every and run.beside == "all":
         forget_former_models(planned, run)
-    return sorted(_compared(done, run, questions), key=_order)
+    return sorted(compared(done, run, questions), key=_order)
 
 
 def grade_beside(
@@ -125,7 +125,7 @@ def grade_beside(
         found += grade((), run, on_record, warm, to_ask)
     if run.beside == "all":
         forget_former_models(planned, run)
-    return sorted(_compared(found, run, questions), key=_order)
+    return sorted(compared(found, run, questions), key=_order)
 
 
 def _order(record: Record) -> tuple[int, str, str]:
@@ -327,7 +327,7 @@ class _Entries:
         return self._marked[key]
 
 
-def _compared(done: Sequence[Record], run: Run, questions: Questions) -> list[Record]:
+def compared(done: Sequence[Record], run: Run, questions: Questions) -> list[Record]:
     """The records with what the compare stage says of them, over all entries of the results folder.
 
     Others of the folder are written anew where it says something else of them now.

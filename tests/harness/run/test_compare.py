@@ -14,6 +14,7 @@ from classifiers.judge import Judge
 from harness import records
 from harness.assignments import coursework
 from harness.run import run as grading
+from harness.run.remark import remark
 from harness.run.settings import Run
 from harness.tasks.base import Context
 from harness.types import Record, Role
@@ -97,6 +98,22 @@ def test_an_equal_file_is_found_when_it_comes_and_forgotten_when_it_goes(
     only = dataclasses.replace(run, only=frozenset({"eve"}))
     assert list(grade(only, handed_in)) == ["eve"]
     assert {r.compared for r in records.load_all(run.results).records} == {()}
+
+
+def test_marking_again_compares_again(context: Context, handed_in: Path, tmp_path: Path) -> None:
+    run = run_of(context, tmp_path / "results", STREAMS)
+    hand_in(handed_in, "eve", (handed_in / "bob" / "m1.safetensors").read_bytes())
+    found = grade(run, handed_in)
+    # As an older gradebench, which compared in no way or in another, would have left them.
+    for record in found.values():
+        records.save(run.results, dataclasses.replace(record, compared=()))
+    done = remark(records.load_all(run.results).records, run)
+    assert {r.submission: others(r) for r in done.records} == {r.submission: others(r) for r in found.values()}
+    assert done.changed == 2
+    assert {r.submission: r.compared for r in records.load_all(run.results).records} == {
+        r.submission: r.compared for r in found.values()
+    }
+    assert remark(done.records, run).changed == 0
 
 
 def test_a_copy_under_noise_is_found_by_its_answers_and_named_as_the_reference(
