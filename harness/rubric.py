@@ -30,6 +30,7 @@ earlier_of = "cvae"               # the same model …
 epochs = 1                        # … as it was after one epoch
 title = "Conditional VAE after one epoch"
 task = "conditional-generation"
+points = 0
 pass = 0.5
 """
 
