@@ -16,10 +16,12 @@ from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from harness import records
 from submissions import examples
+from tests.docs import additions
 from tests.docs.pages import ROOT, blocks_of, text_of
 
 SEATS = {"Ada Lovelace_28411001": "mediocre", "Bob Noyce_28411002": "corrupt", "Carl Gauss_28411003": "collapsed"}
@@ -191,6 +193,18 @@ def of_an_own_coursework(shop: Shop, folder: Path) -> None:
     (handed_in / "submission.toml").write_text("\n".join(line.removeprefix("    ") for line in lines))
 
 
+def of_additions(shop: Shop, folder: Path) -> None:
+    """A copy of gradebench with all that the page adds, and three mails: weights, code, and weights that do nothing."""
+    additions.project(text_of("docs/extending.md"), folder)
+    flipped, same = np.eye(28, dtype=np.float32)[::-1], np.eye(28, dtype=np.float32)
+    for mail, matrix in (("ada@example.org 0041", flipped), ("carl@example.org 0043", same)):
+        (folder / "mails" / mail / "mirror").mkdir(parents=True)
+        np.savez(folder / "mails" / mail / "mirror" / "weights.npz", matrix=matrix)
+    own = folder / "mails" / "emmy@example.org 0042" / "mirror"
+    own.mkdir(parents=True)
+    (own / "net.py").write_text("class Net:\n    def mirror(self, images):\n        return images.flip(3)\n")
+
+
 def also_called(results: Path, submission: str, name: str, **changes: str) -> None:
     """Give the records of a submission to another one, too."""
     for record in records.load_all(results).records:
@@ -218,6 +232,7 @@ FOLDERS: dict[str, Callable[[Shop, Path], None]] = {
     "docs/cluster.md": of_a_cluster,
     "docs/decisions.md": of_decisions,
     "docs/exports.md": of_exports,
+    "docs/extending.md": of_additions,
     "docs/publishing.md": of_publishing,
     "submissions/examples/own_coursework/README.md": of_an_own_coursework,
     "submissions/template/README.md": of_a_student,

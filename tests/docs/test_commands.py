@@ -21,6 +21,8 @@ from tests.docs.pages import PAGES, Command, commands, passed_over, text_of
 
 LOCAL, ENCRYPTED = free_port(), free_port()
 INSTALLS = "installs from the package index; tox makes its environments from the same constraints"
+TITLES = ("Mirrors", "A matrix that mirrors", "mean absolute error", "unmirrored answers")
+"""Titles of what docs/extending.md adds."""
 EXCEPTED: dict[tuple[str, str], str] = {
     (
         "README.md",
@@ -174,6 +176,13 @@ def _has_scores(folder: Path, said: str) -> None:
     assert json.loads((folder / "results.json").read_text())["score"] == 0
 
 
+def _are_the_pages_grades(folder: Path, said: str) -> None:
+    grades = next(folder.glob("*-grades.md")).read_text("utf-8")
+    assert grades.strip() in text_of("docs/extending.md") and "0041" in grades
+    page = (folder / "site" / "index.html").read_text("utf-8")
+    assert [text for text in TITLES if text not in page] == []
+
+
 BEFORE: dict[tuple[str, str], Callable[[Shop], None]] = {
     ("docs/cluster.md", "dask scheduler --protocol tls --no-dashboard"): _wrote_dask_settings,
 }
@@ -194,6 +203,9 @@ AFTER: dict[tuple[str, str], Callable[[Path, str], None]] = {
     ("docs/decisions.md", 'gradebench decide results s1234567 cvae reject --reason "one image a digit"'): (
         _says("reject, 0 of 25 points")
     ),
+    ("docs/extending.md", "gradebench tasks"): _says("mirroring"),
+    ("docs/extending.md", "gradebench models"): _says("Mirror  "),
+    ("docs/extending.md", "gradebench export markdown results -o grades.md"): _are_the_pages_grades,
     ("docs/publishing.md", "git -C leaderboard push"): _was_pushed,
 }
 """What is checked of a command beside its exit code and the files that it names."""
