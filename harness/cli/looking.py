@@ -171,7 +171,8 @@ def doctor(as_json: JsonOption = False) -> None:
     _show_sources(sources)
     console.print(f"threads for the judge and for training: {torch.get_num_threads()}", highlight=False)
     for name, there in parts.items():
-        console.print(f"{name} ({OPTIONAL[name]}): {'installed' if there else 'not installed'}", highlight=False)
+        state = "installed" if there else "not installed"
+        console.print(f"{name} ({escape(OPTIONAL[name])}): {state}", highlight=False)
 
 
 @data.command("status")
