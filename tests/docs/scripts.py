@@ -10,7 +10,10 @@ from tests.docs.pages import ROOT
 
 
 def script(path: str) -> ModuleType:
-    """The module of a file below docs/."""
+    """The module of a file below docs/, which may import those that lie beside it."""
+    beside = str((ROOT / "docs" / path).parent)
+    if beside not in sys.path:
+        sys.path.append(beside)
     name = "docs_" + path.removesuffix(".py").replace("/", "_")
     spec = spec_from_file_location(name, ROOT / "docs" / path)
     assert spec is not None and spec.loader is not None
