@@ -211,6 +211,38 @@ AFTER: dict[tuple[str, str], Callable[[Path, str], None]] = {
 """What is checked of a command beside its exit code and the files that it names."""
 
 
+def test_the_files_of_a_results_folder_are_those_of_the_page(shop: Shop, tmp_path: Path) -> None:
+    shop.take("results", tmp_path)
+    for line in (
+        'gradebench decide results 28411003 cvae accept --reason "looked at"',
+        "gradebench report results --site site --export csv",
+    ):
+        done, _ = shop.run(line, tmp_path)
+        assert done.returncode == 0, done.stdout
+    patterns = _patterns(text_of("docs/formats.md"))
+    files = [path.relative_to(tmp_path / "results") for path in (tmp_path / "results").rglob("*") if path.is_file()]
+    assert [str(file) for file in files if not any(file.match(pattern) for pattern in patterns)] == []
+    # Nothing of this class was tried, and its answers are larger than 8 MB.
+    absent = {"*/*.trial.npz", "*/*.answers.npz", "opt-out.txt"}
+    unseen = {one for one in patterns if not one.startswith("@baseline") and not any(file.match(one) for file in files)}
+    assert {one for one in unseen if not one.startswith("@reference")} <= absent
+
+
+def _patterns(page: str) -> list[str]:
+    """The paths of the page's tree of a results folder, with stars for the names of students, parts and figures."""
+    folders: list[str] = []
+    found = []
+    for line in page[page.index("    results/\n") :].split("\n\n")[0].splitlines()[1:]:
+        depth, name = (len(line) - len(line.lstrip())) // 2 - 3, line.split()[0]
+        name = name.replace("s1234567", "*").replace("cvae", "*").replace("samples", "*")
+        folders[depth:] = [name]
+        if not name.endswith("/"):
+            found.append("".join(folders))
+    own = [pattern for pattern in found if pattern.startswith("*/")]
+    # "The same", says the page of these.
+    return [*found, *(f"{role}/{pattern}" for role in ("@baseline", "@reference") for pattern in own), "@exports/*"]
+
+
 def test_every_exception_is_a_line_of_its_page() -> None:
     there = {(page, one.text) for page in PAGES for one in commands(text_of(page), page)}
     for named in (EXCEPTED, SMALLER, BEFORE, AFTER):
