@@ -23,6 +23,8 @@ PAGES = sorted(
 )
 """Pages, relative to the top of the repository."""
 SHELL = {"sh", "console", "bash", "shell"}
+DATA = {"python", "yaml", "toml", "json"}
+"""Languages of blocks in which no line is a command, even if it begins like one."""
 PROGRAM = re.compile(
     r"(\$ |sudo )?(\S*/)?(gradebench|python3?|pip3?|pytest|tox|dask|git|openssl|mkdir|cat|grep|cp|mv|unzip|ssh|scp|curl"
     r"|apt-get|sbatch|srun|docker|gh)( |$)"
@@ -69,7 +71,7 @@ def commands(text: str, page: str = "") -> list[Command]:
 
 def passed_over(text: str) -> list[str]:
     """Lines that look like a command of gradebench's in blocks that are not taken for a shell's."""
-    blocks = [block for block in _blocks(text) if not _is_of_a_shell(block) and block.info not in ("python", "yaml")]
+    blocks = [block for block in _blocks(text) if not _is_of_a_shell(block) and block.info not in DATA]
     return [line for block in blocks for line in block.content.splitlines() if PROGRAM.match(line.strip())]
 
 
