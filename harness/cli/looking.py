@@ -122,7 +122,7 @@ def assignments(as_json: JsonOption = False) -> None:
 
     known = {name: found.assignment for name, found in coursework.shipped().items()}
     if as_json:
-        print_json({name: assignment.model_dump(by_alias=True) for name, assignment in known.items()})
+        print_json({name: assignment.model_dump(mode="json", by_alias=True) for name, assignment in known.items()})
         return
     for name, assignment in known.items():
         console.print(f"[bold]{name}[/]  {escape(assignment.title)}; {assignment.max_points:g} points", highlight=False)
