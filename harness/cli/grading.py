@@ -376,8 +376,13 @@ def collected(
     form: Form = "auto",
     beside: Sequence[Path] = (),
     manifest: Path | None = None,
+    on_note: Callable[[str], None] = note,
+    chosen: Callable[[str], bool] | None = None,
 ) -> Iterator[list[Submission]]:
-    """Yield the submissions below `paths`; archives are unpacked into a folder that is removed afterwards."""
+    """Yield the submissions below `paths`; archives are unpacked into a folder that is removed afterwards.
+
+    `chosen` decides by a name in a class's folder whether its hand-in is read.
+    """
     from harness import intake
     from harness.run.places import PlaceError, placed
     from harness.types import GradingError
@@ -394,8 +399,9 @@ def collected(
                 tasks=run.coursework.tasks,
                 models=run.coursework.models,
                 form=form,
-                on_note=note,
+                on_note=on_note,
                 beside=[run.results, *beside],
+                **({} if chosen is None else {"chosen": chosen}),
             )
             yield placed(found, run)
         except GradingError as error:
@@ -414,12 +420,15 @@ def grade_paths(
     before_asking: Callable[[], None] | None = None,
     on_interrupt: str = "",
     adjusted: Callable[[Run], Run] = lambda run: run,
+    on_note: Callable[[str], None] = note,
+    chosen: Callable[[str], bool] | None = None,
 ) -> tuple[Run, list[Record], list[Record], float]:
     """The run, the records of the submissions, those of baselines and reference models, and the seconds it took.
 
     `after_class` is called with the class's records, and `before_asking` before the first baseline or reference model
     is asked that is not known from another run. `on_interrupt` is said after Ctrl-C, where records are not kept.
-    `adjusted` changes the run before anything is asked.
+    `adjusted` changes the run before anything is asked. `chosen` decides by a name in a class's folder whether its
+    hand-in is graded; where there is none, nothing is.
     """
     from classifiers.deferred import DeferredJudge
     from harness.run.executors.interface import ExecutorError
@@ -431,9 +440,11 @@ def grade_paths(
         trained_on(run.context.judge.facts)
     for sentence in (run.context.data.source if run.context.data.name != "mnist" else "", run.isolation.notice):
         if sentence:
-            note(sentence)
+            on_note(sentence)
     beside = [*beside, *([request.data] if request.data is not None else [])]
-    with collected(paths, run, form, beside, manifest) as submissions:
+    with collected(paths, run, form, beside, manifest, on_note, chosen) as submissions:
+        if chosen is not None and not submissions:
+            return run, [], [], time.monotonic() - started
         if unknown := sorted(run.only - {s.id for s in submissions}):
             raise fail(f"--only {unknown[0]}: no such submission; there are {', '.join(s.id for s in submissions)}")
         planned = plans(submissions, run)
