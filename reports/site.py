@@ -87,6 +87,8 @@ def content_security_policy(jinja: Environment) -> str:
     """
     style = _hash(jinja.get_template("_style.html.j2").render())
     scripts = [jinja.get_template("_scripts.html.j2").render(tables=tables) for tables in (True, False)]
+    # In the head, so that no page is shown in other colours first.
+    scripts.append(jinja.get_template("_theme.html.j2").render())
     ours = f"img-src data:; style-src {style}; script-src {' '.join(map(_hash, scripts))}"
     return f"default-src 'none'; {ours}; base-uri 'none'; form-action 'none'"
 
