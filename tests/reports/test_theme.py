@@ -22,7 +22,9 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this ma
 PAPER = "getComputedStyle(document.body).backgroundColor"
 FIELD = "document.querySelector('[data-theme-choice]')"
 REFUSED = """
-Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('refused', 'SecurityError'); }});
+for (const name of ['localStorage', 'sessionStorage']) {
+  Object.defineProperty(window, name, {get() { throw new DOMException('refused', 'SecurityError'); }});
+}
 """
 
 
@@ -51,7 +53,7 @@ def fresh(browser: Browser, site: Path) -> Browser:
     browser.size(1280)
     browser.scheme("light")
     browser.open(site / "index.html")
-    browser.run("localStorage.clear()")
+    browser.run("localStorage.clear(); sessionStorage.clear()")
     browser.open(site / "index.html")
     return browser
 
@@ -61,9 +63,9 @@ def brightness(browser: Browser) -> int:
 
 
 def choose(browser: Browser, value: str) -> None:
-    """Choose as a hand would, which takes the moment that the browser needs to tell its other processes."""
+    """Choose, and let the moment pass that lies between a choice and a click on a link."""
     browser.run(f"{FIELD}.value = {value!r}; {FIELD}.dispatchEvent(new Event('change', {{bubbles: true}}))")
-    time.sleep(0.5)
+    time.sleep(0.4)
 
 
 def pages(site: Path) -> list[Path]:
@@ -88,9 +90,9 @@ def test_a_choice_wins_over_the_system_on_every_page(fresh: Browser, site: Path,
         assert inked in (None, "invert(1)" if other == "light" else "none")
         assert fresh.problems == []
     choose(fresh, "")
+    assert fresh.run("localStorage.length") == 0
     fresh.open(site / "index.html")
     assert (brightness(fresh) > 700) == (scheme == "light")
-    assert fresh.run("localStorage.length") == 0
 
 
 def test_the_colours_are_there_before_anything_is_shown(fresh: Browser, site: Path) -> None:
