@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from harness.cli.console import console, fail, listing, note, print_json
+from harness.cli.console import console, fail, listing, note, print_json, show
 from harness.cli.reporting import told
 
 if TYPE_CHECKING:
@@ -154,15 +154,13 @@ def _list(results: Path, known: list[Record], as_json: bool) -> None:
         print_json({"schema": 1, "entries": rows, "lapsed": lapsed})
         return
     if not rows and not lapsed:
-        console.print("Nothing is held, and nothing was decided.", highlight=False)
+        show("Nothing is held, and nothing was decided.")
         return
     table = listing(
         ("submission", "part", "state", "points", "said"),
         [(row["id"], row["part"], row["state"], _points(row), row["said"]) for row in (*rows, *lapsed)],
     )
-    from rich.console import Console
-
-    Console().print(table)
+    show(table)
 
 
 def _row(record: Record) -> Row:

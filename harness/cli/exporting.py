@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.console import fail, listing, note
+from harness.cli.console import fail, listing, note, show
 from harness.cli.reporting import TeamsOption, exported, graded_in, kept_teams, refuse_hidden
 from reports import exports
 
@@ -56,10 +56,8 @@ def export(
     Example: [bold]gradebench export moodle results --worksheet Grades.csv -o Filled.csv[/]
     """
     if format_name is None:
-        from rich.console import Console
-
         rows = [(name, summary) for name, (_, summary) in exports.EXPORTS.items()]
-        Console().print(listing(("format", "writes"), rows))
+        show(listing(("format", "writes"), rows))
         return
     if format_name not in exports.EXPORTS:
         raise fail(f"{format_name}: no such format; there are {', '.join(exports.EXPORTS)}")
