@@ -137,13 +137,13 @@ def watch(
         ending = f" until {end:%H:%M}" if end is not None else "; Ctrl-C ends it"
         event("watch", f"{folder}, every {every:g} s{ending}")
         while True:
+            began = datetime.now().astimezone()
             watching.look()
-            now = datetime.now().astimezone()
-            if end is not None and now >= end:
+            # The last look is at the end, or after it, where grading took longer.
+            if end is not None and began >= end:
                 break
-            # The last look is at the end itself.
-            left = every if end is None else min(every, max((end - now).total_seconds(), 0.0))
-            threading.Event().wait(left)
+            left = (end - datetime.now().astimezone()).total_seconds() if end is not None else every
+            threading.Event().wait(min(every, max(left, 0.0)))
         if waiting := watching.waiting:
             event("left", f"{len(waiting)} still changing or not graded: {', '.join(waiting)}")
         event("end", f"{end:%H:%M}", "`gradebench grade` grades what comes later")

@@ -225,19 +225,21 @@ def test_ctrl_c_ends_it_while_a_model_is_at_work(full: Isolation, tmp_path: Path
 def test_it_ends_at_a_time_and_says_what_is_left(full: Isolation, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     zipped(tmp_path / "in" / "ada.zip", 0.2)
-    end = datetime.fromtimestamp(time.time() + 25).isoformat(timespec="seconds")
-    with watching(tmp_path, "--until", end) as watch:
-        watch.until("graded ada")
+    end = datetime.fromtimestamp(time.time() + 20).isoformat(timespec="seconds")
+    over = threading.Event()
 
-        def growing() -> None:
-            with (tmp_path / "in" / "late.pt").open("wb", buffering=0) as file:
-                while watch.process.poll() is None:
-                    file.write(os.urandom(9))
-                    time.sleep(0.2)
+    def growing() -> None:
+        with (tmp_path / "in" / "late.pt").open("wb", buffering=0) as file:
+            while not over.wait(0.2):
+                file.write(os.urandom(9))
 
-        thread = threading.Thread(target=growing)
-        thread.start()
-        code = watch.end()
+    thread = threading.Thread(target=growing)
+    thread.start()
+    try:
+        with watching(tmp_path, "--until", end) as watch:
+            code = watch.end()
+    finally:
+        over.set()
         thread.join()
     assert code == 0, watch.text
     assert "left   1 still changing or not graded: late" in watch.text
