@@ -4,6 +4,7 @@ name = "my-homework"
 title = "My homework"
 on_flag = "hold"                  # what a flag of integrity does: "hold" the entry until the instructor decides, give
                                   # "zero" points, or "note" it beside the score
+hide_until = 2026-12-01T18:00:00+01:00   # pages for everybody show no scores before (docs/publishing.md)
 [[part]]
 id = "cvae"                       # what an entry's `part` refers to
 title = "Conditional VAE"
@@ -39,11 +40,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import pairwise
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from harness import hiding
 from harness.numbers import plain_number
 from harness.types import Evidence, Marks, Metric, Score, Timing, broken
 
@@ -147,7 +150,14 @@ class Assignment(BaseModel):
     source: str = ""
     on_flag: OnFlag = "hold"
     """The effect of a flag of integrity in every part that does not state it itself."""
+    hide_until: datetime | None = None
+    """Pages for everybody show no scores before this moment; it has a time zone."""
     part: Annotated[list[Part], Field(min_length=1)]
+
+    @field_validator("hide_until", mode="before")
+    @classmethod
+    def _with_zone(cls, value: object) -> datetime | None:
+        return None if value is None else hiding.moment(value)
 
     @model_validator(mode="after")
     def _rule_of_parts(self) -> Assignment:
@@ -212,9 +222,12 @@ def parse(text: bytes, name: str) -> Assignment:
     try:
         return Assignment.model_validate(tomllib.loads(text.decode("utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise AssignmentError(f"{name}: not valid TOML: {error}") from error
+        said = hiding.malformed(text.decode("utf-8", "replace")) or f"not valid TOML: {error}"
+        raise AssignmentError(f"{name}: {said}") from error
     except ValidationError as error:
         first = error.errors()[0]
+        if first["loc"] == (hiding.KEY,):
+            raise AssignmentError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from error
         where = ".".join(str(step) for step in first["loc"]) or "top level"
         raise AssignmentError(
             f"{name}: {where}: {first['msg'].removeprefix('Value error, ')}; found {first['input']!r:.80}"

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 from harness.secret import Secret
+from harness.teams import NONE as NO_TEAMS
+from harness.teams import Teams
 from harness.types import Evidence, Failure, Record, Role
 from reports.pseudonyms import from_platform, pseudonyms
 from reports.scrubbing import Scrubber
+from reports.teams import joined
 
 OPT_OUT = "opt-out.txt"
 """File in a results folder with the ids, seats or pseudonyms of those who are on no page, one a line; # begins a
@@ -44,6 +48,10 @@ class Audience:
     """True to show all names, False for pseudonyms throughout; None for pseudonyms of what a platform exported."""
     left_out: tuple[str, ...] = ()
     """Ids, seats or pseudonyms of submissions that are not to be shown, beside those in the results folder's file."""
+    hidden: Mapping[str, datetime] = field(default_factory=dict)
+    """Assignments of which no score is shown yet, and until when; all but staff see only what was handed in."""
+    teams: Teams = NO_TEAMS
+    """The class in teams, each of which is shown as one submission."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,13 @@ class Visible:
     """Id of a submission by its pseudonym; for the instructor's eyes alone."""
     left_out: int = 0
     """Number of submissions that are not shown by request."""
+    hidden: Mapping[str, datetime] = field(default_factory=dict)
+    """Assignments of whose records nothing may be shown but which parts were handed in, and until when."""
+
+    @property
+    def scored(self) -> tuple[Record, ...]:
+        """The records whose scores may be shown."""
+        return tuple(record for record in self.records if record.assignment not in self.hidden)
 
 
 def visible(records: Sequence[Record], results: Path, audience: Audience) -> Visible:
@@ -64,8 +79,15 @@ def visible(records: Sequence[Record], results: Path, audience: Audience) -> Vis
     draws it. Raises `SecretError` where it can't be read or kept, and `OSError` where the file of those who opted out
     can't be read.
     """
-    students = [record for record in records if record.role is Role.STUDENT]
     unwanted = {*audience.left_out, *_opted_out(results)}
+    alone = [record for record in records if record.role is Role.STUDENT]
+    class_ = joined(records, audience.teams)
+    records = class_.records
+    students = [record for record in records if record.role is Role.STUDENT]
+    members = {one.submission: team.submission for team in students for one in class_.each(team)}
+    # Who opts out takes the team along.
+    unwanted |= {members.get(one.submission, "") for one in alone if unwanted & {one.submission, one.place}}
+    unwanted |= {team for member, team in members.items() if member in unwanted}
     platform = [record for record in students if from_platform(record)]
     wanted = students if audience.names is False else platform
     # Who opted out may be named by a pseudonym, on a site with names, too.
@@ -77,12 +99,15 @@ def visible(records: Sequence[Record], results: Path, audience: Audience) -> Vis
         for record in students
         if unwanted & {record.submission, record.place or record.submission, known.get(record.submission, "\0")}
     }
-    scrub = Scrubber(students, hidden)
+    # Members are named in what they handed in, whoever's counts.
+    known_by = {own: hidden[team] for own, team in members.items() if team in hidden} | hidden
+    scrub = Scrubber([*students, *class_.of_members, *alone], known_by)
     shown = [record for record in records if record.role is not Role.STUDENT or record.submission not in out]
     return Visible(
         tuple(_seen(record, hidden, audience, scrub) for record in shown),
         {pseudonym: own for own, pseudonym in hidden.items()},
         len(out),
+        {} if audience.staff else audience.hidden,
     )
 
 

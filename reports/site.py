@@ -14,8 +14,9 @@ from jinja2 import ChoiceLoader, DictLoader, Environment, FileSystemLoader, Stri
 from harness.files import write_atomically
 from harness.text import capitalised, cleaned
 from harness.types import Record, Role
-from reports.audience import Audience, for_authors, visible
+from reports.audience import Audience, Visible, for_authors, visible
 from reports.common import page_name
+from reports.hidden import HiddenSection, hidden_view, sweep_partial, telling
 from reports.index import FIRST_ROWS, PAGES, PARTS, Section, index_view
 from reports.page import submission_view
 from reports.pairs import Entries, entries_of
@@ -28,6 +29,14 @@ VENDOR = Path(__file__).parent / "vendor"
 GENERATOR = b'<meta name="generator" content="gradebench">'
 EVERYBODY = Audience()
 _PAGE_NAME = re.compile(r"[a-z0-9-]+-[0-9a-f]{12}\.html")
+
+
+class TellingError(Exception):
+    """Files in a site's folder, `paths`, may tell scores that are hidden."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        super().__init__(", ".join(map(str, paths)))
+        self.paths = tuple(paths)
 
 
 def environment() -> Environment:
@@ -78,19 +87,33 @@ def content_security_policy(jinja: Environment) -> str:
     """
     style = _hash(jinja.get_template("_style.html.j2").render())
     scripts = [jinja.get_template("_scripts.html.j2").render(tables=tables) for tables in (True, False)]
+    # In the head, so that no page is shown in other colours first.
+    scripts.append(jinja.get_template("_theme.html.j2").render())
     ours = f"img-src data:; style-src {style}; script-src {' '.join(map(_hash, scripts))}"
     return f"default-src 'none'; {ours}; base-uri 'none'; form-action 'none'"
 
 
 def _remove_stale(folder: Path, kept: set[str]) -> None:
     """Take down pages of submissions that are no longer in the records; only files that this module wrote."""
+    for path in _pages_in(folder):
+        if path.name not in kept:
+            path.unlink()
+
+
+def _pages_in(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder that this module wrote as pages of submissions or parts."""
     for path in sorted(folder.glob("*.html")):
-        if path.name in kept or not _PAGE_NAME.fullmatch(path.name) or path.is_symlink() or not path.is_file():
+        if not _PAGE_NAME.fullmatch(path.name) or path.is_symlink() or not path.is_file():
             continue
         with path.open("rb") as file:
             ours = GENERATOR in file.read(2048)
         if ours:
-            path.unlink()
+            yield path
+
+
+def _own_files(site: Path) -> list[Path]:
+    """The files of a site's folder that a rendering replaces or deletes."""
+    return [site / "index.html", *_pages_in(site / PAGES), *_pages_in(site / PARTS)]
 
 
 def render(
@@ -108,23 +131,29 @@ def render(
 
     `results` is the folder that the records' pictures and scores are relative to. `on_page(done, total)` is called
     after each page. Every file is replaced in one step, pages before the index, so that a reader never meets a dead
-    link; pages of submissions that are gone are removed. The same records, pictures and scores give the same bytes.
-    Raises `OSError` where the site can't be written, and `SecretError` where pseudonyms can't be made. A record that
+    link; pages of submissions that are gone are removed. Of assignments whose scores are hidden, the index alone tells
+    who handed in which part. The same records, pictures and scores give the same bytes.
+    Raises `OSError` where the site can't be written, `SecretError` where pseudonyms can't be made, and `TellingError`
+    where scores are hidden and other files in the folder may tell them; nothing is written then. A record that
     can be read and not shown, edited by hand or a stranger's, costs its own row: it is left out, and `on_problem` gets
     a sentence about it.
     """
     seen = visible(records, results, audience)
+    hidden = hidden_view(seen.records, seen.hidden, seen.left_out)
+    if hidden and (left := list(telling(site, _own_files(site)))):
+        raise TellingError(left)
     if seen.pseudonyms:
         keep(results, seen.pseudonyms)
+    shown = seen.scored
     try:
-        return _rendered(seen.records, results, site, on_page, seen.left_out, audience.staff)
+        return _rendered(shown, results, site, on_page, seen, audience.staff, hidden)
     except OSError:
         raise
     except Exception:
-        left = _showable(seen.records, results, on_problem or (lambda problem: None))
-        if len(left) == len(seen.records):
+        left_over = _showable(shown, results, on_problem or (lambda problem: None))
+        if len(left_over) == len(shown):
             raise
-    return _rendered(left, results, site, on_page, seen.left_out, audience.staff)
+    return _rendered(left_over, results, site, on_page, seen, audience.staff, hidden)
 
 
 def _rendered(
@@ -132,8 +161,9 @@ def _rendered(
     results: Path,
     site: Path,
     on_page: Callable[[int, int], None] | None,
-    left_out: int,
+    seen: Visible,
     staff: bool,
+    hidden: Sequence[HiddenSection] = (),
 ) -> Path:
     jinja = environment()
     policy = content_security_policy(jinja)
@@ -154,13 +184,15 @@ def _rendered(
         if on_page is not None:
             on_page(done, total)
     index = site / "index.html"
-    sections = index_view(ordered, results, left_out)
+    sections = index_view(ordered, results, seen.left_out)
     parts: set[str] = set()
     for number, section in enumerate(sections):
         sections = (*sections[:number], _with_part_pages(section, site, parts, jinja, policy), *sections[number + 1 :])
-    write_atomically(index, _index(sections, jinja, policy).encode("utf-8"))
+    write_atomically(index, _index(sections, jinja, policy, hidden).encode("utf-8"))
     _remove_stale(site / PAGES, kept)
     _remove_stale(site / PARTS, parts)
+    if hidden:
+        sweep_partial([site, site / PAGES, site / PARTS])
     if on_page is not None:
         on_page(total, total)
     return index
@@ -207,8 +239,8 @@ def _page(
     return template.render(view=view, policy=policy, home=home)
 
 
-def _index(sections: Sequence[Section], jinja: Environment, policy: str) -> str:
-    return jinja.get_template("index.html.j2").render(sections=sections, policy=policy, tables=True)
+def _index(sections: Sequence[Section], jinja: Environment, policy: str, hidden: Sequence[HiddenSection] = ()) -> str:
+    return jinja.get_template("index.html.j2").render(sections=sections, hidden=hidden, policy=policy, tables=True)
 
 
 def _showable(records: Sequence[Record], results: Path, on_problem: Callable[[str], None]) -> Sequence[Record]:

@@ -41,6 +41,8 @@ RULES: dict[str, set[str]] = {
     "harness/hints.py": set(),
     "harness/scratch.py": set(),
     "harness/secret.py": set(),
+    "harness/hiding.py": {"harness.files"},
+    "harness/teams.py": TYPES | TEXT | {"harness.files"},
     "harness/numbers.py": TYPES | {"harness.text"},
     "harness/mnist.py": TYPES | {"harness.files"},
     # types ← metrics, evidence ← tasks
@@ -72,7 +74,7 @@ RULES: dict[str, set[str]] = {
     # tasks ← timing ← run ← cli. Operations are counted on what a worker would call.
     "harness/timing": TASKS | {"harness.timing", "harness.ranking", "harness.sandbox.outside", "harness.sequences"},
     # tasks ← run ← cli
-    "harness/rubric.py": TYPES | {"harness.numbers"},
+    "harness/rubric.py": TYPES | {"harness.hiding", "harness.numbers"},
     "harness/records.py": TYPES | {"harness.files"},
     "harness/provenance.py": set(),
     "harness/decisions.py": TYPES | {"harness.files", "harness.numbers", "harness.text"},
@@ -82,7 +84,7 @@ RULES: dict[str, set[str]] = {
     "harness/run": TASKS
     | PARENT
     | {"harness.run", "harness.text", "harness.files", "harness.numbers", "harness.starters", "harness.timing"}
-    | {"harness.scratch"}
+    | {"harness.scratch", "harness.teams"}
     | {"harness.sandbox.outside", "harness.checkpoint.together"}
     | {"reference", "classifiers"},
     "harness/run/executors/__init__.py": {"harness.registry", "harness.run", "harness.sandbox.outside"},
@@ -92,12 +94,14 @@ RULES: dict[str, set[str]] = {
         "harness.checkpoint.together",
         "harness.cli",
         "harness.files",
+        "harness.hiding",
         "harness.run",
         "harness.ranking",
         "harness.numbers",
         "harness.registry",
         "harness.scratch",
         "harness.summary",
+        "harness.teams",
         "harness.text",
         "harness.totals",
         "harness.sandbox.outside",
@@ -110,7 +114,15 @@ RULES: dict[str, set[str]] = {
     # Pseudonyms are made with the secret seed of a results folder.
     "reports": TYPES
     | TEXT
-    | {"harness.secret", "harness.totals", "harness.decisions", "harness.timing.board", "harness.ranking"}
+    | {
+        "harness.hiding",
+        "harness.secret",
+        "harness.teams",
+        "harness.totals",
+        "harness.decisions",
+        "harness.timing.board",
+        "harness.ranking",
+    }
     | {"harness.run.kept", "reports"},
     "reference": {"reference"},
     "classifiers": {"classifiers", "reference.augment", "reference.precision", "reference.seeding", "reference.train"},

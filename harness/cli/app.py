@@ -25,6 +25,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "harness.cli.grading:grade",
         "Grade submissions; what is graded already is not graded again. Ctrl-C loses only what is under way.",
     ),
+    "watch": (
+        "harness.cli.watching:watch",
+        "Grade a folder while it fills: what is new or replaced, once its files have stopped changing.",
+    ),
     "check": (
         "harness.cli.checking:check",
         "Check one submission before the deadline: the verdict that the instructor's run gives.",

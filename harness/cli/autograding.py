@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from harness import assignments, scratch
+from harness import assignments, hiding, scratch
 from harness.cli.console import console, fail, note
 from harness.cli.grading import AssignmentOption, DataOption, JudgeOption, SeedOption, prepared
 
@@ -46,6 +47,12 @@ def autograder(
         run = prepared(Request(assignment, folder, data, seed, judge))
     if run.context.data.name != "mnist":
         note(f"MNIST was not found: the class file states {run.context.data.name} (gradebench data fetch)")
+    until = run.assignment.hide_until
+    if until is not None and until > datetime.now(UTC):
+        note(
+            f"the assignment hides scores until {hiding.shown(until)}; Gradescope shows a student's own result at "
+            "once, unless the assignment's settings there hide it"
+        )
     own = Path(assignment) if Path(assignment).exists() else None
     settings = class_file.text_of(run, building.named(run.assignment.name, own), False, None)
     content = building.built(settings, wheel, source, judge, own)

@@ -12,13 +12,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.text import Text
+
+from harness.cli.tables import Justify, Listing
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from harness.ranking.intervals import Rank
     from harness.types import Record
 
@@ -78,32 +81,17 @@ def progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
         yield update
 
 
-def results_table(records: list[Record], ranks: Mapping[tuple[str, str], Rank] | None = None) -> Table:
+def results_table(records: list[Record], ranks: Mapping[tuple[str, str], Rank] | None = None) -> Listing:
     """Records as a table: submission, part, verdict, primary metric with its interval, rank if there is one, points.
 
-    `ranks` are those of the class, by submission and part. Where a terminal is too narrow, intervals are left out.
+    `ranks` are those of the class, by submission and part. Where a terminal is too narrow, intervals are left out, and
+    then submissions stand above their parts, so that no id is broken.
     """
-    table = _results(records, ranks or {}, intervals=True)
-    if console.measure(table).minimum <= console.width:
-        return table
-    return _results(records, ranks or {}, intervals=False)
-
-
-def _results(records: list[Record], ranks: Mapping[tuple[str, str], Rank], *, intervals: bool) -> Table:
     from harness.numbers import plain_interval, plain_number
     from harness.ranking.intervals import rank_text
     from harness.totals import earned, provisional
 
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1), collapse_padding=True)
-    table.add_column("submission", min_width=12, overflow="fold")
-    for heading in ("part", "verdict"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("score", justify="right", no_wrap=True)
-    if intervals:
-        table.add_column("95 % interval", justify="right", no_wrap=True)
-    if ranks:
-        table.add_column("rank", justify="right", no_wrap=True)
-    table.add_column("points", justify="right", no_wrap=True)
+    rows = []
     for record in records:
         metric = record.metrics.get(record.primary or "")
         measured = metric is not None and metric.value is not None
@@ -113,16 +101,14 @@ def _results(records: list[Record], ranks: Mapping[tuple[str, str], Rank], *, in
         points = f"{given:g} / {record.score.max_points:g}" if given is not None and record.score is not None else "-"
         points = f"({open_:g})" if open_ is not None else points
         points = "" if record.earlier_of else points
-        table.add_row(
-            escape(record.submission),
-            escape(record.part),
-            f"[{_COLOURS[record.state]}]{_verdict(record)}[/]",
-            value,
-            *([interval] if intervals else []),
-            *([rank_text(ranks.get((record.submission, record.part)))] if ranks else []),
-            points,
-        )
-    return table
+        row = [record.submission, record.part, _verdict(record), value, interval]
+        row += [rank_text(ranks.get((record.submission, record.part)))] if ranks else []
+        cells = [Text(cell, no_wrap=True) for cell in (*row, points)]
+        cells[2].stylize(_COLOURS[record.state])
+        rows.append(cells)
+    headings = ("submission", "part", "verdict", "score", "95 % interval", *(["rank"] if ranks else []), "points")
+    right: dict[str, Justify] = dict.fromkeys(headings[3:], "right")
+    return Listing(headings, rows, ("95 % interval",), grouped=True, justify=right)
 
 
 def print_reasons(records: list[Record]) -> None:
@@ -164,14 +150,16 @@ def _not_handed_in(records: list[Record]) -> dict[str, list[str]]:
     return missing
 
 
-def listing(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
-    """A plain table of strings."""
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1), collapse_padding=True)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
-    return table
+def listing(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Listing:
+    """A plain table of strings, in which no word is broken."""
+    return Listing(columns, [[Text(str(cell)) for cell in row] for row in rows])
+
+
+def show(*shown: RenderableType) -> None:
+    """Put what a command was asked for on standard output; progress and notes are on standard error."""
+    out = Console(highlight=False)
+    for each in shown:
+        out.print(each)
 
 
 def _verdict(record: Record) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from harness.cli.console import console, fail, listing, note, print_json
-from harness.cli.reporting import told
+from harness.cli.console import console, fail, listing, note, print_json, show
+from harness.cli.reporting import kept_teams, told
 
 if TYPE_CHECKING:
     from harness.types import Decision, Record
@@ -48,7 +48,7 @@ def decide(
     if submission is None:
         _list(results, known, as_json)
         return
-    record = _found(known, submission, part)
+    record = _found(known, submission, part, results)
     if undo:
         if verdict is not None or reason:
             raise fail("--undo takes the decision back: leave out the verdict and --reason")
@@ -68,13 +68,20 @@ def decide(
     # Without its key, the next run of `grade` scores the entry anew, and asks nobody.
     records.save(results, replace(now, keys={stage: key for stage, key in now.keys.items() if stage != "score"}))
     _tell(now)
+    if made is not None and made.verdict == "accept" and _changes_nothing(now):
+        note("these are the points that the rubric gives anyway; `points N` in place of accept gives other ones")
     if as_json:
         print_json({"schema": 1, **_row(now)})
 
 
-def _found(known: list[Record], submission: str, part: str | None) -> Record:
+def _found(known: list[Record], submission: str, part: str | None, results: Path) -> Record:
     own = [record for record in known if record.submission == submission]
     if not own:
+        class_ = kept_teams(results)
+        members = [record for record in known if (one := class_.member(record)) is not None and one.team == submission]
+        if members:
+            ids = ", ".join(sorted({record.submission for record in members}))
+            raise fail(f"{submission}: is a team; decide about the hand-in that counts, of {ids}")
         names = sorted({record.submission for record in known})
         more = f", and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
         raise fail(f"{submission}: no such submission; there are {', '.join(names[:_MOST_NAMED]) or 'none'}{more}")
@@ -119,6 +126,14 @@ def _made(record: Record, verdict: str | None, points: float | None, reason: str
     )
 
 
+def _changes_nothing(record: Record) -> bool:
+    """Tell an entry of which nothing was held back, so that to accept it gives what it had."""
+    free = record.by_rubric
+    if free is None or record.score is None or free.held or free.shut or free.open_points:
+        return False
+    return free.points == record.score.points
+
+
 def _tell(record: Record) -> None:
     from harness.totals import earned
 
@@ -154,15 +169,13 @@ def _list(results: Path, known: list[Record], as_json: bool) -> None:
         print_json({"schema": 1, "entries": rows, "lapsed": lapsed})
         return
     if not rows and not lapsed:
-        console.print("Nothing is held, and nothing was decided.", highlight=False)
+        show("Nothing is held, and nothing was decided.")
         return
     table = listing(
         ("submission", "part", "state", "points", "said"),
         [(row["id"], row["part"], row["state"], _points(row), row["said"]) for row in (*rows, *lapsed)],
     )
-    from rich.console import Console
-
-    Console().print(table)
+    show(table)
 
 
 def _row(record: Record) -> Row:

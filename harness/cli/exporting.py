@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.console import fail, listing, note
-from harness.cli.reporting import exported, told
+from harness.cli.console import fail, listing, note, show
+from harness.cli.reporting import TeamsOption, exported, graded_in, kept_teams, refuse_hidden
 from reports import exports
 
 
@@ -44,6 +44,10 @@ def export(
     scale: Annotated[
         bool, typer.Option("--scale", help="Convert points where the sheet's maximum is not the assignment's.")
     ] = False,
+    teams_file: TeamsOption = None,
+    staff: Annotated[
+        bool, typer.Option("--staff", help="Write scores that are still hidden (--hide-until), for your own eyes.")
+    ] = False,
 ) -> None:
     """Write the class for another program: a platform's grade sheet, a table, a result file.
 
@@ -52,20 +56,19 @@ def export(
     Example: [bold]gradebench export moodle results --worksheet Grades.csv -o Filled.csv[/]
     """
     if format_name is None:
-        from rich.console import Console
-
         rows = [(name, summary) for name, (_, summary) in exports.EXPORTS.items()]
-        Console().print(listing(("format", "writes"), rows))
+        show(listing(("format", "writes"), rows))
         return
     if format_name not in exports.EXPORTS:
         raise fail(f"{format_name}: no such format; there are {', '.join(exports.EXPORTS)}")
     if results is None or not results.is_dir():
         raise fail(f"{results}: no such folder" if results else "name the folder of records, too")
-    from harness import records
     from reports.exports.grades import Options
 
-    known = told(records.load_all(results))
+    known = graded_in(results)
     if not known:
         raise fail(f"{results}: holds no records; `gradebench grade PATH --results {results}` makes some")
-    options = Options(output, worksheet, column, assignment, submission, held is Held.number, scale, note)
+    class_ = kept_teams(results, teams_file)
+    refuse_hidden(format_name, known, results, assignment, staff)
+    options = Options(output, worksheet, column, assignment, submission, held is Held.number, scale, class_, note)
     typer.echo(exported(format_name, known, Path(), results, options))

@@ -17,7 +17,19 @@ from rich.markup import escape
 from harness import assignments, scratch
 from harness.cli.console import console, fail, note, print_json, print_reasons, progress, results_table
 from harness.cli.live import shown
-from harness.cli.reporting import LeaveOutOption, NamesOption, StaffOption, graded_in, render, seen_by, told
+from harness.cli.reporting import (
+    HideOption,
+    LeaveOutOption,
+    NamesOption,
+    StaffOption,
+    TeamsOption,
+    graded_in,
+    hide,
+    kept_teams,
+    render,
+    seen_by,
+    told,
+)
 from harness.cli.running import grade_class
 from harness.run.executors import DEFAULT, EXECUTORS
 
@@ -53,6 +65,30 @@ FullOption = Annotated[
 ]
 TrustOption = Annotated[
     bool, typer.Option("--trust-code", help="Run student code even where it can't be isolated. Stamps NOT ISOLATED.")
+]
+ResultsOption = Annotated[Path, typer.Option("--results", help="Where the records go.")]
+SiteOption = Annotated[Path | None, typer.Option("--site", help="Write the pages there, too.")]
+ReferencesOption = Annotated[
+    bool,
+    typer.Option(
+        "--references/--no-references",
+        "--house/--no-house",
+        help="Grade trivial baselines and reference models, too, unranked.",
+    ),
+]
+KeepAnswersOption = Annotated[
+    bool,
+    typer.Option("--keep-answers", help="Keep answers of any size, to mark them again (gradebench mark)."),
+]
+TimingOption = Annotated[
+    bool,
+    typer.Option("--timing", help="Time the models, too, up to half a minute each, after the class is graded."),
+]
+ExecutorOption = Annotated[
+    str, typer.Option("--executor", help="; ".join(f"{name}: {said}" for name, (_, said) in EXECUTORS.items()))
+]
+SchedulerOption = Annotated[
+    str, typer.Option("--scheduler", help="Address of a cluster's scheduler, tls://HOST:PORT.", show_default=False)
 ]
 
 
@@ -90,11 +126,13 @@ def demo(
 def grade(
     paths: Annotated[list[Path], typer.Argument(help="Folders, zips or LMS exports.", show_default=False)],
     assignment: AssignmentOption = assignments.DEFAULT,
-    results: Annotated[Path, typer.Option("--results", help="Where the records go.")] = Path("results"),
-    site_folder: Annotated[Path | None, typer.Option("--site", help="Write the pages there, too.")] = None,
+    results: ResultsOption = Path("results"),
+    site_folder: SiteOption = None,
     staff: StaffOption = False,
     names: NamesOption = None,
     leave_out: LeaveOutOption = None,
+    hide_until: HideOption = None,
+    teams_file: TeamsOption = None,
     data: DataOption = None,
     judge: JudgeOption = None,
     jobs: JobsOption = 2,
@@ -102,14 +140,7 @@ def grade(
     only: Annotated[list[str] | None, typer.Option("--only", help="Grade this submission id alone.")] = None,
     task: Annotated[list[str] | None, typer.Option("--task", help="Grade this task alone.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Grade again what is graded already.")] = False,
-    references: Annotated[
-        bool,
-        typer.Option(
-            "--references/--no-references",
-            "--house/--no-house",
-            help="Grade trivial baselines and reference models, too, unranked.",
-        ),
-    ] = True,
+    references: ReferencesOption = True,
     one: Annotated[bool, typer.Option("--one", help="Take each path as one submission, whatever it holds.")] = False,
     class_: Annotated[
         bool, typer.Option("--class", help="Take each path as a class: every child is a hand-in.")
@@ -121,22 +152,12 @@ def grade(
     moved: Annotated[
         bool, typer.Option("--moved", help="The hand-ins' folder has moved: their records stay theirs.")
     ] = False,
-    keep_answers: Annotated[
-        bool,
-        typer.Option("--keep-answers", help="Keep answers of any size, to mark them again (gradebench mark)."),
-    ] = False,
-    timing: Annotated[
-        bool,
-        typer.Option("--timing", help="Time the models, too, up to half a minute each, after the class is graded."),
-    ] = False,
+    keep_answers: KeepAnswersOption = False,
+    timing: TimingOption = False,
     full: FullOption = False,
     trust_code: TrustOption = False,
-    executor: Annotated[
-        str, typer.Option("--executor", help="; ".join(f"{name}: {said}" for name, (_, said) in EXECUTORS.items()))
-    ] = DEFAULT,
-    scheduler: Annotated[
-        str, typer.Option("--scheduler", help="Address of a cluster's scheduler, tls://HOST:PORT.", show_default=False)
-    ] = "",
+    executor: ExecutorOption = DEFAULT,
+    scheduler: SchedulerOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Grade submissions; what is graded already is not graded again. Ctrl-C loses only what is under way.
@@ -150,7 +171,6 @@ def grade(
     """
     from harness.run.prepare import Request
     from harness.summary import exit_code
-    from reports import history
 
     for path in paths:
         if not path.exists():
@@ -183,10 +203,7 @@ def grade(
     form: Form = "one" if one else "class" if class_ else "auto"
 
     def after_class(run: Run, graded: list[Record], seconds: float) -> None:
-        try:
-            history.remember(results, graded_in(results))
-        except OSError as error:
-            note(f"{results / history.FILE}: could not be written: {error.strerror}")
+        remember_run(results)
         conclude(run, graded, seconds, as_json, None)
 
     def pages() -> None:
@@ -204,9 +221,28 @@ def grade(
         )
 
     beside_paths = [site_folder] if site_folder is not None else []
-    _, graded, _, _ = grade_paths(paths, wanted, form, beside_paths, manifest, after_class, before_asking)
+
+    def settled(run: Run) -> Run:
+        hide(results, [run.assignment.name], run.assignment.hide_until, hide_until)
+        kept_teams(results, teams_file)
+        return run
+
+    _, graded, _, _ = grade_paths(
+        paths, wanted, form, beside_paths, manifest, after_class, before_asking, adjusted=settled
+    )
     pages()
     raise typer.Exit(exit_code(graded))
+
+
+def remember_run(results: Path) -> None:
+    """Add the class's totals, in teams where it has some, to the runs so far."""
+    from reports import history
+    from reports.teams import joined
+
+    try:
+        history.remember(results, joined(graded_in(results), kept_teams(results)).records)
+    except OSError as error:
+        note(f"{results / history.FILE}: could not be written: {error.strerror}")
 
 
 def adopt(
@@ -340,8 +376,13 @@ def collected(
     form: Form = "auto",
     beside: Sequence[Path] = (),
     manifest: Path | None = None,
+    on_note: Callable[[str], None] = note,
+    chosen: Callable[[str], bool] | None = None,
 ) -> Iterator[list[Submission]]:
-    """Yield the submissions below `paths`; archives are unpacked into a folder that is removed afterwards."""
+    """Yield the submissions below `paths`; archives are unpacked into a folder that is removed afterwards.
+
+    `chosen` decides by a name in a class's folder whether its hand-in is read.
+    """
     from harness import intake
     from harness.run.places import PlaceError, placed
     from harness.types import GradingError
@@ -358,8 +399,9 @@ def collected(
                 tasks=run.coursework.tasks,
                 models=run.coursework.models,
                 form=form,
-                on_note=note,
+                on_note=on_note,
                 beside=[run.results, *beside],
+                **({} if chosen is None else {"chosen": chosen}),
             )
             yield placed(found, run)
         except GradingError as error:
@@ -378,12 +420,15 @@ def grade_paths(
     before_asking: Callable[[], None] | None = None,
     on_interrupt: str = "",
     adjusted: Callable[[Run], Run] = lambda run: run,
+    on_note: Callable[[str], None] = note,
+    chosen: Callable[[str], bool] | None = None,
 ) -> tuple[Run, list[Record], list[Record], float]:
     """The run, the records of the submissions, those of baselines and reference models, and the seconds it took.
 
     `after_class` is called with the class's records, and `before_asking` before the first baseline or reference model
     is asked that is not known from another run. `on_interrupt` is said after Ctrl-C, where records are not kept.
-    `adjusted` changes the run before anything is asked.
+    `adjusted` changes the run before anything is asked. `chosen` decides by a name in a class's folder whether its
+    hand-in is graded; where there is none, nothing is.
     """
     from classifiers.deferred import DeferredJudge
     from harness.run.executors.interface import ExecutorError
@@ -395,9 +440,11 @@ def grade_paths(
         trained_on(run.context.judge.facts)
     for sentence in (run.context.data.source if run.context.data.name != "mnist" else "", run.isolation.notice):
         if sentence:
-            note(sentence)
+            on_note(sentence)
     beside = [*beside, *([request.data] if request.data is not None else [])]
-    with collected(paths, run, form, beside, manifest) as submissions:
+    with collected(paths, run, form, beside, manifest, on_note, chosen) as submissions:
+        if chosen is not None and not submissions:
+            return run, [], [], time.monotonic() - started
         if unknown := sorted(run.only - {s.id for s in submissions}):
             raise fail(f"--only {unknown[0]}: no such submission; there are {', '.join(s.id for s in submissions)}")
         planned = plans(submissions, run)

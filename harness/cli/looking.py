@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from harness.cli.console import console, fail, listing, note, print_json, progress
+from harness.cli.console import console, fail, listing, note, print_json, progress, show
 from reference import MODELS
 from reference.options import Number, Values, described
 
@@ -46,13 +46,13 @@ def inspect(
     if as_json:
         print_json({"schema": 1, "file": file.name, **said})
         return
-    console.print(f"[bold]{escape(file.name)}[/]  format {escape(str(said.get('format')))}", highlight=False)
+    show(f"[bold]{escape(file.name)}[/]  format {escape(str(said.get('format')))}")
     tensors = said.get("tensors", [])
     rows = [
         tuple(_short(tensor.get(key, "")) for key in ("name", "shape", "dtype", "bytes", "min", "max", "finite"))
         for tensor in tensors
     ]
-    console.print(listing(("tensor", "shape", "dtype", "bytes", "min", "max", "finite"), rows))
+    show(listing(("tensor", "shape", "dtype", "bytes", "min", "max", "finite"), rows))
     for sentence in said.get("notes", []):
         note(str(sentence))
 
@@ -89,7 +89,7 @@ def tasks(as_json: JsonOption = False) -> None:
         found = {name: task(name) for name in TASKS}
         print_json({n: {"summary": t.summary, "primary": t.primary, "protocol": t.protocol} for n, t in found.items()})
         return
-    console.print(listing(("task", "what"), [(name, summary) for name, (_, summary) in TASKS.items()]))
+    show(listing(("task", "what"), [(name, summary) for name, (_, summary) in TASKS.items()]))
 
 
 def models(as_json: JsonOption = False) -> None:
@@ -109,7 +109,7 @@ def models(as_json: JsonOption = False) -> None:
         (name, a.title, a.task, "; ".join(f"{o} = {described(v)}" for o, v in a.options.items()))
         for name, a in found.items()
     ]
-    console.print(listing(("model", "what", "task", "options (default first)"), rows))
+    show(listing(("model", "what", "task", "options (default first)"), rows))
 
 
 def _values(values: Values) -> object:
@@ -122,24 +122,24 @@ def assignments(as_json: JsonOption = False) -> None:
 
     known = {name: found.assignment for name, found in coursework.shipped().items()}
     if as_json:
-        print_json({name: assignment.model_dump(by_alias=True) for name, assignment in known.items()})
+        print_json({name: assignment.model_dump(mode="json", by_alias=True) for name, assignment in known.items()})
         return
     for name, assignment in known.items():
-        console.print(f"[bold]{name}[/]  {escape(assignment.title)}; {assignment.max_points:g} points", highlight=False)
+        show(f"[bold]{name}[/]  {escape(assignment.title)}; {assignment.max_points:g} points")
         rows = [
             (part.id, part.task, f"{'+' * part.optional}{part.points:g}", f"{part.pass_mark:g}")
             for part in assignment.part
         ]
-        console.print(listing(("part", "task", "points", "pass mark"), rows))
+        show(listing(("part", "task", "points", "pass mark"), rows))
         gated: dict[str, list[str]] = {}
         for part in assignment.part:
             gated.setdefault(", ".join(part.gates), []).append(part.id)
         for gates, parts in gated.items():
             if gates:
-                console.print(f" gates of {', '.join(parts)}: {gates}", highlight=False)
+                show(f" gates of {', '.join(parts)}: {gates}")
         if any(part.optional for part in assignment.part):
-            console.print(" + optional: a bonus beside the full marks")
-        console.print()
+            show(" + optional: a bonus beside the full marks")
+        show("")
 
 
 def doctor(as_json: JsonOption = False) -> None:
@@ -163,16 +163,15 @@ def doctor(as_json: JsonOption = False) -> None:
             }
         )
         return
-    console.print(f"isolation: [bold]{isolation.level}[/]", highlight=False)
+    show(f"isolation: [bold]{isolation.level}[/]")
     rows = [(c.name, "yes" if c.ok else "no", c.detail) for c in isolation.checks]
-    console.print(listing(("check", "holds", "detail"), rows))
+    show(listing(("check", "holds", "detail"), rows))
     if isolation.notice:
-        console.print(escape(isolation.notice), highlight=False, soft_wrap=True)
+        show(escape(isolation.notice))
     _show_sources(sources)
-    console.print(f"threads for the judge and for training: {torch.get_num_threads()}", highlight=False)
+    show(f"threads for the judge and for training: {torch.get_num_threads()}")
     for name, there in parts.items():
-        state = "installed" if there else "not installed"
-        console.print(f"{name} ({escape(OPTIONAL[name])}): {state}", highlight=False)
+        show(f"{name} ({escape(OPTIONAL[name])}): {'installed' if there else 'not installed'}")
 
 
 @data.command("status")
@@ -183,7 +182,7 @@ def data_status() -> None:
 
     _show_sources(mnist.status())
     try:
-        console.print(f"used now: {escape(mnist.load().source)}", highlight=False, soft_wrap=True)
+        show(f"used now: {escape(mnist.load().source)}")
     except GradingError as error:
         raise fail(error.failure.message) from error
 
@@ -204,4 +203,4 @@ def data_fetch() -> None:
 
 def _show_sources(sources: list[mnist.Place]) -> None:
     rows = [(place.name, place.state, "yes" if place.used else "", place.path, place.detail) for place in sources]
-    console.print(listing(("source", "state", "used", "folder", "detail"), rows))
+    show(listing(("source", "state", "used", "folder", "detail"), rows))

@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.intake.folders import names_in
 from harness.intake.kinds import is_of_the_class, is_packed, label_of
 from harness.intake.leftovers import count_files, counted, is_environment, is_leftover, named
-from harness.intake.names import COMPONENT_BYTES
+from harness.intake.names import COMPONENT_BYTES, slug
 from harness.intake.platforms import Owner, folder_owner, is_ignored, listed_owners, metadata_files, owner_of
 from harness.intake.regular_files import opened
 from harness.text import shown
@@ -118,6 +118,20 @@ def children_of(
     if passed:
         say(f"Passed over in the class: {named(passed, 8)}.")
     return sorted(children, key=lambda child: child.names[0])
+
+
+def seat_of(name: str) -> str:
+    """Return the seat that a name in a class's folder is of: a platform's owner, else what the name's id comes from.
+
+    Names that may claim one id, such as "ada" and "ada.zip", are of one seat here.
+    """
+    owner = owner_of(name)
+    return owner.seat if owner is not None else slug(label_of(name)).casefold()
+
+
+def is_no_seat(name: str) -> bool:
+    """Return True for a name in a class's folder that is passed over whatever it holds."""
+    return name in metadata_files() or is_ignored(name) or is_leftover(name) or is_of_the_class(name)
 
 
 def _owner(name: str, is_folder: bool) -> Owner | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.intake import archives, manifest
@@ -29,6 +29,10 @@ _MOST_NOTES = 20
 def _silent(note: str) -> None: ...
 
 
+def _every(name: str) -> bool:
+    return True
+
+
 def collect(
     paths: Sequence[Path],
     workdir: Path,
@@ -38,6 +42,7 @@ def collect(
     form: Form = "auto",
     on_note: Callable[[str], None] = _silent,
     beside: Collection[Path] = (),
+    chosen: Callable[[str], bool] = _every,
 ) -> list[Submission]:
     """Collect the submissions that `paths` hold, sorted by path, their ids unique and safe as file names.
 
@@ -50,6 +55,7 @@ def collect(
     form : "one" and "class" say what each path is; "auto" decides by the names in it
     on_note : is told, in sentences, what the paths were taken for and what was passed over
     beside : folders of gradebench's own (results, pages, data), which are no seats where they lie in a class's folder
+    chosen : decides by a name in a class's folder whether its hand-in is read; all names decide about ids
 
     Raises
     ------
@@ -66,7 +72,7 @@ def collect(
     several = len(given) > 1
     collection = _Collection(
         Reader(workdir, tasks, models), form, on_note, frozenset(path.resolve() for path in beside), several,
-        several and any(_is_single(path) for path in given),
+        several and any(_is_single(path) for path in given), chosen,
     )  # fmt: skip
     found = [one for resolved in given for one in collection.submissions(resolved)]
     collection.tell()
@@ -90,6 +96,7 @@ class _Collection:
     beside: frozenset[Path]
     several: bool
     among_single: bool
+    chosen: Callable[[str], bool]
     single: tuple[tuple[str, str], ...] = ()
     """Name and reason of each path that was taken as one submission."""
 
@@ -97,6 +104,9 @@ class _Collection:
         """Return the submissions of a path that a person gave, resolved; it alone may have been a link."""
         if path.is_dir():
             decision = self._decision(OnDisk(path), archived=False)
+            if self.chosen is not _every:
+                # Names are of the folder itself, although one of them may lie alone in it.
+                decision = replace(decision, at=())
             if decision.is_class:
                 return self._class(path.joinpath(*decision.at), path.name, decision)
             inner = path.joinpath(*decision.at)
@@ -174,6 +184,8 @@ class _Collection:
         for note in unpacked.notes.get("", ())[:_MOST_NOTES]:
             self.say(note)
         children += _charged(children, folder, label_of(name), prefix, unpacked, digest)
+        if not root and self.chosen is not _every:
+            return [self.reader.submission(child) for child in children if any(map(self.chosen, child.names))]
         if not children:
             failure = Failure("intake", "nothing-handed-in", f"{shown(name)} holds nothing. {what_to_hand_in()}")
             path = Path(root) if root else folder

@@ -209,7 +209,8 @@ def late(settings: ClassFile, now: datetime | None = None) -> bool | None:
 
 def digest_of(chosen: Coursework) -> str:
     """SHA-256 of an assignment: its parts as they are read, and the coursework's own Python files."""
-    digest = hashlib.sha256(chosen.assignment.model_dump_json().encode())
+    # When scores are shown decides about none.
+    digest = hashlib.sha256(chosen.assignment.model_dump_json(exclude={"hide_until"}).encode())
     for path in (chosen.architectures_file, chosen.tasks_file):
         digest.update(b"\0" + (path.read_bytes() if path is not None else b""))
     return digest.hexdigest()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from harness import teams
 from harness.assignments.coursework import Coursework
 from harness.evidence.copied_weights import Other, copied_weights
 from harness.likeness.pairs import Alike, Sketch, alike
@@ -31,32 +32,50 @@ def compare(
     records: Sequence[Record], results: Path, coursework: Coursework
 ) -> Mapping[Identity, tuple[Evidence, ...]]:
     """Return the evidence that comparing a folder's records brings for each student's entry; none for most."""
+    team_of = _teams(records, results)
     scored = [record for record in records if record.primary is not None and not _at_the_start(record, coursework)]
     entries = [record for record in scored if not _is_fixed(record, coursework) or record.role is not Role.STUDENT]
-    sketches = [_sketched(record, results, coursework) for record in entries]
+    owners = [_owner(record, team_of) for record in entries]
+    sketches = [_sketched(record, own, results, coursework) for record, own in zip(entries, owners, strict=True)]
     others: dict[int, dict[Identity, Other]] = {}
-    for place, other in [*_same_files(entries, coursework), *_alike(entries, alike(sketches))]:
+    for place, other in [*_same_files(entries, owners, coursework), *_alike(entries, alike(sketches))]:
         if entries[place].role is Role.STUDENT:
             # What was found first stands: an equal file says more than likeness does.
             others.setdefault(place, {}).setdefault((Role(other.entry[0]), *other.entry[1:]), other)
     return {identity(entries[place]): (copied_weights(list(of.values())),) for place, of in sorted(others.items())}
 
 
-def _sketched(record: Record, results: Path, coursework: Coursework) -> Sketch:
+def _sketched(record: Record, owner: str, results: Path, coursework: Coursework) -> Sketch:
     return Sketch(
-        _owner(record),
+        owner,
         f"{record.task}/{record.protocol}/{record.data}/{record.digests.get('data', '')}/{record.seed}",
         kept.load_arrays(results, record),
         fixed=record.role is Role.BASELINE or _is_fixed(record, coursework),
     )
 
 
-def _owner(record: Record) -> str:
-    """Whoever answers for an entry. Shipped models are one owner, since they are no copies of each other."""
-    return f"{record.role.value}/{record.submission if record.role is Role.STUDENT else ''}"
+def _teams(records: Sequence[Record], results: Path) -> Mapping[str, str]:
+    """The team of each submission that belongs to one; none where the list can't be read, which holds more entries."""
+    try:
+        return teams.owners(records, teams.kept(results))
+    except teams.TeamsError:
+        return {}
 
 
-def _same_files(entries: Sequence[Record], coursework: Coursework) -> Iterator[tuple[int, Other]]:
+def _owner(record: Record, team_of: Mapping[str, str]) -> str:
+    """Whoever answers for an entry: a student, or a team. Shipped models are one owner, since they are no copies of
+    each other.
+    """
+    if record.role is not Role.STUDENT:
+        return f"{record.role.value}/"
+    if record.submission in team_of:
+        return f"team/{team_of[record.submission]}"
+    return f"{record.role.value}/{record.submission}"
+
+
+def _same_files(
+    entries: Sequence[Record], owners: Sequence[str], coursework: Coursework
+) -> Iterator[tuple[int, Other]]:
     """The place of each entry with another owner's entry that has the same file."""
     by_file: dict[str, list[int]] = {}
     for place, record in enumerate(entries):
@@ -66,7 +85,7 @@ def _same_files(entries: Sequence[Record], coursework: Coursework) -> Iterator[t
     for places in by_file.values():
         for place in places:
             for other in places:
-                if _owner(entries[other]) != _owner(entries[place]):
+                if owners[other] != owners[place]:
                     yield place, Other(_named(entries[other]), _shown(entries[other]))
 
 

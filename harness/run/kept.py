@@ -10,7 +10,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -103,8 +103,14 @@ def save_arrays(results: Path, record: Record, scores: Array | None, sketches: M
 
 
 def load_arrays(results: Path, record: Record) -> Mapping[str, Array]:
-    """Read back "scores" (n,) and the sketches by kind of likeness, float32; empty where absent or damaged."""
-    return _load(results, record, record.arrays)
+    """Read back "scores" (n,) and the sketches by kind of likeness, float32; empty where absent or damaged.
+
+    The record may be shown under another id than that of its folder.
+    """
+    named = PurePosixPath(record.arrays)
+    if named.is_absolute() or ".." in named.parts or named.name != f"{record.part}.arrays.npz":
+        return {}
+    return _loaded(results / named)
 
 
 def _counted(arrays: dict[str, Array]) -> int | None:
@@ -130,10 +136,14 @@ def _save(results: Path, record: Record, suffix: str, arrays: Mapping[str, Array
 
 
 def _load(results: Path, record: Record, name: str) -> dict[str, Array]:
-    if not name or name not in records.files_of(record) or not (results / name).is_file():
+    return _loaded(results / name) if name and name in records.files_of(record) else {}
+
+
+def _loaded(path: Path) -> dict[str, Array]:
+    if not path.is_file():
         return {}
     try:
-        with np.load(results / name, allow_pickle=False) as archive:
+        with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return {}

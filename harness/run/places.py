@@ -6,7 +6,7 @@ falls back to the id that its own place gives; where that is taken, too, by a cl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness import records
@@ -23,15 +23,16 @@ def placed(submissions: Sequence[Submission], run: Run) -> list[Submission]:
 
     Raises PlaceError where the records of a name are those of another class's folder.
     """
-    taken = {one.id.casefold() for one in submissions}
-    return [_placed(submission, run, taken) for submission in submissions]
+    ids = {one.place: one.id for one in submissions if one.place}
+    return [_placed(submission, run, ids) for submission in submissions]
 
 
-def _placed(submission: Submission, run: Run, taken: set[str]) -> Submission:
-    if submission.role is not Role.STUDENT or run.moved or not _other_places(submission.id, submission.place, run):
+def _placed(submission: Submission, run: Run, ids: Mapping[str, str]) -> Submission:
+    if submission.role is not Role.STUDENT or run.moved or not _other_places(submission.id, submission.place, run, ids):
         return submission
     own = submission.folder_id or submission.id
-    if own != submission.id and own.casefold() not in taken and not _other_places(own, submission.place, run):
+    taken = {one.casefold() for one in ids.values()}
+    if own != submission.id and own.casefold() not in taken and not _other_places(own, submission.place, run, ids):
         note = f'The id "{submission.id}" has records of another hand-in here; this one became "{own}".'
         return replace(submission, id=own, notes=(*submission.notes, note))
     raise PlaceError(
@@ -41,13 +42,13 @@ def _placed(submission: Submission, run: Run, taken: set[str]) -> Submission:
     )
 
 
-def _other_places(identity: str, place: str, run: Run) -> bool:
-    """Tell whether records of an id are of another place."""
+def _other_places(identity: str, place: str, run: Run, ids: Mapping[str, str]) -> bool:
+    """Tell whether records of an id are of another place, but for one that has another id now (`ids`, by place)."""
     for path in records.folder_of(run.results, Role.STUDENT, identity).glob("*.json"):
         try:
             known = records.load(path)
         except records.RecordError:
             continue
-        if known.place and place and known.place != place:
+        if known.place and place and known.place != place and ids.get(known.place, identity) == identity:
             return True
     return False

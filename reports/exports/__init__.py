@@ -38,6 +38,14 @@ EXPORTS: dict[str, tuple[str, str]] = {
 """Each format's "module:attribute", and its summary in one line, by name."""
 
 
+def seen_by_students(name: str) -> bool:
+    """Tell whether students see a format where it is made for: the module says so, `SEEN_BY_STUDENTS = False` that not.
+
+    Raises `LookupError` as `export` does.
+    """
+    return bool(getattr(import_module(export(name).__module__), "SEEN_BY_STUDENTS", True))
+
+
 def export(name: str) -> Export:
     """The function that writes records in a format into a folder, from a results folder, and gives the path.
 

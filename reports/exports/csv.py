@@ -19,13 +19,17 @@ from harness.types import Record, Status
 from reports.common import ranks
 from reports.exports.grades import DEFAULTS, Options, exportable
 from reports.leaderboard import leaderboard
+from reports.teams import joined
 
 FILE = "scores.csv"
+SEEN_BY_STUDENTS = False
+"""A table for the instructor, which no platform shows."""
 HEADER = [
     "assignment",
     "data",
     "submission",
     "name",
+    "team",
     "part",
     "task",
     "kind",
@@ -149,12 +153,13 @@ def rows(
     records: Sequence[Record], results: Path | None = None, options: Options = DEFAULTS
 ) -> Iterator[Mapping[str, object]]:
     """Yield the values of each row by the names in `HEADER`, in the leaderboard's order."""
-    records = [record for record in records if ranks(record)]
-    for row in leaderboard(records, results).to_dict("records"):
-        record = records[row["record"]]
+    class_ = joined([record for record in records if ranks(record)], options.teams, options.tell)
+    for row in leaderboard(class_.records, results).to_dict("records"):
+        record = class_.records[row["record"]]
         failure = record.failure
         known = {
             **{str(name): value for name, value in row.items()},
+            "team": record.name if record.submission in class_.members else None,
             # Of a part that was not handed in, nobody knows how it would have been.
             "kind": record.kind if record.status is not Status.NOT_HANDED_IN else None,
             "model": record.model,
@@ -178,4 +183,6 @@ def rows(
         }
         if not exportable(record) and not options.open_as_number:
             known["points"] = None
-        yield known
+        # A team is ranked once, and has a row for each member.
+        for own in class_.each(record):
+            yield known | {"submission": own.submission, "name": own.name}

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.numbers import finite
+from harness.teams import NONE as NO_TEAMS
+from harness.teams import Teams
 from harness.text import one_line
 from harness.totals import earned, provisional, total
 from harness.types import Record, Status
 from harness.types import counted as scores_that_count
 from reports.common import ranks
+from reports.teams import joined
 
 
 class ExportError(Exception):
@@ -43,6 +46,8 @@ class Options:
     """Export the points so far where a part is open; otherwise nothing is exported for it."""
     scale: bool = False
     """Convert points to the sheet's maximum, where it differs from the assignment's full marks."""
+    teams: Teams = NO_TEAMS
+    """The class in teams: each member has the team's grade."""
     tell: Callable[[str], None] = _nobody_listens
     """Gets a sentence about each submission that is left out, and about all that an instructor has to know."""
 
@@ -116,6 +121,7 @@ def students(records: Sequence[Record], options: Options) -> list[Record]:
         raise ExportError(f"the records belong to {', '.join(named)}; choose one by --assignment")
     if len(data := sorted({record.data for record in own})) > 1:
         raise ExportError(f"the records were measured on {' and '.join(data)}, whose points can't be mixed")
+    own = joined(own, options.teams, options.tell).of_members
     if options.submission:
         ids = sorted({record.submission for record in own})
         own = [record for record in own if record.submission == options.submission]

@@ -22,8 +22,11 @@ from harness.types import HELD, Record, Status
 from reports.common import ranks
 from reports.exports.grades import DEFAULTS, Options, exportable
 from reports.leaderboard import places, totals
+from reports.teams import joined
 
 FILE = "junit.xml"
+SEEN_BY_STUDENTS = False
+"""Of a class, a file for the instructor's own CI."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -39,8 +42,14 @@ def write(records: Sequence[Record], folder: Path, results: Path | None = None, 
 
 def write_file(records: Sequence[Record], path: Path, results: Path | None = None, options: Options = DEFAULTS) -> None:
     """`write` to a file of any name. Replaces it in one step; raises `OSError` if it can't be written."""
-    records = [record for record in records if ranks(record)]
-    placed = places(records, results)
+    class_ = joined([record for record in records if ranks(record)], options.teams, options.tell)
+    of_entries, records = places(class_.records, results), class_.of_members
+    # A team is ranked once, and its place is that of each member.
+    placed = {
+        (own.submission, own.part): of_entries.get((record.submission, record.part))
+        for record in class_.records
+        for own in class_.each(record)
+    }
     sums = {row["submission"]: row for row in totals(records).to_dict("records")}
     root = ElementTree.Element("testsuites", name="gradebench")
     for submission in sorted({record.submission for record in records}):
@@ -58,7 +67,7 @@ def write_file(records: Sequence[Record], path: Path, results: Path | None = Non
         if submission in sums:
             _properties(suite, {name: finite(sums[submission][name]) for name in ("points", "max_points")})
         for record in own:
-            _case(suite, record, placed.get((record.submission, record.part)), options)
+            _case(suite, record, placed[record.submission, record.part], options)
     ElementTree.indent(root)
     write_atomically(path, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
 

@@ -20,6 +20,8 @@ from reports.exports import csv
 from reports.exports.grades import ExportError, Options
 
 FILE = "scores.parquet"
+SEEN_BY_STUDENTS = False
+"""A table for the instructor, which no platform shows."""
 MISSING = "needs pyarrow, which is not installed: pip install pyarrow (or: pip install 'gradebench[parquet]')"
 
 

@@ -20,10 +20,11 @@ def write_each(
     ExportError where there is nothing to write.
     """
     path = options.path(folder, name)
-    found = [(grade, content) for grade in grades(records, options) if (content := document(grade)) is not None]
+    every = grades(records, options)
+    found = [(grade, content) for grade in every if (content := document(grade)) is not None]
     if not found:
         raise ExportError("there is no submission whose grade could be exported")
-    if len({record.submission for record in records if record.role.value == "student"}) == 1 or options.submission:
+    if len(every) == 1 or options.submission:
         write_atomically(path, _json(found[0][1]))
         return path
     below = path.with_suffix("")

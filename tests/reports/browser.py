@@ -131,11 +131,15 @@ class Browser:
 
     def open(self, page: Path, scripts: bool = True) -> None:
         """Load a page and wait until it is complete; without JavaScript where `scripts` is False."""
+        self.visit(page.as_uri(), scripts)
+
+    def visit(self, address: str, scripts: bool = True) -> None:
+        """`open` for an address."""
         self.problems.clear()
         self.requests.clear()
         self._events.clear()
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
-        self.call("Page.navigate", url=page.as_uri())
+        self.call("Page.navigate", url=address)
         while "Page.loadEventFired" not in self._events:
             self._next()
 

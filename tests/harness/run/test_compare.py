@@ -147,3 +147,14 @@ def test_the_same_principal_components_are_no_copy(context: Context, tmp_path: P
     found = grade(run, tmp_path / "class")
     assert [r.primary for r in found.values()] == ["masked_mse"] * 2
     assert {r.compared for r in found.values()} == {()}
+
+
+def test_team_mates_may_hand_in_the_same_file(context: Context, handed_in: Path, tmp_path: Path) -> None:
+    hand_in(handed_in, "eve", (handed_in / "bob" / "m1.safetensors").read_bytes())
+    run = run_of(context, tmp_path / "results", STREAMS)
+    (run.results / "teams.csv").write_text("id,team\nbob,T\neve,T\n", encoding="utf-8")
+    assert all(not others(record) for record in grade(run, handed_in).values())
+    # In other teams, they may not.
+    (run.results / "teams.csv").write_text("id,team\nbob,T\neve,U\n", encoding="utf-8")
+    found = grade(run, handed_in)
+    assert others(found["bob"]) == [("student", "eve", "symbols-m1")]

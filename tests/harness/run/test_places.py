@@ -75,3 +75,14 @@ def test_two_claimants_of_one_id_both_keep_their_places_names(context: Context, 
     hand_in(tmp_path / "class" / "two", "s7")
     go(run, tmp_path / "class", tmp_path / "work")
     assert names(run) == {"one", "two"}
+
+
+def test_an_id_that_was_claimed_goes_to_the_folder_of_that_name_when_it_comes(context: Context, tmp_path: Path) -> None:
+    run = run_of(context, tmp_path / "results")
+    hand_in(tmp_path / "class" / "mallory", "alice")
+    go(run, tmp_path / "class", tmp_path / "work")
+    assert names(run) == {"alice"}
+    hand_in(tmp_path / "class" / "alice")
+    go(run, tmp_path / "class", tmp_path / "work")
+    places = {record.submission: record.place for record in records.load_all(run.results).records}
+    assert {own: place.rpartition("/")[2] for own, place in places.items()} == {"alice": "alice", "mallory": "mallory"}
