@@ -171,9 +171,12 @@ def threshold_text(evidence: Evidence) -> str:
     flagged, unusual = evidence.flagged_from, evidence.unusual_from
     if flagged is None:
         return ""
-    least, most = (bound if bound is not None else flagged for bound in (evidence.low, evidence.high))
     # Towards the flag from where a value is unusual, or from where it is expected.
-    away = flagged - unusual if unusual is not None else (flagged > most) - (flagged < least)
+    if unusual is not None:
+        away = flagged - unusual
+    else:
+        above, below = evidence.high is not None, evidence.low is not None
+        away = (above and flagged >= (evidence.high or 0.0)) - (below and flagged <= (evidence.low or 0.0))
     towards = "from" if away > 0 else "up to" if away < 0 else "at"
     found = [
         f"{state} {towards} {number_text(bound)}"

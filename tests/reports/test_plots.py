@@ -71,7 +71,9 @@ def test_thresholds_of_evidence_stand_on_its_axis() -> None:
     assert drawn.label.endswith("unusual from 0.25, flagged from 0.5")
     plain = range_figure(Evidence("e", False, 0.3, 0.0, 0.1))
     assert plain is not None and plain.flagged is None and plain.unusual is None
-    assert threshold_text(Evidence("e", False, 0.3, 0.4, None, flagged_from=0.2)) == "flagged up to 0.2"
+    assert threshold_text(Evidence("e", False, 0.3, 0.4, None, flagged_from=0.4)) == "flagged up to 0.4"
+    assert threshold_text(Evidence("e", False, 0.3, None, 0.1, flagged_from=0.1)) == "flagged from 0.1"
+    assert threshold_text(Evidence("e", False, 0.3, None, None, flagged_from=0.1)) == "flagged at 0.1"
     assert threshold_text(Evidence("e", False, 0.3, None, 0.1)) == ""
 
 
