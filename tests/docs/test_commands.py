@@ -213,9 +213,11 @@ AFTER: dict[tuple[str, str], Callable[[Path, str], None]] = {
 
 def test_the_files_of_a_results_folder_are_those_of_the_page(shop: Shop, tmp_path: Path) -> None:
     shop.take("results", tmp_path)
+    (tmp_path / "teams.csv").write_text("id,team\n28411003,Team Gauss\n", encoding="utf-8")
     for line in (
         'gradebench decide results 28411003 cvae accept --reason "looked at"',
         "gradebench report results --site site --export csv",
+        "gradebench report results --site shown --teams teams.csv --hide-until 2999-01-01T00:00+00:00",
     ):
         done, _ = shop.run(line, tmp_path)
         assert done.returncode == 0, done.stdout

@@ -42,7 +42,6 @@ def test_stacked_marks_do_not_climb() -> None:
     assert sum(unicodedata.combining(c) > 0 for c in cleaned) == 4
 
 
-@pytest.mark.corpus("Reports", "megabyte names, lone surrogates")
 def test_what_is_passed_as_plain_is_what_the_filter_leaves_alone() -> None:
     plain = [chr(code) for code in range(0x110000) if filters._PLAIN.fullmatch(chr(code))]
     assert {" ", "é", "−", "…", "·", "“", "λ", "→"} <= set(plain)
@@ -50,6 +49,7 @@ def test_what_is_passed_as_plain_is_what_the_filter_leaves_alone() -> None:
     assert not {"Mn", "Me", "Cf", "Cc", "Cn"} & {unicodedata.category(character) for character in plain}
 
 
+@pytest.mark.corpus("Reports", "megabyte names, lone surrogates")
 def test_megabytes_are_cut() -> None:
     """In linear time: a quadratic one would be stopped by pytest."""
     for text in ("A" * 5_000_000, "\x1b[" * 2_000_000, "\u0300" * 5_000_000, "\x1b]" + "0" * 5_000_000):

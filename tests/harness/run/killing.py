@@ -26,7 +26,7 @@ STAGES = {
     ("harness/records.py", "_with_file"): "pictures",
     ("harness/run/kept.py", "_save"): "arrays",
     ("harness/records.py", "save"): "records",
-    ("harness/run/run.py", "_compared"): "comparing",
+    ("harness/run/run.py", "compared"): "comparing",
     ("reports/site.py", "render"): "pages",
 }
 """The stage that a function's call begins, and its return ends; what they call belongs to it, but for other stages."""
