@@ -334,6 +334,7 @@ def test_labels_that_a_grown_network_does_not_believe_are_left_out():
     assert training.believed(logits[1:2], labels[1:2], 0.5).all()  # a batch with nothing to learn from has no loss
 
 
+@pytest.mark.long
 def test_a_member_learns_and_resumes(tmp_path):
     digits = embedded_digits()
     images, labels = torch.from_numpy(digits.train.images[:640]), torch.from_numpy(digits.train.labels[:640])

@@ -121,6 +121,7 @@ def test_label_clamped_chains_reach_the_conditional_distribution():
     assert (found - expected).abs().max() < 0.02
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["crbm", "crbm-hybrid", "crbm-cd1"])
 def test_a_training_repeats_learns_digits_and_holds_the_constant_unit(name):
     data = embedded_digits().train

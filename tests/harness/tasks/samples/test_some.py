@@ -64,6 +64,7 @@ def test_real_digits_and_shipped_models_are_clear(context, flags, drawn):
     assert set(states.values()) == {"clear"}, states
 
 
+@pytest.mark.long
 def test_images_that_were_optimised_against_all_members_are_off_the_manifold(context, flags):
     images, labels = cheats.optimised(tuple(context.judge.networks), 6)
     read = context.judge.decide(images)[0] == labels
