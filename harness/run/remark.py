@@ -27,7 +27,7 @@ class Remarked:
 
 
 def remark(records: Sequence[Record], run: Run, on_record: Callable[[int, Record], None] | None = None) -> Remarked:
-    """Mark, score and compare the records of a run's assignment, seed and data again, without asking any model.
+    """Mark, compare and score the records of a run's assignment, seed and data again, without asking any model.
 
     Baselines and reference models are left to `grade`, which has their answers anew within minutes.
     """
@@ -49,8 +49,10 @@ def remark(records: Sequence[Record], run: Run, on_record: Callable[[int, Record
         result.records.append(now)
         if on_record is not None:
             on_record(len(result.records), now)
-    # Other marks and sketches make other pairs of entries alike.
-    found = compared(result.records, run, questions)
+    found = result.records
+    # A new threshold changes no sketch, and so no pair of entries that are alike.
+    if any(now.keys.get("mark") != then.keys.get("mark") for now, then in zip(found, before, strict=True)):
+        found = compared(found, run, questions)
     changed = sum(now is not then for now, then in zip(found, before, strict=True))
     return Remarked(found, changed, result.to_ask, result.elsewhere)
 

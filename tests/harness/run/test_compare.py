@@ -106,10 +106,10 @@ def test_marking_again_compares_again(context: Context, handed_in: Path, tmp_pat
     found = grade(run, handed_in)
     # As an older gradebench, which compared in no way or in another, would have left them.
     for record in found.values():
-        records.save(run.results, dataclasses.replace(record, compared=()))
+        records.save(run.results, dataclasses.replace(record, compared=(), keys={**record.keys, "mark": "older"}))
     done = remark(records.load_all(run.results).records, run)
     assert {r.submission: others(r) for r in done.records} == {r.submission: others(r) for r in found.values()}
-    assert done.changed == 2
+    assert done.changed == 3
     assert {r.submission: r.compared for r in records.load_all(run.results).records} == {
         r.submission: r.compared for r in found.values()
     }
