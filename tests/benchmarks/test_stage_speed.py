@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -71,8 +72,10 @@ def graded(context: Context, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run
 
 
-def test_a_changed_threshold(compare, graded: Run) -> None:
-    """All records are scored again, against marking each again, of which one is timed."""
+def test_a_changed_threshold(compare, graded: Run, tmp_path: Path) -> None:
+    """All records are scored again, against marking each again, of which one, in a folder of its own, is timed."""
+    shutil.copytree(graded.results / "s0000", tmp_path / "s0000")
+    alone = dataclasses.replace(graded, results=tmp_path)
     state = {"run": graded}
     number = iter(range(1000))
 
@@ -89,8 +92,8 @@ def test_a_changed_threshold(compare, graded: Run) -> None:
             def __getattr__(self, name: str) -> object:
                 return getattr(graded.context.judge, name)
 
-        known = [records.load(graded.results / "s0000" / "cvae.json")]
-        other = dataclasses.replace(graded, context=dataclasses.replace(graded.context, judge=Other()))
+        known = [records.load(tmp_path / "s0000" / "cvae.json")]
+        other = dataclasses.replace(alone, context=dataclasses.replace(graded.context, judge=Other()))
         assert remark(known, other).changed == 1
 
     change()
