@@ -37,11 +37,11 @@ def compare(
     entries = [record for record in scored if not _is_fixed(record, coursework) or record.role is not Role.STUDENT]
     owners = [_owner(record, team_of) for record in entries]
     sketches = [_sketched(record, own, results, coursework) for record, own in zip(entries, owners, strict=True)]
-    others: dict[int, dict[Identity, Other]] = {}
+    others: dict[int, dict[tuple[str, str, str], Other]] = {}
     for place, other in [*_same_files(entries, owners, coursework), *_alike(entries, alike(sketches))]:
         if entries[place].role is Role.STUDENT:
             # What was found first stands: an equal file says more than likeness does.
-            others.setdefault(place, {}).setdefault((Role(other.entry[0]), *other.entry[1:]), other)
+            others.setdefault(place, {}).setdefault(other.entry, other)
     return {identity(entries[place]): (copied_weights(list(of.values())),) for place, of in sorted(others.items())}
 
 
@@ -83,10 +83,10 @@ def _same_files(
             if not _is_fixed(record, coursework):
                 by_file.setdefault(digest, []).append(place)
     for places in by_file.values():
+        # Made once each: a whole class may hand in the starter's file.
+        described = [(owners[place], Other(_named(entries[place]), _shown(entries[place]))) for place in places]
         for place in places:
-            for other in places:
-                if owners[other] != owners[place]:
-                    yield place, Other(_named(entries[other]), _shown(entries[other]))
+            yield from ((place, other) for owner, other in described if owner != owners[place])
 
 
 def _alike(entries: Sequence[Record], found: Mapping[int, Sequence[Alike]]) -> Iterator[tuple[int, Other]]:
