@@ -30,7 +30,7 @@ RECORD = (
     types.Record, types.Metric, types.Along, types.Evidence, types.Gate, types.Figure, types.Score, types.Failure,
     types.Decision, types.Tried, types.Timing,
 )  # fmt: skip
-"""What a record's JSON is made of, the record first."""
+"""The classes that a record's JSON is made of, the record first."""
 PLAIN = {"str": "text", "int": "integer", "float": "number", "bool": "true or false", "Any": "value"}
 UNDOCUMENTED = {
     "Record.submission": "id of the submission",

@@ -92,7 +92,7 @@ def _row(records: Sequence[Record], parts: Sequence[tuple[str, str]]) -> HiddenR
 
 
 def _state(record: Record) -> str:
-    """Whether a part is there and graded. That it failed, or is held, would tell its points."""
+    """The state of a part, handed in and graded or not. That it failed, or is held, would tell its points."""
     if record.status is Status.NOT_HANDED_IN:
         return "not handed in"
     return "handed in, not graded yet" if record.status is Status.NOT_GRADABLE else "handed in and graded"

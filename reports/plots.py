@@ -172,12 +172,9 @@ def threshold_text(evidence: Evidence) -> str:
     if flagged is None:
         return ""
     # Towards the flag from where a value is unusual, or from where it is expected.
-    if unusual is not None:
-        away = flagged - unusual
-    else:
-        above, below = evidence.high is not None, evidence.low is not None
-        away = (above and flagged >= (evidence.high or 0.0)) - (below and flagged <= (evidence.low or 0.0))
-    towards = "from" if away > 0 else "up to" if away < 0 else "at"
+    low, high = (unusual, unusual) if unusual is not None else (evidence.low, evidence.high)
+    above, below = high is not None and flagged >= high, low is not None and flagged <= low
+    towards = "at" if above == below else "from" if above else "up to"
     found = [
         f"{state} {towards} {number_text(bound)}"
         for state, bound in (("unusual", unusual), ("flagged", flagged))

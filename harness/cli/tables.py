@@ -129,5 +129,5 @@ class Listing:
 
 
 def _words(cell: Text) -> list[str]:
-    """What of a cell stays on one line."""
+    """The pieces of a cell that stay on one line each."""
     return [cell.plain] if cell.no_wrap else cell.plain.split()

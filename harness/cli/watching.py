@@ -189,6 +189,12 @@ def _how_to_go_on(results: Path) -> str:
     return f"Ended. What is graded lies in {results}; the same command goes on from there."
 
 
+def _let_interruption_through(ended: typer.Exit) -> None:
+    """Raise the end of the command again where it is Ctrl-C's; any other was told, and costs what it ended alone."""
+    if ended.exit_code == EXIT_INTERRUPTED:
+        raise ended
+
+
 @dataclass
 class _Watching:
     """Grades what each look finds, and goes on whatever happens."""
@@ -223,8 +229,7 @@ class _Watching:
         except OSError as error:
             self._tell_trouble(f"{error.strerror or error}; goes on looking")
         except typer.Exit as ended:
-            if ended.exit_code == EXIT_INTERRUPTED:
-                raise
+            _let_interruption_through(ended)
         except Exception as error:
             self._tell_trouble(f"{type(error).__name__}: {one_line(str(error), 200)}; goes on looking")
 
@@ -271,8 +276,7 @@ class _Watching:
                 chosen=names.__contains__,
             )
         except typer.Exit as ended:
-            if ended.exit_code == EXIT_INTERRUPTED:
-                raise
+            _let_interruption_through(ended)
             return False
         except Exception as error:
             self._tell_trouble(f"{type(error).__name__}: {one_line(str(error), 200)}")
@@ -289,8 +293,7 @@ class _Watching:
         try:
             self.make_pages()
         except typer.Exit as ended:
-            if ended.exit_code == EXIT_INTERRUPTED:
-                raise
+            _let_interruption_through(ended)
             return
         self._stale = False
 

@@ -34,7 +34,7 @@ class State:
 
 @dataclass(frozen=True)
 class Look:
-    """What one look has found that is other than at the look before; hand-ins are named by their seats."""
+    """The differences that one look has found from the look before; hand-ins are named by their seats."""
 
     seen: tuple[str, ...] = ()
     """New, or changed since the last look: waited for."""

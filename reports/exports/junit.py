@@ -26,7 +26,7 @@ from reports.teams import joined
 
 FILE = "junit.xml"
 SEEN_BY_STUDENTS = False
-"""Of a class, a file for the instructor's own CI."""
+"""A class's file is for the instructor's own CI."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

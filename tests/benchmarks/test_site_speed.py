@@ -11,7 +11,7 @@ import pytest
 
 from harness.types import Failure, Record
 from reports.site import render
-from tests.reports.browser import CHROMIUM, Browser
+from tests.reports.browser import CHROMIUM, started
 from tests.reports.examples import cgan, sample_grid, scored, unscored
 
 SUBMISSIONS = 1000
@@ -92,8 +92,7 @@ ACTS = {
 def test_the_index_of_a_class_of_a_thousand_in_a_browser(tmp_path: Path) -> None:
     site = tmp_path / "site"
     render(a_large_class(tmp_path / "results"), tmp_path / "results", site)
-    browser = Browser(tmp_path / "profile")
-    try:
+    with started(tmp_path / "profile") as browser:
         for page in (site / "index.html", min((site / "parts").glob("*.html"))):
             browser.size(1280)
             browser.open(page)
@@ -103,5 +102,3 @@ def test_the_index_of_a_class_of_a_thousand_in_a_browser(tmp_path: Path) -> None
             print(f"{page.name}: {page.stat().st_size / 1e6:.2f} MB, first paint after {paint:.0f} ms; {times} ms")
             assert browser.problems == []
             assert browser.run("document.querySelectorAll('tbody.list')[0].rows.length") == 50
-    finally:
-        browser.close()

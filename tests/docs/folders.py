@@ -30,7 +30,7 @@ SEATS = {"Ada Lovelace_28411001": "mediocre", "Bob Noyce_28411002": "corrupt", "
 
 @dataclass(frozen=True)
 class Shop:
-    """What all pages share: the class, its results, and the environment that commands run in."""
+    """The things that all pages share: the class, its results, and the environment that commands run in."""
 
     folder: Path
     environment: dict[str, str]
@@ -132,7 +132,7 @@ def of_a_student(shop: Shop, folder: Path) -> None:
 
 
 def of_an_instructor(shop: Shop, folder: Path) -> None:
-    """What a class handed in, and the results of it."""
+    """The hand-ins of a class, and the results of it."""
     shop.take("handed-in.zip", folder)
     shop.take("results", folder)
 
@@ -237,4 +237,4 @@ FOLDERS: dict[str, Callable[[Shop, Path], None]] = {
     "submissions/examples/own_coursework/README.md": of_an_own_coursework,
     "submissions/template/README.md": of_a_student,
 }
-"""What fills the folder of a page; one that stands here not has an empty folder."""
+"""The functions that fill the folder of a page; one that stands here not has an empty folder."""

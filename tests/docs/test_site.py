@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reports.browser import CHROMIUM, Browser
+from tests.reports.browser import Browser, started
 
 pytestmark = pytest.mark.skipif(
     not all(find_spec(name) for name in ("sphinx", "myst_parser", "furo")),
@@ -103,11 +103,8 @@ def test_a_link_or_picture_that_leads_nowhere_is_an_error(tmp_path: Path, text: 
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    opened = Browser(tmp_path / "profile")
-    yield opened
-    opened.close()
+    with started(tmp_path / "profile") as one:
+        yield one
 
 
 def test_a_browser_asks_for_files_of_the_site_alone(site: Path, browser: Browser) -> None:

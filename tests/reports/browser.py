@@ -9,9 +9,12 @@ import select
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PLAIN = (
@@ -168,3 +171,18 @@ class Browser:
     def pdf(self) -> bytes:
         """The page as it would be printed."""
         return base64.b64decode(self.call("Page.printToPDF", printBackground=True)["data"])
+
+
+@contextmanager
+def started(profile: Path) -> Iterator[Browser]:
+    """A browser for a block; skips the test where Chromium is not there or can't start."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    try:
+        browser = Browser(profile)
+    except BrowserError as error:
+        pytest.skip(f"Chromium could not start here: {error}")
+    try:
+        yield browser
+    finally:
+        browser.close()

@@ -13,7 +13,7 @@ import pytest
 from harness.types import Record
 from reports.common import page_name
 from reports.site import render
-from tests.reports.browser import CHROMIUM, Browser, BrowserError
+from tests.reports.browser import CHROMIUM, Browser, BrowserError, started
 from tests.reports.examples import a_class, scored
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -37,12 +37,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    try:
-        started = Browser(tmp_path_factory.mktemp("profile"))
-    except BrowserError as error:
-        pytest.skip(f"Chromium could not start here: {error}")
-    yield started
-    started.close()
+    with started(tmp_path_factory.mktemp("profile")) as one:
+        yield one
 
 
 @pytest.fixture

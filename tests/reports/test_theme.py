@@ -16,7 +16,7 @@ import pytest
 from reports.audience import Audience
 from reports.common import page_name
 from reports.site import render
-from tests.reports.browser import CHROMIUM, Browser, BrowserError
+from tests.reports.browser import CHROMIUM, Browser, started
 from tests.reports.examples import a_class
 from tests.reports.test_board_in_browser import AXE
 
@@ -40,12 +40,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    try:
-        started = Browser(tmp_path_factory.mktemp("profile"))
-    except BrowserError as error:
-        pytest.skip(f"Chromium could not start here: {error}")
-    yield started
-    started.close()
+    with started(tmp_path_factory.mktemp("profile")) as one:
+        yield one
 
 
 @pytest.fixture
