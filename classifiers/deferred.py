@@ -14,7 +14,7 @@ from classifiers.facts import content_of, facts_of
 
 if TYPE_CHECKING:
     from classifiers.batches import Images
-    from classifiers.judge import Judge
+    from classifiers.judge import First, Judge
 
 
 class DeferredJudge:
@@ -52,13 +52,15 @@ class DeferredJudge:
         """Return the most probable digits (N,) and features (N, F) of images (N, 1, 28, 28)."""
         return self.judge.decide(images)
 
-    def decide_unsure(self, images: Images) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
-        """Return what `decide` does, and for which images the first member was unsure, (N,)."""
-        return self.judge.decide_unsure(images)
+    def first(self, images: Images) -> First:
+        """Ask the first member."""
+        return self.judge.first(images)
 
-    def labels_by_member(self, images: Images) -> NDArray[np.int64]:
-        """Return the digit that each member reads alone, (members, N)."""
-        return self.judge.labels_by_member(images)
+    def settled(
+        self, images: Images, first: First, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the digits (N,), and the digit that each member reads alone in the images of `rows`, (members, n)."""
+        return self.judge.settled(images, first, rows)
 
     def doubt(self, images: Images, labels: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Compute the doubt of each image, (N,) in [0, 1], in the judge's labels (N,)."""

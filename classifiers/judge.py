@@ -30,6 +30,9 @@ ROUNDING = 1e-4
 """More than the sum of a few float32 probabilities may be off."""
 SMOOTHING = 0.8
 """Standard deviation, in pixels, of the blur in `Judge.doubt`."""
+_NO_ROWS = np.empty(0, np.int64)
+First = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
+"""The first member's probabilities (N, 10) and features (N, F), and for which images the others are asked, (N,)."""
 
 
 class Judge:
@@ -88,30 +91,45 @@ class Judge:
 
         Where the first member is unsure, the others are asked in turn until those that are left can't change the digit.
         """
-        labels, features, _ = self.decide_unsure(images)
-        return labels, features
+        first = self.first(images)
+        return self.settled(images, first)[0], first[1]
 
-    def decide_unsure(self, images: Images) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
-        """Return what `decide` does, and for which images the first member was unsure, (N,)."""
-        first, features = self._first(images)
-        labels: NDArray[np.int64] = first.argmax(1).astype(np.int64)
-        unsure = self._unsure(first)
+    def first(self, images: Images) -> First:
+        """Ask the first member."""
+        probabilities, features = self._first(images)
+        return probabilities, features, self._unsure(probabilities)
+
+    def settled(
+        self, images: Images, first: First, rows: NDArray[np.int64] = _NO_ROWS
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the digits (N,) as `decide` does, and the digit that each member reads alone in some of the images.
+
+        Parameters
+        ----------
+        first : what the first member says of the images
+        rows : (n,) of the images about which each member is asked; the second array is (members, n)
+        """
+        of_first, _, unsure = first
+        labels: NDArray[np.int64] = of_first.argmax(1).astype(np.int64)
+        alone = [of_first[rows], *self._others(images[rows])]
+        place = np.full(len(images), -1)
+        place[rows] = np.arange(len(rows))
         open_ = np.flatnonzero(unsure)
-        votes = first[open_]  # (n, 10), sums of probabilities
+        votes = of_first[open_]  # (n, 10), sums of probabilities
         for asked in range(1, len(self.networks)):
-            votes = votes + self._member(asked, images[open_])
+            known = place[open_] >= 0
+            added = np.empty_like(votes)
+            added[known] = alone[asked][place[open_[known]]]
+            added[~known] = self._member(asked, images[open_[~known]])
+            votes = votes + added
             left = len(self.networks) - 1 - asked
             best, second = np.sort(votes, axis=1)[:, :-3:-1].T
             labels[open_] = votes.argmax(1)
             # A digit gains 1 at most from each member that is left.
             still = best - second <= left + ROUNDING if left else np.zeros(len(open_), bool)
             open_, votes = open_[still], votes[still]
-        return labels, features, unsure
-
-    def labels_by_member(self, images: Images) -> NDArray[np.int64]:
-        """Return the digit that each member reads alone, (members, N)."""
-        labels: NDArray[np.int64] = self.by_member(images).argmax(2).astype(np.int64)
-        return labels
+        by_member: NDArray[np.int64] = np.stack(alone).argmax(2).astype(np.int64)
+        return labels, by_member
 
     def examine(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Compute `probabilities` (N, 10) and `features` (N, F) in one pass."""

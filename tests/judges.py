@@ -17,13 +17,14 @@ class ReadsFirstRow:
     def decide(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return images[:, 0, 0, :10].argmax(1), images[:, 0, ::4, ::4].reshape(len(images), 49)
 
-    def decide_unsure(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return *self.decide(images), images[:, 0, 27, 26] > 0.95
+    def first(self, images: np.ndarray) -> tuple:
+        read, features = self.decide(images)
+        return np.eye(10, dtype=np.float32)[read], features, images[:, 0, 27, 26] > 0.95
 
-    def labels_by_member(self, images: np.ndarray) -> np.ndarray:
+    def settled(self, images: np.ndarray, first: tuple, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Its own reading, and that of a member that reads the next digit where the third last pixel is lit."""
         read = self.decide(images)[0]
-        return np.stack([read, (read + (images[:, 0, 27, 25] > 0.95)) % 10])
+        return read, np.stack([read, (read + (images[:, 0, 27, 25] > 0.95)) % 10])[:, rows]
 
     def doubt(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
         return images[:, 0, 27, 27]

@@ -11,8 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.metrics.shapes import SIDE, shapes
-from harness.types import Images
+from harness.metrics.shapes import SIDE
 
 RADII = np.geomspace(0.25, 4.0, 25)
 """Distances, as multiples of the bound for the digit."""
@@ -27,12 +26,12 @@ STEEPEST = 99.0
 """Stands for the rise where there is no share to measure it at."""
 
 
-def distances(images: Images) -> NDArray[np.float64]:
-    """Distances (n, n) between shapes of centred images (n, 1, 28, 28), each after the best of nine moves.
+def distances(of_images: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Distances (n, n) between shapes (n, 196) of centred images, each after the best of nine moves.
 
     The moves are by one value of a shape, two pixels, along either axis.
     """
-    grid = shapes(images).astype(np.float64).reshape(-1, SIDE, SIDE)
+    grid = of_images.astype(np.float64).reshape(-1, SIDE, SIDE)
     base = grid.reshape(len(grid), -1)
     squares = (base**2).sum(axis=1)
     nearest = np.full((len(grid), len(grid)), np.inf)
@@ -44,10 +43,10 @@ def distances(images: Images) -> NDArray[np.float64]:
     return found
 
 
-def shares(images: Images, bound: float) -> NDArray[np.float64]:
-    """Share of pairs of centred images (n, 1, 28, 28), n > 1, within each of `RADII` times `bound`."""
-    pairs = distances(images)[np.triu_indices(len(images), 1)]
-    return np.array([(pairs < radius * bound).mean() for radius in RADII])
+def shares(of_images: NDArray[np.float32], bound: float) -> NDArray[np.float64]:
+    """Share of pairs of shapes (n, 196), n > 1, of centred images within each of `RADII` times `bound`."""
+    pairs = np.sort(distances(of_images)[np.triu_indices(len(of_images), 1)])
+    return np.searchsorted(pairs, RADII * bound) / len(pairs)
 
 
 def rise(of_pairs: NDArray[np.float64], least: float = LEAST_SHARE) -> float:

@@ -5,6 +5,8 @@ Where strokes are matters for these values; noise of single pixels, and a shift 
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +17,7 @@ BLUR = 1.0
 """Standard deviation of the blur, pixels."""
 SIDE = 14
 VALUES = SIDE * SIDE
-_ROWS = 2_000
+_ROWS = 500
 """Images that are held in double precision at a time."""
 MOST_MOVED = 4
 """Pixels by which an image is moved at most, along each axis."""
@@ -47,9 +49,21 @@ def centred(images: Images) -> Images:
 
 def shapes(images: Images) -> NDArray[np.float32]:
     """Blurred and reduced images, (N, 196); distances are in gray values, as those of whole images are."""
-    from scipy.ndimage import gaussian_filter
-
-    blurred = gaussian_filter(images[:, 0], (0, BLUR, BLUR))
-    reduced = blurred.reshape(len(images), SIDE, 2, SIDE, 2).mean(axis=(2, 4)) * 2
-    found: NDArray[np.float32] = np.ascontiguousarray(reduced.reshape(len(images), VALUES), np.float32)
+    along = _reduction()
+    found = np.empty((len(images), VALUES), np.float32)
+    for start in range(0, len(images), _ROWS):
+        values = images[start : start + _ROWS, 0].astype(np.float64)
+        with one_thread():
+            across = (values.reshape(-1, values.shape[2]) @ along.T).reshape(len(values), -1, SIDE)  # (n, 28, 14)
+            found[start : start + _ROWS] = (along @ across).reshape(-1, VALUES)
     return found
+
+
+@cache
+def _reduction() -> NDArray[np.float64]:
+    """The matrix (14, 28) that blurs along one axis and reduces pairs of pixels; both are linear."""
+    from scipy.ndimage import gaussian_filter1d
+
+    blurred: NDArray[np.float64] = gaussian_filter1d(np.eye(2 * SIDE), BLUR, axis=0)
+    reduced: NDArray[np.float64] = blurred.reshape(SIDE, 2, -1).sum(axis=1) / np.sqrt(2)
+    return reduced

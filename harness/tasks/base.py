@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import torch
 
 Made = TypeVar("Made")
+First = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
+"""A first member's probabilities (N, 10) and features (N, F), and True where it is unsure (N,)."""
 
 
 class Judge(Protocol):
@@ -40,13 +42,13 @@ class Judge(Protocol):
     def decide(self, images: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Most probable digits (N,), and penultimate features (N, F)."""
 
-    def decide_unsure(
-        self, images: NDArray[np.float32]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
-        """Digits and features as `decide` gives them, and True where the first member was unsure, (N,)."""
+    def first(self, images: NDArray[np.float32]) -> First:
+        """What the judge's first member says; where it is unsure, the others have to be asked."""
 
-    def labels_by_member(self, images: NDArray[np.float32]) -> NDArray[np.int64]:
-        """The digit that each member of the judge reads alone, (members, N)."""
+    def settled(
+        self, images: NDArray[np.float32], first: First, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Digits (N,) as `decide` gives them, and those that each member reads alone in `rows`, (members, n)."""
 
     def doubt(self, images: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
         """Doubt of the least convinced member in the judge's labels (N,) of the images, (N,) in [0, 1]."""

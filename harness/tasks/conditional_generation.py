@@ -164,7 +164,10 @@ class ConditionalGeneration:
             )
         images = gray_values(images, entry, notes)
 
-        judged, features, unsure = context.judge.decide_unsure(images)
+        first = context.judge.first(images)
+        _, features, unsure = first
+        strata = _strata(context, unsure)
+        judged, by_member = context.judge.settled(images, first, np.concatenate(strata))
         counts = accuracy_metric.confusion(labels, judged)
         spread = diversity.diversity(images, labels)
         right = judged == labels
@@ -175,7 +178,7 @@ class ConditionalGeneration:
         evidence.append(some.sheltered(judge_fooling.judge_fooling(doubts, context.judge.most_doubt)))
         accuracy = _with_effective(accuracy_metric.accuracy(labels, judged), some.effective())
         metrics = {
-            "accuracy": replace(accuracy, by_member=_by_member(context, images, labels, judged, unsure)),
+            "accuracy": replace(accuracy, by_member=_by_member(labels, judged, unsure, strata, by_member)),
             "diversity": Metric(
                 float(spread.mean()), "gray value", "higher", len(images), title="diversity", beside=True
             ),
@@ -238,21 +241,25 @@ def _doubts(
     return doubts
 
 
+def _strata(context: Context, unsure: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """Rows of samples about which all members of the judge are asked: of those it is unsure of, and of the others."""
+    generator = context.resampler(ConditionalGeneration.name, "members")
+    rows = np.flatnonzero(unsure), np.flatnonzero(~unsure)
+    return [np.sort(generator.permutation(some)[:count]) for some, count in zip(rows, BY_ALL, strict=True)]
+
+
 def _by_member(
-    context: Context,
-    images: NDArray[np.float32],
     labels: NDArray[np.int64],
     judged: NDArray[np.int64],
     unsure: NDArray[np.bool_],
+    rows: Sequence[NDArray[np.int64]],
+    by_member: NDArray[np.int64],
 ) -> tuple[float, float]:
-    """The lowest and the highest accuracy by a single member of the judge, estimated from `BY_ALL` samples."""
-    generator = context.resampler(ConditionalGeneration.name, "members")
+    """The lowest and the highest accuracy by a single member of the judge, which read `by_member` in `rows`."""
     right = judged == labels
-    rows = np.flatnonzero(unsure), np.flatnonzero(~unsure)
-    drawn = [np.sort(generator.permutation(some)[:count]) for some, count in zip(rows, BY_ALL, strict=True)]
-    asked = np.concatenate(drawn)
-    by_member = np.split(context.judge.labels_by_member(images[asked]) == labels[asked], [len(drawn[0])], axis=1)
-    strata = [Stratum(len(some), right[own], each) for some, own, each in zip(rows, drawn, by_member, strict=True)]
+    of_rows = np.split(by_member == labels[np.concatenate(rows)], [len(rows[0])], axis=1)
+    sizes = int(unsure.sum()), int((~unsure).sum())
+    strata = [Stratum(size, right[own], each) for size, own, each in zip(sizes, rows, of_rows, strict=True)]
     found = member_accuracies(float(right.mean()), strata)
     return float(found.min()), float(found.max())
 

@@ -473,10 +473,17 @@ def test_gradient_ascent_convinces_the_network_it_climbs(judge):
 
 
 def test_single_members_and_the_unsure_are_those_of_the_cascade(judge):
-    images = embedded_digits().test.images[:400]
-    labels, features, unsure = judge.decide_unsure(images)
-    again, same = judge.decide(images)
-    assert (labels == again).all() and (features == same).all()
+    digits = embedded_digits().test.images
+    images = np.concatenate([digits[:300], (digits[:100] + digits[100:200]) / 2])
+    first = judge.first(images)
+    unsure = np.flatnonzero(first[2])
+    assert len(unsure) > 20
+    again, features = judge.decide(images)
+    assert (first[1] == features).all()
     of_member = judge.by_member(images)
-    assert (unsure == (of_member[0].max(axis=1) < judge.facts.sure)).all()
-    assert (judge.labels_by_member(images) == of_member.argmax(axis=2)).all()
+    assert (first[2] == (of_member[0].max(axis=1) < judge.facts.sure)).all()
+    sure = np.flatnonzero(~first[2])[:60]
+    for rows in (sure, np.concatenate([unsure[::2], sure]), unsure[:0]):
+        labels, by_member = judge.settled(images, first, rows)
+        assert (labels == again).all()
+        assert (by_member == of_member[:, rows].argmax(axis=2)).all()

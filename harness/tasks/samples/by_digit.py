@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from harness.metrics.neighbours import Points
 from harness.metrics.shapes import centred, shapes
-from harness.types import Images
 
 if TYPE_CHECKING:
     from harness.mnist import Split
@@ -37,8 +36,8 @@ class ByDigit:
         self._rows = [np.flatnonzero(split.labels == digit) for digit in range(10)]
         self._points = [Points(of_all[rows]) if len(rows) else None for rows in self._rows]
 
-    def nearest(self, parts: Sequence[Images]) -> Nearest:
-        """Find the nearest digit of each centred image (n, 1, 28, 28), of which `parts` hold those read as 0, 1, ….
+    def nearest(self, parts: Sequence[NDArray[np.float32]]) -> Nearest:
+        """Find the nearest digit of each shape (n, 196), of which `parts` hold those of what is read as 0, 1, ….
 
         The result is in the order of the parts, one after the other.
         """
@@ -48,7 +47,7 @@ class ByDigit:
                 rows.append(np.zeros(len(part), np.int64))
                 distances.append(np.full(len(part), np.inf))
                 continue
-            found = points.nearest(shapes(part))
+            found = points.nearest(part)
             rows.append(own[found.indices[:, 0]])
             distances.append(found.distances[:, 0])
         return Nearest(np.concatenate(rows), np.concatenate(distances))

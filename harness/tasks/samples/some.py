@@ -18,7 +18,7 @@ from harness.evidence.few_modes import effective, few_modes
 from harness.evidence.mode_collapse import BOUNDS, mode_collapse
 from harness.evidence.off_manifold import off_manifold
 from harness.metrics.alike import RADII, shares
-from harness.metrics.shapes import centred
+from harness.metrics.shapes import centred, shapes
 from harness.tasks.base import Context, hidden_rows
 from harness.tasks.samples import marking
 from harness.tasks.samples.by_digit import ByDigit, Nearest
@@ -47,9 +47,10 @@ class Some:
         # Hidden, so that nobody can vary these samples and repeat the others.
         order = hidden_rows(context, name, "some", len(images), len(images))
         rows = [order[(labels[order] == digit) & right[order]][:OF_A_CLASS] for digit in range(CLASSES)]
-        self._context, self._sizes = context, [len(one) for one in rows]
+        self._context = context
         self.rows = np.concatenate(rows)
         self._images = centred(images[self.rows])
+        self._shapes = np.split(shapes(self._images), np.cumsum([len(one) for one in rows])[:-1])
         self._found: dict[str, Nearest] = {}
         self._earned = float(right.mean()) >= EARNED_FROM
 
@@ -71,12 +72,11 @@ class Some:
 
     @cached_property
     def _alike(self) -> NDArray[np.float64]:
-        parts = np.split(self._images, np.cumsum(self._sizes)[:-1])
         # A class of which nothing is read as asked has nothing alike.
         return np.stack(
             [
                 shares(part, bound) if len(part) > 1 else np.zeros(len(RADII))
-                for part, bound in zip(parts, BOUNDS, strict=True)
+                for part, bound in zip(self._shapes, BOUNDS, strict=True)
             ]
         )
 
@@ -106,5 +106,5 @@ class Some:
     def _nearest(self, name: str, split: Split) -> Nearest:
         if name not in self._found:
             known = self._context.once(f"shapes of {name} digits", lambda: ByDigit(split))
-            self._found[name] = known.nearest(np.split(self._images, np.cumsum(self._sizes)[:-1]))
+            self._found[name] = known.nearest(self._shapes)
         return self._found[name]

@@ -28,7 +28,7 @@ def apart(first, second):
 
 
 def test_distances_are_those_of_every_pair_after_the_best_move():
-    found = distances(IMAGES)
+    found = distances(shapes(IMAGES))
     each = [shape(image[0].astype(float)) for image in IMAGES]
     expected = [[apart(first, second) for second in each] for first in each]
     assert found == pytest.approx(np.array(expected), abs=1e-4)
@@ -43,9 +43,10 @@ def test_a_shift_of_the_whole_image_is_no_distance():
 
 
 def test_shares_count_pairs_within_each_radius():
-    pairs = [distances(IMAGES)[i, j] for i in range(40) for j in range(i)]
+    every = distances(shapes(IMAGES))
+    pairs = [every[i, j] for i in range(40) for j in range(i)]
     expected = [sum(pair < 2.0 * radius for pair in pairs) / len(pairs) for radius in RADII]
-    assert shares(IMAGES, 2.0) == pytest.approx(expected)
+    assert shares(shapes(IMAGES), 2.0) == pytest.approx(expected)
     assert RADII[DOUBLED:] == pytest.approx(2 * RADII[:-DOUBLED])
 
 
@@ -69,7 +70,7 @@ def test_the_effective_number_of_equally_frequent_groups_is_their_number(modes):
     rng = np.random.default_rng(modes)
     blocks = rng.random((modes, 1, 7, 7)).repeat(4, axis=2).repeat(4, axis=3)
     images = np.tile(blocks, (100 // modes, 1, 1, 1)).astype(np.float32)
-    by_class = np.tile(shares(images, 1e-3), (10, 1))
+    by_class = np.tile(shares(shapes(images), 1e-3), (10, 1))
     n = len(images)
     # Of n (n − 1) / 2 pairs these are of one group.
     same = (n / modes - 1) / (n - 1)

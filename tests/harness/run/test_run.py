@@ -235,7 +235,7 @@ def test_a_fault_of_the_harness_is_not_the_submissions(context, classroom, tmp_p
         def decide(self, images):
             raise RuntimeError("the judge fell ill")
 
-        decide_unsure = decide
+        first = decide
 
     run = run_of(dataclasses.replace(context, judge=Breaks()), tmp_path / "results", only=frozenset({"strong"}))
     found = grade(collect(classroom, tmp_path / "work"), run)

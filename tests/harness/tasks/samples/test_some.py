@@ -9,7 +9,7 @@ from classifiers.facts import SHIPPED
 from classifiers.judge import Judge
 from harness.evidence.mode_collapse import BOUNDS
 from harness.metrics.alike import distances
-from harness.metrics.shapes import centred
+from harness.metrics.shapes import centred, shapes
 from harness.run import floors
 from harness.tasks.base import Context
 from harness.tasks.samples.some import Some
@@ -99,8 +99,8 @@ def test_the_bounds_of_alike_shapes_are_those_of_training_digits():
     digits = mnist_digits().train
     for digit in range(10):
         rows = np.random.default_rng(0).permutation(np.flatnonzero(digits.labels == digit))
-        images = centred(digits.images[rows[:2_500]])
-        pairs = distances(images)[np.triu_indices(len(images), 1)]
+        of_images = shapes(centred(digits.images[rows[:2_500]]))
+        pairs = distances(of_images)[np.triu_indices(len(of_images), 1)]
         assert np.quantile(pairs, 1e-3) == pytest.approx(BOUNDS[digit], abs=0.05), digit
 
 
