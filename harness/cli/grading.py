@@ -80,6 +80,10 @@ KeepAnswersOption = Annotated[
     bool,
     typer.Option("--keep-answers", help="Keep answers of any size, to mark them again (gradebench mark)."),
 ]
+EarlierOption = Annotated[
+    list[Path] | None,
+    typer.Option("--earlier", help="Results of an earlier class, to find copies of its work, too.", show_default=False),
+]
 TimingOption = Annotated[
     bool,
     typer.Option("--timing", help="Time the models, too, up to half a minute each, after the class is graded."),
@@ -133,6 +137,7 @@ def grade(
     leave_out: LeaveOutOption = None,
     hide_until: HideOption = None,
     teams_file: TeamsOption = None,
+    earlier: EarlierOption = None,
     data: DataOption = None,
     judge: JudgeOption = None,
     jobs: JobsOption = 2,
@@ -195,6 +200,7 @@ def grade(
         scheduler,
         timing,
         full,
+        earlier or [],
     )
     if one and class_:
         raise fail("--one and --class: choose one of them")
@@ -225,6 +231,7 @@ def grade(
     def settled(run: Run) -> Run:
         hide(results, [run.assignment.name], run.assignment.hide_until, hide_until)
         kept_teams(results, teams_file)
+        keep_earlier(run)
         return run
 
     _, graded, _, _ = grade_paths(
@@ -232,6 +239,16 @@ def grade(
     )
     pages()
     raise typer.Exit(exit_code(graded))
+
+
+def keep_earlier(run: Run) -> None:
+    """Keep the list of earlier classes, or end the command where it can't be written."""
+    from harness.run import earlier
+
+    try:
+        earlier.keep(run.results, run.earlier)
+    except OSError as error:
+        raise fail(f"{run.results / earlier.FILE}: can't be written: {error.strerror}") from error
 
 
 def remember_run(results: Path) -> None:

@@ -19,6 +19,7 @@ from harness.cli.console import fail, note
 from harness.cli.grading import (
     AssignmentOption,
     DataOption,
+    EarlierOption,
     ExecutorOption,
     FullOption,
     JobsOption,
@@ -32,6 +33,7 @@ from harness.cli.grading import (
     TimingOption,
     TrustOption,
     grade_paths,
+    keep_earlier,
     prepared,
     remember_run,
 )
@@ -78,6 +80,7 @@ def watch(
     leave_out: LeaveOutOption = None,
     hide_until: HideOption = None,
     teams_file: TeamsOption = None,
+    earlier: EarlierOption = None,
     data: DataOption = None,
     judge: JudgeOption = None,
     jobs: JobsOption = 2,
@@ -121,10 +124,12 @@ def watch(
         scheduler=scheduler,
         timing=timing,
         full=full,
+        earlier=earlier or [],
     )
     run = prepared(wanted)
     hide(results, [run.assignment.name], run.assignment.hide_until, hide_until)
     kept_teams(results, teams_file)
+    keep_earlier(run)
     audience = seen_by(staff, names, leave_out)
 
     def pages() -> None:

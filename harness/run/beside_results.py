@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,6 +48,14 @@ def shipped_file(planned: Planned) -> Path:
     """Return the file, there or not, of the shipped result of a baseline or reference model."""
     submission, entry = planned.submission, planned.entry
     return SHIPPED / submission.role.value / submission.id / f"{entry.task}.{entry.part}.json"
+
+
+def shipped(task: str) -> Iterator[Result]:
+    """Read the results of a task that come with gradebench."""
+    for path in sorted(SHIPPED.glob(f"*/*/{task}.*.json")):
+        result = read(path)
+        if result is not None:
+            yield result
 
 
 def recalled(planned: Planned, run: Run, asking: str) -> Record | None:

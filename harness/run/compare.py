@@ -1,26 +1,46 @@
 """Compares the entries of a results folder with each other: which are copies of each other, or of a reference model.
 
 It runs after the class is marked, sees the records and the sketches beside them, asks nobody, and runs anew when an
-entry comes or goes. An entry of which the task, or its part of the assignment, leaves no freedom is not compared.
+entry comes or goes. Entries of earlier classes are compared with where their results folders are named, and shipped
+models whether or not they are graded beside the class. An entry of which the task, or its part of the assignment,
+leaves no freedom is not compared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from harness import records as stored
 from harness import teams
 from harness.assignments.coursework import Coursework
 from harness.evidence.copied_weights import Other, copied_weights
 from harness.likeness.pairs import Alike, Sketch, alike
 from harness.rubric import Part
-from harness.run import kept
-from harness.types import Evidence, Record, Role
+from harness.run import beside_results, kept
+from harness.types import Array, Evidence, Record, Role
 
 Identity = tuple[Role, str, str]
 """Role, submission and part of a record."""
 _FILES = ("checkpoint", "outputs")
 """Digests of files that are handed in."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An entry that is compared."""
+
+    record: Record
+    owner: str
+    """Whoever answers for it; entries of one owner are no pair."""
+    arrays: Mapping[str, Array]
+    named: tuple[str, str, str]
+    """Role, submission and part, as evidence names it."""
+    shown: str
+    """Its name in a sentence."""
+    present: bool = True
+    """True for an entry of the results folder itself, which evidence may stand with."""
 
 
 def identity(record: Record) -> Identity:
@@ -29,28 +49,81 @@ def identity(record: Record) -> Identity:
 
 
 def compare(
-    records: Sequence[Record], results: Path, coursework: Coursework
+    records: Sequence[Record],
+    results: Path,
+    coursework: Coursework,
+    earlier: Sequence[Path] = (),
+    shipped: bool = True,
 ) -> Mapping[Identity, tuple[Evidence, ...]]:
-    """Return the evidence that comparing a folder's records brings for each student's entry; none for most."""
-    team_of = _teams(records, results)
-    scored = [record for record in records if record.primary is not None and not _at_the_start(record, coursework)]
-    entries = [record for record in scored if not _is_fixed(record, coursework) or record.role is not Role.STUDENT]
-    owners = [_owner(record, team_of) for record in entries]
-    sketches = [_sketched(record, own, results, coursework) for record, own in zip(entries, owners, strict=True)]
+    """Return the evidence that comparing a folder's records brings for each student's entry; none for most.
+
+    Parameters
+    ----------
+    earlier : results folders of other classes, whose entries it is compared with, too
+    shipped : compare with shipped models that the folder has no records of, too
+    """
+    found = [*_present(records, results), *(_shipped(records) if shipped else ()), *_of_earlier(earlier)]
+    entries = [entry for entry in found if _is_compared(entry.record, coursework)]
+    fixed = [_is_fixed(entry.record, coursework) for entry in entries]
+    sketches = [_sketched(entry, own) for entry, own in zip(entries, fixed, strict=True)]
     others: dict[int, dict[tuple[str, str, str], Other]] = {}
-    for place, other in [*_same_files(entries, owners, coursework), *_alike(entries, alike(sketches))]:
-        if entries[place].role is Role.STUDENT:
+    for place, other in [*_same_files(entries, fixed), *_alike(entries, alike(sketches))]:
+        if entries[place].present and entries[place].record.role is Role.STUDENT:
             # What was found first stands: an equal file says more than likeness does.
             others.setdefault(place, {}).setdefault(other.entry, other)
-    return {identity(entries[place]): (copied_weights(list(of.values())),) for place, of in sorted(others.items())}
+    return {
+        identity(entries[place].record): (copied_weights(list(of.values())),) for place, of in sorted(others.items())
+    }
 
 
-def _sketched(record: Record, owner: str, results: Path, coursework: Coursework) -> Sketch:
+def _present(records: Sequence[Record], results: Path) -> Iterator[_Entry]:
+    """The entries of the results folder itself."""
+    team_of = _teams(records, results)
+    for record in records:
+        named = record.role.value, record.submission, record.part
+        arrays = kept.load_arrays(results, record) if record.primary is not None else {}
+        yield _Entry(record, _owner(record, team_of), arrays, named, _shown(record))
+
+
+def _shipped(records: Sequence[Record]) -> Iterator[_Entry]:
+    """Shipped results of reference models and baselines that the results folder has none of."""
+    present = {(record.role, record.submission, record.task) for record in records}
+    tasks = {record.task for record in records if record.role is Role.STUDENT and record.primary is not None}
+    for task in sorted(tasks):
+        for result in beside_results.shipped(task):
+            record = result.record
+            if (record.role, record.submission, record.task) not in present:
+                arrays = kept.arrays_of(result.files.get("arrays.npz", b""))
+                named = record.role.value, record.submission, ""
+                yield _Entry(record, f"{record.role.value}/", arrays, named, _shown(record), present=False)
+
+
+def _of_earlier(folders: Sequence[Path]) -> Iterator[_Entry]:
+    """The students' entries of earlier classes. Who takes a course again, and hands in the same work, is a pair."""
+    for folder in folders:
+        for record in stored.load_all(folder).records:
+            if record.role is Role.STUDENT and record.primary is not None:
+                # One text for both, so that pages that may not tell it find it in the sentence.
+                shown = f"{_shown(record)} of {folder.name}"
+                named = record.role.value, shown, record.part
+                owner = f"{folder}/{record.submission}"
+                yield _Entry(record, owner, kept.load_arrays(folder, record), named, shown, present=False)
+
+
+def _is_compared(record: Record, coursework: Coursework) -> bool:
+    """Tell an entry with a result, and with freedom in it; models and answers that are fixed explain likeness."""
+    if record.primary is None or _at_the_start(record, coursework):
+        return False
+    return record.role is not Role.STUDENT or not _is_fixed(record, coursework)
+
+
+def _sketched(entry: _Entry, fixed: bool) -> Sketch:
+    record = entry.record
     return Sketch(
-        owner,
+        entry.owner,
         f"{record.task}/{record.protocol}/{record.data}/{record.digests.get('data', '')}/{record.seed}",
-        kept.load_arrays(results, record),
-        fixed=record.role is Role.BASELINE or _is_fixed(record, coursework),
+        entry.arrays,
+        fixed=record.role is Role.BASELINE or fixed,
     )
 
 
@@ -73,31 +146,26 @@ def _owner(record: Record, team_of: Mapping[str, str]) -> str:
     return f"{record.role.value}/{record.submission}"
 
 
-def _same_files(
-    entries: Sequence[Record], owners: Sequence[str], coursework: Coursework
-) -> Iterator[tuple[int, Other]]:
+def _same_files(entries: Sequence[_Entry], fixed: Sequence[bool]) -> Iterator[tuple[int, Other]]:
     """The place of each entry with another owner's entry that has the same file."""
     by_file: dict[str, list[int]] = {}
-    for place, record in enumerate(entries):
-        for digest in {record.digests[name] for name in _FILES if name in record.digests}:
-            if not _is_fixed(record, coursework):
+    for place, (entry, own) in enumerate(zip(entries, fixed, strict=True)):
+        digests = entry.record.digests
+        for digest in {digests[name] for name in _FILES if name in digests}:
+            if not own:
                 by_file.setdefault(digest, []).append(place)
     for places in by_file.values():
         # Made once each: a whole class may hand in the starter's file.
-        described = [(owners[place], Other(_named(entries[place]), _shown(entries[place]))) for place in places]
+        described = [(entries[place].owner, Other(entries[place].named, entries[place].shown)) for place in places]
         for place in places:
-            yield from ((place, other) for owner, other in described if owner != owners[place])
+            yield from ((place, other) for owner, other in described if owner != entries[place].owner)
 
 
-def _alike(entries: Sequence[Record], found: Mapping[int, Sequence[Alike]]) -> Iterator[tuple[int, Other]]:
+def _alike(entries: Sequence[_Entry], found: Mapping[int, Sequence[Alike]]) -> Iterator[tuple[int, Other]]:
     for place, others in found.items():
         for one in others:
             other, kind = entries[one.other], one.kind
-            yield place, Other(_named(other), _shown(other), kind.title, one.distance, kind.threshold, kind.unit)
-
-
-def _named(record: Record) -> tuple[str, str, str]:
-    return record.role.value, record.submission, record.part
+            yield place, Other(other.named, other.shown, kind.title, one.distance, kind.threshold, kind.unit)
 
 
 def _shown(record: Record) -> str:

@@ -139,11 +139,16 @@ def _load(results: Path, record: Record, name: str) -> dict[str, Array]:
     return _loaded(results / name) if name and name in records.files_of(record) else {}
 
 
-def _loaded(path: Path) -> dict[str, Array]:
-    if not path.is_file():
+def arrays_of(data: bytes) -> Mapping[str, Array]:
+    """Read arrays by name from the bytes of a file that was kept; empty where it is damaged, or there are none."""
+    return _loaded(io.BytesIO(data)) if data else {}
+
+
+def _loaded(file: Path | io.BytesIO) -> dict[str, Array]:
+    if isinstance(file, Path) and not file.is_file():
         return {}
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(file, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return {}

@@ -14,7 +14,7 @@ from harness import mnist, scratch
 from harness.assignments import coursework
 from harness.assignments.coursework import Coursework
 from harness.rubric import AssignmentError
-from harness.run import executors, floors
+from harness.run import earlier, executors, floors
 from harness.run.settings import Beside, RequestError, Run
 from harness.sandbox.outside import probe
 from harness.secret import Secret, SecretError
@@ -46,6 +46,8 @@ class Request:
     scheduler: str = ""
     timing: bool = False
     full: bool = False
+    earlier: Sequence[Path] = ()
+    """Results folders of earlier classes, beside those that the results folder keeps a list of."""
     secret_from: Path | None = None
     """Results folder whose secret seed is used, in place of one of this run's own."""
 
@@ -76,6 +78,9 @@ def prepare(request: Request) -> Run:
     scratch.sweep_writes(request.results)
     try:
         secret = Secret.kept(request.secret_from or request.results)
+        before = earlier.chosen(request.results, request.earlier)
+    except earlier.EarlierError as error:
+        raise RequestError(f"--earlier {error}") from error
     except SecretError as error:
         raise RequestError(str(error)) from error
     run = Run(
@@ -102,6 +107,7 @@ def prepare(request: Request) -> Run:
         moved=request.moved,
         ready=_reader(digits, [public, referee]),
         cache=mnist.cache().parent / "references",
+        earlier=before,
         executor=request.executor,
         scheduler=request.scheduler,
         timing=request.timing,

@@ -333,7 +333,8 @@ def compared(done: Sequence[Record], run: Run, questions: Questions) -> list[Rec
     Others of the folder are written anew where it says something else of them now.
     """
     every = records.load_all(run.results).records
-    found = compare(every, run.results, run.coursework)
+    # A demonstration's class, beside baselines alone, is made of shipped models.
+    found = compare(every, run.results, run.coursework, run.earlier, shipped=run.beside != "baselines")
     known = {identity(record) for record in done}
     for record in every:
         if identity(record) not in known and record.role is Role.STUDENT and record.assignment == run.assignment.name:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -65,6 +65,8 @@ class Run:
 
     Raises RequestError where they can't be used, which ends the run: it is the fault of no entry.
     """
+    earlier: Sequence[Path] = ()
+    """Results folders of earlier classes, with whose entries this class's are compared (`harness.run.earlier`)."""
     executor: str = "threads"
     """Name of what asks and marks the entries (`harness.run.executors.EXECUTORS`)."""
     scheduler: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -15,6 +16,7 @@ from harness.cli.app import app
 from harness.run import run as grading
 from harness.run.settings import Run
 from harness.run.verify import allowed, chosen, compared, planned_again
+from harness.secret import FILE, Secret
 from harness.tasks.base import Context
 from harness.types import Decision, Failure, Metric, Record, Role, Submission
 from tests.data import embedded_digits
@@ -213,3 +215,32 @@ def test_the_command_finds_an_altered_record(
     (difference,) = document["entries"][0]["differences"]
     assert difference["what"] == record.primary
     assert (float(difference["recorded"]), float(difference["now"])) == (metric.value / 2, metric.value)
+
+
+def test_the_command_asks_with_the_secret_seed_of_the_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GRADEBENCH_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write(tmp_path / "class" / "one")
+    results = tmp_path / "results"
+
+    def command(*arguments: object) -> dict[str, Any]:
+        done = CliRunner().invoke(app, [str(each) for each in (*arguments, "--json")])
+        assert done.stdout, done.output
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
+
+    command("grade", tmp_path / "class", "--assignment", STREAM.name, "--results", results, "--no-references")
+    seed = (results / FILE).read_bytes()
+    (record,) = [one for one in records.load_all(results).records if one.part == "symbols-m1"]
+    assert record.digests["secret seed"] == Secret.kept(results).digest
+    verified = command("verify", results, tmp_path / "class")["entries"]
+    assert {one["outcome"] for one in verified if one["part"] == "symbols-m1"} == {"equal"}
+    assert (results / FILE).read_bytes() == seed
+    (results / FILE).unlink()
+    Secret.kept(results)
+    verified = command("verify", results, tmp_path / "class")["entries"]
+    (other,) = [one for one in verified if one["part"] == "symbols-m1"]
+    assert (other["outcome"], other["reason"]) == (
+        "not verified",
+        "graded with another secret seed: give those of then",
+    )
