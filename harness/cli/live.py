@@ -47,7 +47,7 @@ class Board:
 
     def take(self, record: Record, known: bool) -> None:
         """Take in a record; the entry that it is of may still count as running."""
-        from harness.run.compare import identity
+        from harness.run.identity import identity
 
         own = identity(record)
         at_work = {each.planned.identity: each.began for each in self._activity.running()}

@@ -92,7 +92,7 @@ def verify(
 def _verified(known: Sequence[Record], paths: Sequence[Path], request: Request, results: Path) -> list[Verified]:
     """Grade the hand-ins of some records, of one seed, again, and compare."""
     from harness.run import run as run_module
-    from harness.run.compare import identity
+    from harness.run.identity import identity
     from harness.run.verify import compared, planned_again
 
     run = prepared(request)

@@ -19,10 +19,9 @@ from harness.evidence.copied_weights import Other, copied_weights
 from harness.likeness.pairs import Alike, Sketch, alike
 from harness.rubric import Part
 from harness.run import beside_results, kept
+from harness.run.identity import Identity, identity
 from harness.types import Array, Evidence, Record, Role
 
-Identity = tuple[Role, str, str]
-"""Role, submission and part of a record."""
 _FILES = ("checkpoint", "outputs")
 """Digests of files that are handed in."""
 
@@ -41,11 +40,6 @@ class _Entry:
     """Its name in a sentence."""
     present: bool = True
     """True for an entry of the results folder itself, which evidence may stand with."""
-
-
-def identity(record: Record) -> Identity:
-    """Return what tells a record from all others of a results folder."""
-    return record.role, record.submission, record.part
 
 
 def compare(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness import records
-from harness.run.compare import identity
+from harness.run.identity import identity
 from harness.run.plan import Plan, Planned
 from harness.run.settings import Run
 from harness.types import Entry, Kind, Record, Role, Status, Submission

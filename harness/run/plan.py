@@ -9,7 +9,7 @@ from pathlib import Path
 from harness import intake
 from harness.rubric import Assignment, Part
 from harness.run import references
-from harness.run.compare import Identity
+from harness.run.identity import Identity
 from harness.run.likely import likeliest
 from harness.run.settings import Run
 from harness.tasks.base import Baseline

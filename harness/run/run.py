@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 from harness import records
 from harness.run import beside_results, executors, kept, keys, way
 from harness.run.ask import Asked, harness_failure
-from harness.run.compare import compare, identity
+from harness.run.compare import compare
 from harness.run.executors.interface import Examiner
 from harness.run.executors.threads import Here
 from harness.run.former import forget_former_models, forget_other_parts, former_record, is_verdict, remembered
 from harness.run.hand_in import Copies, HandIn
+from harness.run.identity import identity
 from harness.run.mark import Marked, mark
 from harness.run.plan import Plan, Planned, plans
 from harness.run.questions import Questions

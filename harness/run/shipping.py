@@ -16,8 +16,8 @@ import numpy as np
 from harness.files import write_atomically
 from harness.run import beside_results, keys, plan
 from harness.run.beside_results import Result, shipped_file
-from harness.run.compare import identity
 from harness.run.hand_in import HandIn
+from harness.run.identity import identity
 from harness.run.plan import Plan, Planned
 from harness.run.questions import Questions
 from harness.run.run import OnRecord, grade_beside

@@ -15,7 +15,7 @@ from torch import nn
 from harness import provenance
 from harness.run import hand_in, kept, keys, references, way
 from harness.run.ask import harness_failure
-from harness.run.compare import identity
+from harness.run.identity import identity
 from harness.run.plan import Plan, Planned
 from harness.run.questions import Questions
 from harness.run.score import asked_of, marked_of, record_of

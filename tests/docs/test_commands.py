@@ -224,8 +224,8 @@ def test_the_files_of_a_results_folder_are_those_of_the_page(shop: Shop, tmp_pat
     patterns = _patterns(text_of("docs/formats.md"))
     files = [path.relative_to(tmp_path / "results") for path in (tmp_path / "results").rglob("*") if path.is_file()]
     assert [str(file) for file in files if not any(file.match(pattern) for pattern in patterns)] == []
-    # Nothing of this class was tried, and its answers are larger than 8 MB.
-    absent = {"*/*.trial.npz", "*/*.answers.npz", "opt-out.txt"}
+    # Nothing of this class was tried, its answers are larger than 8 MB, and no earlier class is named.
+    absent = {"*/*.trial.npz", "*/*.answers.npz", "opt-out.txt", "earlier.txt"}
     unseen = {one for one in patterns if not one.startswith("@baseline") and not any(file.match(one) for file in files)}
     assert {one for one in unseen if not one.startswith("@reference")} <= absent
 
