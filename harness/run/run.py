@@ -216,6 +216,8 @@ class _Entries:
         run, beside = self._run, planned.submission.role is not Role.STUDENT
         former = former_record(planned, run)
         handed_in = HandIn.of(planned, self._copies)
+        if not beside and planned.failure is None and (former is None or run.fresh):
+            self._examiner.expect(planned)
         if planned.entry.code is not None and may_ask and (former is None or run.fresh):
             # It will be asked whatever its files' digests are, so these are computed once, while they are copied.
             handed_in.read()

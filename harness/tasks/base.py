@@ -181,6 +181,18 @@ class AsksAgain(Protocol):
 
 
 @runtime_checkable
+class PreparesMarking(Protocol):
+    """A task whose marking takes something that is made once a run, which may be made while models are asked."""
+
+    @property
+    def name(self) -> str:
+        """Name of the task."""
+
+    def prepare_marking(self, context: Context) -> None:
+        """Make it, by `Context.once` or by asking the judge; marking makes it itself where this was not called."""
+
+
+@runtime_checkable
 class Sketched(Protocol):
     """A task whose entries are compared with each other by sketches of their answers; see `Task`."""
 

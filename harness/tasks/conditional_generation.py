@@ -25,7 +25,7 @@ from harness.metrics.pictures import grid
 from harness.tasks.base import INK, TOP_FIFTH, Baseline, Context, Judge, TimedQuestion, Trial, gates, hidden_rows
 from harness.tasks.samples import marking
 from harness.tasks.samples.gray_values import gray_values
-from harness.tasks.samples.some import GATES, Some
+from harness.tasks.samples.some import GATES, Some, prepare
 from harness.types import Answer, Array, ArraySpec, Entry, Evidence, Figure, Gate, Kind, Marks, Metric, Question, refuse
 
 if TYPE_CHECKING:
@@ -135,6 +135,11 @@ class ConditionalGeneration:
             return right.astype(np.float64)
 
         return TimedQuestion(Question("sample", inputs, {"images": ArraySpec((size, 1, 28, 28))}), rate)
+
+    def prepare_marking(self, context: Context) -> None:
+        """Lay out the judge's networks for this processor, and compute the shapes of all digits."""
+        context.judge.first(np.zeros((1, 1, 28, 28), np.float32))
+        prepare(context)
 
     def sketch(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Mapping[str, Array]:
         """The samples less the mean of their class, their distribution, and the answers to the code 0."""

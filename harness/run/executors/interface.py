@@ -28,6 +28,9 @@ class ExecutorError(Exception):
 class Examiner(Protocol):
     """Asks and marks entries, here or on another host; for one thread."""
 
+    def expect(self, planned: Planned) -> None:
+        """Begin with what asking and marking an entry will need, beside what its caller does; may do nothing."""
+
     def try_options(
         self, planned: Planned, trial: Trial, choices: Sequence[Mapping[str, str]], content: bytes
     ) -> list[Sequence[Answer] | None]:

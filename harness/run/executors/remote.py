@@ -53,6 +53,9 @@ class Elsewhere:
         self._last: tuple[Entry, str, Marked] | None = None
         """The entry that was asked last, the digest of its answers, and their marks."""
 
+    def expect(self, planned: Planned) -> None:
+        """Hosts begin by themselves."""
+
     def try_options(
         self, planned: Planned, trial: Trial, choices: Sequence[Mapping[str, str]], content: bytes
     ) -> list[Sequence[Answer] | None]:

@@ -17,11 +17,12 @@ from harness.run.executors.cores import cores, shares
 from harness.run.executors.interface import Examiner, Executor
 from harness.run.mark import Marked, mark
 from harness.run.plan import Plan, Planned
+from harness.run.preparing import prepare_beside
 from harness.run.questions import Questions
 from harness.run.settings import Run
 from harness.run.workers import weights_workers
 from harness.sandbox.outside import WeightsWorkers
-from harness.tasks.base import Trial
+from harness.tasks.base import PreparesMarking, Trial
 from harness.types import Answer, Kind
 
 Result = TypeVar("Result")
@@ -33,6 +34,10 @@ class Here:
 
     def __init__(self, run: Run, questions: Questions, workers: WeightsWorkers, beside: int = 1) -> None:
         self._run, self._questions, self._workers, self._beside = run, questions, workers, beside
+
+    def expect(self, planned: Planned) -> None:
+        if planned.entry.kind is not Kind.CODE:
+            self._workers.begin()
 
     def try_options(
         self, planned: Planned, trial: Trial, choices: Sequence[Mapping[str, str]], content: bytes
@@ -46,6 +51,8 @@ class Here:
         entry = planned.entry
         task = self._run.coursework.task(entry.task)
         questions = () if entry.kind is Kind.OUTPUTS else self._questions.of(task, entry)
+        if isinstance(task, PreparesMarking):
+            prepare_beside(task, self._run.context)
         return asking.ask(planned, self._run, task, questions, self._workers, content)
 
     def mark(self, planned: Planned, asked: Asked) -> Marked:

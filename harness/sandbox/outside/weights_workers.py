@@ -6,6 +6,8 @@ import json
 import os
 import socket
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,8 @@ _START_SECONDS = 120.0
 class WeightsWorkers(Closing):
     """A fork server: a process that has imported PyTorch and forks workers; a context manager, for one thread.
 
-    It is started with the first worker, and again after it was lost. It has no /proc, no /tmp and no network, and gets
-    neither questions nor submissions: these go directly to its forks.
+    It is started with the first worker, or before by `begin`, and again after it was lost. It has no /proc, no /tmp and
+    no network, and gets neither questions nor submissions: these go directly to its forks.
     """
 
     def __init__(self, isolation: Isolation, *, registries: tuple[str, ...] = (REGISTRY,)) -> None:
@@ -36,6 +38,15 @@ class WeightsWorkers(Closing):
         self._registries = registries
         self._process: Process | None = None
         self._control: socket.socket | None = None
+        self._starter: ThreadPoolExecutor | None = None
+        self._beginning: Future[socket.socket] | None = None
+
+    def begin(self) -> None:
+        """Starts the fork server beside what the caller does next; the first worker waits for it."""
+        if self._control is None and self._beginning is None:
+            # Its thread lives until `close`, since the server is killed when the thread that started it ends.
+            self._starter = self._starter or ThreadPoolExecutor(1, "fork-server")
+            self._beginning = self._starter.submit(self._start)
 
     def worker(self, limits: Limits | None = None) -> Session:
         """A new worker for the weights or answers of one submission; a context manager."""
@@ -43,6 +54,18 @@ class WeightsWorkers(Closing):
 
     def close(self) -> None:
         """Kills the fork server and all its workers. May be called twice."""
+        if self._beginning is not None:
+            if self._process is not None:
+                self._process.kill()
+            with suppress(GradingError, OSError):
+                self._beginning.result()
+            self._beginning = None
+        self._end()
+        if self._starter is not None:
+            self._starter.shutdown(wait=False)
+            self._starter = None
+
+    def _end(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process = None
@@ -57,7 +80,7 @@ class WeightsWorkers(Closing):
             try:
                 return int(self._exchange(request, descriptors, 10.0)["pid"])
             except (OSError, ValueError, KeyError) as error:
-                self.close()
+                self._end()
                 if attempt == 2:
                     raise broken("worker", "start", f"The fork server could not fork a worker: {error}.") from error
         raise AssertionError
@@ -73,7 +96,7 @@ class WeightsWorkers(Closing):
             code = os.waitstatus_to_exitcode(int(report["status"]))
             return Exit(code=code) if code >= 0 else Exit(signal=-code)
         except (OSError, ValueError, KeyError):
-            self.close()
+            self._end()
             return Exit()
 
     def process_id(self, child: int) -> int | None:
@@ -97,6 +120,9 @@ class WeightsWorkers(Closing):
         return id(self._process) if self._process is not None else 0
 
     def _exchange(self, request: Mapping[str, Any], descriptors: list[int], seconds: float) -> dict[str, Any]:
+        if self._beginning is not None:
+            beginning, self._beginning = self._beginning, None
+            beginning.result()
         control = self._control or self._start()
         control.settimeout(seconds)
         socket.send_fds(control, [json.dumps(request).encode()], descriptors)
@@ -123,7 +149,7 @@ class WeightsWorkers(Closing):
                 raise broken("worker", "start", "The fork server did not start.", printed(read))
         except (OSError, GradingError) as error:
             ours.close()
-            self.close()
+            self._end()
             if isinstance(error, GradingError):
                 raise
             raise broken("worker", "start", f"The fork server did not start: {error}.", printed(read)) from error

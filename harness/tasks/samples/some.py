@@ -38,6 +38,16 @@ EARNED_FROM = 0.9
 """Share of samples that are read as asked from which flags count: with fewer there is nothing to have been earned."""
 
 
+def prepare(context: Context) -> None:
+    """Compute the shapes of all digits, which takes a second, before they are needed."""
+    for name, split in (("training", context.data.train), ("test", context.data.test)):
+        _known(context, name, split)
+
+
+def _known(context: Context, name: str, split: Split) -> ByDigit:
+    return context.once(f"shapes of {name} digits", lambda: ByDigit(split))
+
+
 class Some:
     """Some samples of each class that are read as asked."""
 
@@ -105,6 +115,5 @@ class Some:
 
     def _nearest(self, name: str, split: Split) -> Nearest:
         if name not in self._found:
-            known = self._context.once(f"shapes of {name} digits", lambda: ByDigit(split))
-            self._found[name] = known.nearest(self._shapes)
+            self._found[name] = _known(self._context, name, split).nearest(self._shapes)
         return self._found[name]

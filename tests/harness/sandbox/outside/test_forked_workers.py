@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import threading
 
 import numpy as np
 import pytest
@@ -119,6 +120,35 @@ def test_a_lost_fork_server_is_replaced_and_its_forks_are_gone(full: Isolation) 
         with warm.worker() as worker:
             worker.open_weights("hostile", {}, WEIGHTS, "model.npz")
             assert works(worker)
+    assert descendants() <= before
+
+
+@pytest.mark.parametrize("level", ["full", "reduced"])
+def test_a_server_that_was_begun_outlives_the_thread_that_begun_it(request: pytest.FixtureRequest, level: str) -> None:
+    before = descendants()
+    with WeightsWorkers(request.getfixturevalue(level), registries=(REGISTRY,)) as warm:
+        thread = threading.Thread(target=warm.begin)
+        thread.start()
+        thread.join()
+        for _ in range(2):
+            with warm.worker() as worker:
+                worker.open_weights("hostile", {}, WEIGHTS, "model.npz")
+                assert works(worker)
+            generation = warm.generation
+            warm.begin()  # there is one
+            assert warm.generation == generation
+    assert descendants() <= before
+
+
+def test_a_server_that_was_begun_and_never_needed_is_gone(full: Isolation) -> None:
+    before = descendants()
+    with WeightsWorkers(full, registries=(REGISTRY,)) as warm:
+        warm.begin()
+    assert descendants() <= before
+    with warm.worker() as worker:
+        worker.open_weights("hostile", {}, WEIGHTS, "model.npz")
+        assert works(worker)
+    warm.close()
     assert descendants() <= before
 
 
