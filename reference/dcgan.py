@@ -1,7 +1,7 @@
 """Deep convolutional GAN for images of 28 × 28 pixels (IST coursework, Deep Structured Learning, homework 5).
 
 Radford, Metz and Chintala 2016, arXiv:1511.06434: transposed convolutions with batch normalisation and ReLU in the
-generator, strided convolutions with leaky ReLU in the discriminator, Adam with β₁ = .5. Where the paper doubles 4 × 4
+generator, Adam with β₁ = .5. Where the paper doubles 4 × 4
 pixels four times, 28 is 7 doubled twice. Generators of 32 × 32 pixels, 4 doubled three times, learn from padded digits;
 they are accepted by their weights' shapes, and their frame of two pixels is cut off.
 """
@@ -18,15 +18,17 @@ from torch.nn import functional
 from reference.architecture import Architecture
 from reference.augment import distort
 from reference.convolution_names import adapt
+from reference.feature_critic import CLASSES, Critic, Recogniser, hinge, kernel_distance, start
 from reference.precision import fast_products
 from reference.seeding import generator_for
 from reference.train import Resumable, average, one_cycle, set_rate
 
 LATENT = 100
 CHANNELS = (128, 64)
-"""Channels of the generator at 7 × 7 and 14 × 14 pixels; of the discriminator the other way round."""
+"""Channels of the generator at 7 × 7 and 14 × 14 pixels."""
 SIDE = 28
-FEATURES = 128
+_LEAST_LOG = -6.0
+"""Least log-probability that counts where the noise leaves open which digit is asked for."""
 
 
 class Generator(nn.Module):
@@ -82,144 +84,105 @@ class Generator(nn.Module):
         return (images + 1) / 2 if self.value_range == "-1,1" else images
 
 
-class Discriminator(nn.Module):
-    """Maps an image to the logit of the probability that it is real."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        deep, shallow = CHANNELS
-        self.conv1 = nn.Conv2d(1, shallow, 4, stride=2, padding=1)
-        self.conv2 = nn.Conv2d(shallow, deep, 4, stride=2, padding=1)
-        self.norm = nn.BatchNorm2d(deep)
-        self.logit = nn.Linear(deep * 49, 1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits (N,) for images (N, 1, 28, 28) in [−1, 1]."""
-        hidden = functional.leaky_relu(self.conv1(images), 0.2)  # (N, 64, 14, 14)
-        hidden = functional.leaky_relu(self.norm(self.conv2(hidden)), 0.2)  # (N, 128, 7, 7)
-        logits: Tensor = self.logit(hidden.flatten(1)).squeeze(1)
-        return logits
-
-
-class Recogniser(nn.Module):
-    """Reads digits (N, 1, 28, 28) in [0, 1]; its features are what samples and real digits are compared by."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        layers: list[nn.Module] = [nn.PixelUnshuffle(2)]  # (N, 4, 14, 14)
-        for channels_in, channels_out in ((4, 32), (32, 32), (32, 64), (64, 64)):
-            convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
-            layers += [convolution, nn.BatchNorm2d(channels_out), nn.ReLU()]
-            if (channels_in, channels_out) == (32, 32):
-                layers.append(nn.MaxPool2d(2))  # (N, 32, 7, 7)
-        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * 49, FEATURES), nn.BatchNorm1d(FEATURES))
-        self.logits = nn.Linear(FEATURES, 10)
-
-    def features(self, images: Tensor) -> Tensor:
-        """Features (N, 128), not negative."""
-        features: Tensor = self.body(images).relu()
-        return features
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits (N, 10)."""
-        logits: Tensor = self.logits(self.features(images))
-        return logits
-
-
-def kernel_distance(samples: Tensor, real: Tensor) -> Tensor:
-    """Kernel distance of features (N, F) from real ones (M, F), less a part that the samples don't change.
-
-    Unbiased, with the kernel (x · y / F + 1)³ (Bińkowski et al. 2018, arXiv:1801.01401, eq. 4).
-    """
-    count, width = samples.shape
-    own, across = ((samples @ other.T / width + 1) ** 3 for other in (samples, real))
-    return (own.sum() - own.diagonal().sum()) / (count * (count - 1)) - 2 * across.mean()
-
-
 class Training(Resumable):
-    """Non-saturating adversarial training beside matched features; the generator's averaged weights are kept.
+    """Adversarial training on the features of a small classifier; the generator's averaged weights are kept.
 
-    The adversary alone leaves out part of the digits. So the generator's samples are also moved towards real digits in
-    kernel distance of features (Li et al. 2017, arXiv:1705.08584), which are those of a classifier that is trained
-    before, apart from the judge. Averaging as in Yazıcı et al. 2019, arXiv:1806.04498. The learning rate is constant,
-    then falls linearly to 0.
+    The paper's adversary, on pixels alone, leaves out part of the digits and draws others between two digits. So the
+    adversary sees digits through a classifier (`reference.feature_critic`), which learns first, apart from the judge,
+    and it knows which digit is asked for: the one whose number among the first ten of the noise is the largest. Where
+    two are nearly equal, what the classifier reads decides, so that the generator may draw either, but not both.
+    Samples are also moved towards real digits in kernel distance of the features (Li et al. 2017, arXiv:1705.08584).
+    Averaging as in Yazıcı et al. 2019, arXiv:1806.04498. The learning rate is constant, then falls linearly to 0.
     """
 
-    epochs = 36
-    learning = 3
-    """Epochs in which the recogniser learns, beside the adversaries; then its features are matched."""
+    epochs = 44
+    learning = 4
+    """Epochs in which the classifier learns, and nothing else."""
     batch = 128
-    rate = 2e-4
+    rate = 4e-4
+    critic_rate = 8e-4
     falling = 0.5
     """Share of the training over which the learning rate falls."""
     decay = 0.999
-    matching = (1.0, 8.0)
+    recognition = 0.3
+    """Weight of the classifier's cross-entropy in the generator's loss."""
+    matching = (1.0, 4.0)
     """Weight of the kernel distance in the generator's loss, until the rate falls and at the end."""
+    tie = 0.3
+    """Part of a digit's number among the noise that its log-probability, as the classifier reads it, counts for."""
+    emphasis = 4.0
+    """Factor by which the first ten numbers of the noise count for more than the others, at the start."""
     options: Mapping[str, str] = {"value_range": "-1,1", "activation": "relu"}
 
     def __init__(self, seed: int = 1) -> None:
-        self.name = f"dcgan matching={self.matching}"
+        self.name = f"dcgan critic matching={self.matching}"
         self.seed = seed
         self.generator = Generator()
-        self.discriminator = Discriminator()
         self.recogniser = Recogniser()
+        self.critic = Critic()
         draws = generator_for("weights", self.name, seed)
-        for network in (self.generator, self.discriminator):
-            for module in network.modules():
-                # The paper's initial values.
-                if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-                    nn.init.normal_(module.weight, std=0.02, generator=draws)
-                    assert module.bias is not None
-                    nn.init.zeros_(module.bias)
+        for module in self.generator.modules():
+            # The paper's initial values.
+            if isinstance(module, nn.ConvTranspose2d | nn.Linear):
+                nn.init.normal_(module.weight, std=0.02, generator=draws)
+                assert module.bias is not None
+                nn.init.zeros_(module.bias)
+        with torch.no_grad():
+            self.generator.project.weight[:, :CLASSES] *= self.emphasis
         for module in self.recogniser.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=draws)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+        start(self.critic, draws)
         self.averaged = Generator()
         self.averaged.load_state_dict(self.generator.state_dict())
-        betas = (0.5, 0.999)
-        self.of_generator = torch.optim.Adam(self.generator.parameters(), self.rate, betas=betas, fused=True)
-        self.of_discriminator = torch.optim.Adam(self.discriminator.parameters(), self.rate, betas=betas, fused=True)
+        self.of_generator = torch.optim.Adam(self.generator.parameters(), self.rate, betas=(0.5, 0.999), fused=True)
+        self.of_critic = torch.optim.Adam(self.critic.parameters(), self.critic_rate, betas=(0.0, 0.99), fused=True)
         self.of_recogniser = torch.optim.AdamW(self.recogniser.parameters(), weight_decay=0.02)
 
     def step(self, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator) -> Mapping[str, float]:
-        """Update the discriminator, then the generator, once; images (B, 1, 28, 28) in [0, 1], labels (B,)."""
+        """Update the classifier, or critic and generator, once; images (B, 1, 28, 28) in [0, 1], labels (B,)."""
         learnt = progress * self.epochs / self.learning
         if learnt < 1:
-            self._learn(images, labels, learnt)
-        fall = max(0.0, 1 - (1 - progress) / self.falling)
-        for optimizer in (self.of_generator, self.of_discriminator):
-            set_rate(optimizer, self.rate * (1 - fall))
-        softplus = functional.softplus
+            return {"classifier": self._learn(images, labels, learnt)}
+        done = (progress * self.epochs - self.learning) / (self.epochs - self.learning)
+        fall = max(0.0, 1 - (1 - done) / self.falling)
+        set_rate(self.of_generator, self.rate * (1 - fall))
+        set_rate(self.of_critic, self.critic_rate * (1 - fall))
+        self.recogniser.eval().requires_grad_(False)
+        noise = torch.randn(len(images), LATENT, generator=generator)
         with fast_products():
-            fake = self.generator(torch.randn(len(images), LATENT, generator=generator))
-            of_real, of_fake = self.discriminator(2 * images - 1), self.discriminator(fake.detach())
-        loss = (softplus(-of_real.float()) + softplus(of_fake.float())).mean()
-        self.of_discriminator.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.of_discriminator.step()
+            own = [each.float() for each in self.recogniser.layers((self.generator(noise) + 1) / 2)]
+            with torch.no_grad():
+                real = [each.float() for each in self.recogniser.layers(images)]
+        read = self.recogniser.logits(own[-1]).log_softmax(1)  # (B, 10)
+        wanted = (noise[:, :CLASSES] + self.tie * read.detach().clamp(min=_LEAST_LOG)).argmax(1)
 
+        self.critic.measure(real)
+        self.critic.requires_grad_(True)
         with fast_products():
-            of_fake = self.discriminator(fake)
-        fooled = softplus(-of_fake.float()).mean()
-        matched = torch.zeros(())
-        if learnt >= 1:
-            self.recogniser.eval().requires_grad_(False)
-            with fast_products():
-                own = self.recogniser.features((fake + 1) / 2).float()
-                with torch.no_grad():
-                    real = self.recogniser.features(images).float()
-            matched = kernel_distance(own, real)
+            of_real, of_fake = self.critic(real, labels), self.critic([each.detach() for each in own], wanted)
+        loss = hinge(of_real.float(), of_fake.float())
+        self.of_critic.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.of_critic.step()
+
+        self.critic.requires_grad_(False)
+        with fast_products():
+            fooled = -self.critic(own, wanted).float().mean()
+        matched = kernel_distance(own[-1], real[-1])
+        recognised = functional.nll_loss(read, wanted)
         first, last = self.matching
         self.of_generator.zero_grad()
-        (fooled + (first + (last - first) * fall) * matched).backward()  # type: ignore[no-untyped-call]
+        weight = first + (last - first) * fall
+        (fooled + weight * matched + self.recognition * recognised).backward()
         self.of_generator.step()
-        average(self.averaged, self.generator, min(self.decay, 200 * progress))
-        return {"discriminator": loss.item(), "generator": fooled.item(), "matching": matched.item()}
+        average(self.averaged, self.generator, min(self.decay, 200 * done))
+        return {"critic": loss.item(), "matching": matched.item(), "recognition": recognised.item()}
 
-    def _learn(self, images: Tensor, labels: Tensor, progress: float) -> None:
-        """Update the recogniser on distorted digits, with a generator of its own."""
+    def _learn(self, images: Tensor, labels: Tensor, progress: float) -> float:
+        """Update the classifier on distorted digits, with a generator of its own; its loss."""
         draws = generator_for("recogniser", self.name, self.seed, f"{progress:.6f}")
         set_rate(self.of_recogniser, 3e-3 * one_cycle(progress))
         self.recogniser.train()
@@ -229,6 +192,7 @@ class Training(Resumable):
         self.of_recogniser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.of_recogniser.step()
+        return loss.item()
 
     def result(self) -> nn.Module:
         """Return the generator with averaged weights and batch-norm statistics that fit them."""
@@ -248,12 +212,12 @@ class Training(Resumable):
     def _parts(self) -> dict[str, Any]:
         return {
             "generator": self.generator,
-            "discriminator": self.discriminator,
             "averaged": self.averaged,
             "recogniser": self.recogniser,
+            "critic": self.critic,
             "of_generator": self.of_generator,
-            "of_discriminator": self.of_discriminator,
             "of_recogniser": self.of_recogniser,
+            "of_critic": self.of_critic,
         }
 
 
