@@ -212,7 +212,7 @@ class Question:
     deadline: float | None = None
     """Seconds for the whole answer; None for the run's limit."""
     optional: bool = False
-    """A failure to answer is noted, and the answer left empty. Only a sitting's last question may be optional."""
+    """A failure to answer is noted, and the answer left empty. Only a sitting's last questions may be optional."""
     call: Call | None = None
     """The way to call a plain function; None for a method of the model."""
     sitting: int = 0

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from reference.architecture import Architecture
 from reference.augment import distort
+from reference.hidden_units import hidden_units
 from reference.seeding import generator_for
 from reference.train import Resumable, average, one_cycle, set_rate
 
@@ -66,6 +67,10 @@ class Generator(nn.Module):
         images = self(noise, labels_one_hot).view(-1, 1, 28, 28)
         scaled: Tensor = (images + 1) / 2 if self.value_range == "-1,1" else images
         return scaled
+
+    def hidden_units(self, directions: Tensor, count: Tensor) -> Tensor:
+        """The last hidden units, (count, d), projected on directions (784, d)."""
+        return hidden_units(self.fc2, self.fc3, directions, count, self.bn2)
 
 
 class Discriminator(nn.Module):

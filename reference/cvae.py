@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reference.architecture import Architecture
+from reference.hidden_units import hidden_units
 from reference.seeding import generator_for
 from reference.train import Averaged, average, one_cycle, set_rate
 
@@ -71,6 +72,12 @@ class CVAE(nn.Module):
     def sample(self, noise: Tensor, labels_one_hot: Tensor) -> Tensor:
         """Images (N, 1, 28, 28) in [0, 1] for noise (N, latent) ~ N(0, I) and one-hot labels (N, 10)."""
         return self.decode(noise, labels_one_hot)
+
+    def hidden_units(self, directions: Tensor, count: Tensor) -> Tensor:
+        """The decoder's last hidden units, (count, d), projected on directions (784, d)."""
+        before, after = self.decoder[2], self.decoder[4]
+        assert isinstance(before, nn.Linear) and isinstance(after, nn.Linear)
+        return hidden_units(before, after, directions, count)
 
 
 def negative_elbo(

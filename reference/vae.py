@@ -21,6 +21,7 @@ from reference.architecture import Architecture
 from reference.code_size import CODE_SIZES, PIXELS, code_option, refuse_other_size
 from reference.code_training import CodeTraining
 from reference.dense_layers import adapt
+from reference.hidden_units import hidden_units
 from reference.precision import fast_products
 
 
@@ -74,6 +75,10 @@ class VAE(nn.Module):
     def sample(self, noise: Tensor) -> Tensor:
         """Images (N, 1, 28, 28) in [0, 1] for noise (N, k) ~ N(0, I)."""
         return self.decode(noise)
+
+    def hidden_units(self, directions: Tensor, count: Tensor) -> Tensor:
+        """The decoder's hidden units, (count, d), projected on directions (784, d)."""
+        return hidden_units(self.decoder, self.output, directions, count)
 
 
 def negative_elbo(model: VAE, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.likeness import answers, centres, samples
+from harness.likeness import answers, centres, samples, units
 from harness.types import Array
 
 
@@ -49,6 +49,13 @@ KINDS = (
         centres.THRESHOLD,
         centres.distances,
         "of the variance of the samples of either",
+    ),
+    Kind(
+        units.NAME,
+        units.TITLE,
+        units.THRESHOLD,
+        units.distances,
+        "between a unit and the nearest of the other's, as one less their cosine",
     ),
     Kind(
         samples.NAME,

@@ -98,12 +98,12 @@ def load_trial(results: Path, record: Record) -> list[Sequence[Answer] | None] |
 def save_arrays(results: Path, record: Record, scores: Array | None, sketches: Mapping[str, Array]) -> str:
     """Write the per-question scores and the sketches beside a record; the file's name, empty where there are none."""
     named = {name: array for name, array in (("scores", scores), *sketches.items()) if array is not None}
-    single = {name: array.astype(np.float32) for name, array in named.items()}
+    single = {name: a if a.dtype == np.int8 else a.astype(np.float32) for name, a in named.items()}
     return _save(results, record, "arrays.npz", single) if single else ""
 
 
 def load_arrays(results: Path, record: Record) -> Mapping[str, Array]:
-    """Read back "scores" (n,) and the sketches by kind of likeness, float32; empty where absent or damaged.
+    """Read back "scores" (n,) and the sketches by kind of likeness, float32 or int8; empty where absent or damaged.
 
     The record may be shown under another id than that of its folder.
     """

@@ -36,7 +36,8 @@ def method(model: Any, name: str) -> Method | None:
         images (N, T) whose last L pixels are unknown. A pixel is 1 where its uniform (N, S, L), in [0, 1), is below its
         probability. Always derived, so that the given uniforms alone decide the pixels.
 
-    Samples are always derived, too: see `harness.sequences.sampling`.
+    Samples are always derived, too: see `harness.sequences.sampling`. A model that does not tell its hidden units, to a
+    question that only weights are asked, has none: hidden_units(directions (784, d), count (1,)) is then 0, (count, d).
     """
     if name in ("generate", "generate_from_noise"):
         return sampling.method(model, name)
@@ -45,6 +46,8 @@ def method(model: Any, name: str) -> Method | None:
         return own
     if name == "reconstruct" and all(callable(getattr(model, each, None)) for each in ("encode", "decode")):
         return lambda images, *others: model.decode(_code(model.encode(images, *others)), *others)
+    if name == "hidden_units":
+        return lambda directions, count: directions.new_zeros(int(count), directions.shape[1])
     if all(callable(getattr(model, each, None)) for each in ("start", "step")):
         return _from_steps(model, name)
     if callable(getattr(model, "next_pixel_probabilities", None)):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from harness.evidence import judge_fooling
 from harness.evidence.batch_dependence import in_smaller_batch
 from harness.likeness import generators as likeness
+from harness.likeness import units
 from harness.metrics import accuracy as accuracy_metric
 from harness.metrics import diversity
 from harness.metrics.member_accuracy import Stratum, member_accuracies
@@ -71,13 +72,15 @@ class ConditionalGeneration:
     time_batch = BATCH
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
-        """10,000 samples in batches of 500; in a second sitting 200 again in batches of 40, each digit at code 0."""
+        """10,000 samples in batches of 500; in a second sitting 200 again in batches of 40, each digit at code 0, and
+        the hidden units of weights.
+        """
         import torch
 
         generator = context.generator(self.name, "noise")
         noise = torch.randn(SAMPLES, LATENT, generator=generator).numpy()
         one_hot = np.eye(CLASSES, dtype=np.float32)[_cycling_labels(SAMPLES)]
-        return [
+        asked = [
             Question(
                 "sample",
                 {"noise": noise[rows], "labels_one_hot": one_hot[rows]},
@@ -89,15 +92,11 @@ class ConditionalGeneration:
                 (np.arange(SAMPLES), BATCH, 0),
                 (hidden_rows(context, self.name, "again", SAMPLES, REPEATED), 40, 1),
             )
-        ] + [
-            Question(
-                "sample",
-                {"noise": np.zeros((CLASSES, LATENT), np.float32), "labels_one_hot": np.eye(CLASSES, dtype=np.float32)},
-                {"images": ArraySpec((CLASSES, 1, 28, 28))},
-                optional=True,
-                sitting=1,
-            )
         ]
+        centre = {"noise": np.zeros((CLASSES, LATENT), np.float32), "labels_one_hot": np.eye(CLASSES, dtype=np.float32)}
+        spec = ArraySpec((CLASSES, 1, 28, 28))
+        asked.append(Question("sample", centre, {"images": spec}, optional=True, sitting=1))
+        return [*asked, units.question()] if entry.kind is Kind.WEIGHTS else asked
 
     def trial(self, context: Context, entry: Entry) -> Trial:
         """500 samples; the share that the judge reads as asked."""
@@ -142,12 +141,13 @@ class ConditionalGeneration:
         prepare(context)
 
     def sketch(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Mapping[str, Array]:
-        """The samples less the mean of their class, their distribution, and the answers to the code 0."""
+        """The samples less the mean of their class, their distribution, the answers to the code 0, and hidden units."""
         if entry.kind is Kind.OUTPUTS:
             return likeness.of_samples(gray_values(answers[0]["imgs"], entry, []), answers[0]["labels"])
         images, labels = gray_values(answers[0]["images"], entry, []), _cycling_labels(SAMPLES)
         centres = answers[2].get("images") if len(answers) > 2 else None
-        return likeness.of_samples(images, labels, centres)
+        hidden = answers[3].get("units") if len(answers) > 3 else None
+        return likeness.of_samples(images, labels, centres, hidden)
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """Accuracy with Wilson's interval, per class; confusion; diversity against gate and real digits."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from harness.evidence import judge_fooling
 from harness.evidence.batch_dependence import in_smaller_batch
 from harness.likeness import generators as likeness
+from harness.likeness import units
 from harness.metrics import diversity
 from harness.metrics.neighbours import Neighbours
 from harness.metrics.pictures import grid
@@ -82,13 +83,15 @@ class Generation:
     )
 
     def questions(self, context: Context, entry: Entry) -> Sequence[Question]:
-        """10,000 samples in batches of 500, and 200 again in batches of 40 from models that take noise."""
+        """10,000 samples in batches of 500, 200 again in batches of 40 from models that take noise, and the hidden
+        units of weights.
+        """
         import torch
 
         generator = context.generator(self.name, "noise")
         noise = torch.randn(SAMPLES, NOISE, generator=generator).numpy()
         seeds = torch.randint(2**31, (SAMPLES,), generator=context.generator(self.name, "seeds")).numpy()
-        return [
+        asked = [
             Question(
                 "generate", {"noise": noise, "seeds": seeds}, {"images": ArraySpec((SAMPLES, 1, 28, 28))}, batch=500
             ),
@@ -101,6 +104,7 @@ class Generation:
                 sitting=1,
             ),
         ]
+        return [*asked, units.question()] if entry.kind is Kind.WEIGHTS else asked
 
     def trial(self, context: Context, entry: Entry) -> Trial:
         """300 samples; their Fréchet judge distance, too large for so few, but by as much for all options."""
@@ -117,9 +121,10 @@ class Generation:
         return Trial([asked], rate)
 
     def sketch(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Mapping[str, Array]:
-        """The samples less their mean, and their distribution."""
+        """The samples less their mean, their distribution, and hidden units."""
         images = gray_values(answers[0]["imgs" if entry.kind is Kind.OUTPUTS else "images"], entry, [])
-        return likeness.of_samples(images)
+        hidden = answers[2].get("units") if len(answers) > 2 else None
+        return likeness.of_samples(images, units=hidden)
 
     def mark(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> tuple[Marks, list[str]]:
         """All measures of sample quality, copies, and pictures of samples beside their nearest training images."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from harness.likeness import units
 from reference.cvae import CVAE, negative_elbo
 from tests.data import embedded_digits
 
@@ -39,8 +40,8 @@ def trained(seed: int, order: int) -> CVAE:
 
 
 @torch.no_grad()
-def disguised(model: CVAE, seed: int, noise: float = 0.01) -> CVAE:
-    """A copy with a rotated latent space, hidden units in another order, and noise on all weights."""
+def disguised(model: CVAE, seed: int, noise: float = 0.01, gain: float = 1.0) -> CVAE:
+    """A copy with a rotated latent space, hidden units in another order, noise on all weights, a louder last layer."""
     generator = torch.Generator().manual_seed(seed)
     other = copy.deepcopy(model)
     rotation = torch.linalg.qr(torch.randn(LATENT, LATENT, generator=generator))[0]
@@ -51,17 +52,25 @@ def disguised(model: CVAE, seed: int, noise: float = 0.01) -> CVAE:
     other.decoder[0].bias.copy_(before.bias[first])
     other.decoder[2].weight.copy_(middle.weight[:, first][second])
     other.decoder[2].bias.copy_(middle.bias[second])
-    other.decoder[4].weight.copy_(after.weight[:, second])
+    other.decoder[4].weight.copy_(gain * after.weight[:, second])
     for parameter in other.parameters():
         parameter.add_(noise * parameter.std() * torch.randn(parameter.shape, generator=generator))
     return other
 
 
 @torch.no_grad()
-def answers(model: CVAE) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Samples (n, 1, 28, 28) for noise that is the same for all, their labels (n,), and the answers to the code 0."""
+def answers(model: CVAE) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Samples (n, 1, 28, 28) for noise that is the same for all, their labels (n,), the answers to the code 0, and the
+    hidden units."""
     noise = torch.randn(SAMPLES, LATENT, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(SAMPLES) % 10
     images = model.sample(noise, functional.one_hot(labels, 10).float())
     centre = model.sample(torch.zeros(10, LATENT), torch.eye(10))
-    return images.numpy(), labels.numpy(), centre.numpy()
+    return images.numpy(), labels.numpy(), centre.numpy(), hidden_units(model)
+
+
+def hidden_units(model: CVAE) -> np.ndarray:
+    """The answer to the question for the hidden units."""
+    inputs = units.question().inputs.values()
+    found: np.ndarray = model.hidden_units(*map(torch.from_numpy, inputs)).numpy()
+    return found

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.likeness import answers, centres, samples
+from harness.likeness import answers, centres, samples, units
 from harness.likeness.generators import of_samples
 from harness.likeness.kinds import KINDS
 from harness.likeness.pairs import Sketch, alike
@@ -34,6 +34,18 @@ def test_independent_trainings_are_no_copies_with_one_seed_neither(models):
 
 def test_a_rotated_permuted_and_noised_copy_is_found_among_them(models):
     assert pairs([*models, generators.disguised(models[1], 7)]) == {1: [4], 4: [1]}
+
+
+def test_a_rotated_copy_with_a_louder_last_layer_is_found_by_its_hidden_units_alone(models):
+    copied = generators.disguised(models[1], 7, gain=1.1)
+    assert pairs([*models, copied]) == {1: [4], 4: [1]}
+    rows = [of_samples(*generators.answers(m)) for m in (models[1], copied)]
+    near = {
+        k.name: k.distances(np.stack([r[k.name] for r in rows]))[0, 1] <= k.threshold
+        for k in KINDS
+        if k.name in rows[0]
+    }
+    assert near == {answers.DRAWS: False, centres.NAME: False, samples.NAME: False, units.NAME: True}
 
 
 def test_it_is_found_by_its_centres_and_by_its_distribution_but_not_by_its_answers(models):
@@ -64,3 +76,4 @@ def test_samples_without_labels_and_centres_are_of_one_class():
     assert found.keys() == {answers.DRAWS, samples.NAME}
     assert found[samples.NAME].shape == (samples.FEATURES + 1,)
     assert of_samples(images, np.arange(100) % 10, np.full((10, 1, 28, 28), 2.0)).keys() == found.keys()
+    assert of_samples(images, units=np.zeros((units.UNITS, units.WIDTH), np.float32)).keys() == found.keys()

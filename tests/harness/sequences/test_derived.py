@@ -203,6 +203,11 @@ def test_whole_sequences_derived_from_steps_are_the_same(kind):
         assert torch.allclose(found, WholeSequences().next_pixel_probabilities(images), atol=1e-6)
 
 
+def test_a_model_that_does_not_tell_its_hidden_units_has_none():
+    found = derived.method(object(), "hidden_units")(torch.ones(784, 5), torch.tensor([7]))
+    assert torch.equal(found, torch.zeros(7, 5))
+
+
 def test_nothing_is_derived_for_a_model_without_predictions():
     assert derived.method(object(), "missing_posterior") is None
     assert derived.method(object(), "complete") is None

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.numeric
 
 TASK = tasks.task("conditional-generation")
 WEIGHTS = Entry("conditional-generation", Kind.WEIGHTS, "cvae", "cvae", "best.pt")
+CODE = Entry("conditional-generation", Kind.CODE, "cvae", code="model.py:load")
 OUTPUTS = Entry("conditional-generation", Kind.OUTPUTS, "cgan", None, "samples.npz")
 
 
@@ -49,11 +50,14 @@ def asked_again(seed=5):
 
 
 def test_questions_ask_for_a_thousand_of_each_digit(context):
-    first, again, centre = TASK.questions(context, WEIGHTS)
+    first, again, centre, units = TASK.questions(context, WEIGHTS)
     # The code 0, by which copies are found, once for each digit.
     assert not centre.inputs["noise"].any()
     assert (centre.inputs["labels_one_hot"] == np.eye(10)).all()
     assert centre.optional
+    # The hidden units, by which copies are found, of weights alone: code would have to offer them.
+    assert (units.method, units.optional, units.sitting) == ("hidden_units", True, 1)
+    assert [q.method for q in TASK.questions(context, CODE)] == ["sample"] * 3
     assert first.inputs["noise"].shape == (SAMPLES, 100)
     assert first.inputs["labels_one_hot"].sum(axis=0).tolist() == [1000] * 10
     assert first.inputs["labels_one_hot"].argmax(1)[:11].tolist() == [*range(10), 0]

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.numeric
 
 TASK = tasks.task("generation")
 WEIGHTS = Entry("generation", Kind.WEIGHTS, "dcgan", "dcgan", "best.pt")
+CODE = Entry("generation", Kind.CODE, "dcgan", code="model.py:load")
 OUTPUTS = Entry("generation", Kind.OUTPUTS, "dcgan", None, "samples.npz")
 
 
@@ -52,7 +53,7 @@ def marks(context):
 
 
 def test_questions_ask_for_samples_twice_with_the_same_noise(context):
-    first, again = TASK.questions(context, WEIGHTS)
+    first, again, units = TASK.questions(context, WEIGHTS)
     assert (first.method, again.method) == ("generate", "generate_from_noise")
     assert first.inputs["noise"].shape == (SAMPLES, NOISE)
     assert abs(first.inputs["noise"].std() - 1) < 0.01
@@ -60,6 +61,8 @@ def test_questions_ask_for_samples_twice_with_the_same_noise(context):
     assert again.sitting != first.sitting
     assert len(np.unique(first.inputs["seeds"])) > SAMPLES - 10
     assert again.optional and not first.optional
+    assert (units.method, units.optional, units.sitting) == ("hidden_units", True, 1)
+    assert [q.method for q in TASK.questions(context, CODE)] == [first.method, again.method]
     other = TASK.questions(replace(context, seed=6), WEIGHTS)[0]
     assert not np.array_equal(first.inputs["noise"], other.inputs["noise"])
 

@@ -1,0 +1,124 @@
+"""Likeness of the hidden units before the picture, where weights are handed in.
+
+Each unit adds a picture of its own, its column in the last layer. Up to their lengths these pictures survive what
+changes every answer: a rotated or moved latent space, hidden units permuted or scaled, a gain of the last layer. So for
+each of the units of one entry that do most, the nearest of another's is found.
+
+Two trainings from the same first weights share them where training has changed little. That lies in the fine detail of
+the columns, which is noise, and in the units that moved least; so only the lowest frequencies of the columns are kept,
+units are ranked by how much of that they have, and the distance is an upper quantile.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.types import Array, ArraySpec, Question
+
+NAME = "likeness.units"
+TITLE = "hidden units before the picture"
+THRESHOLD = 0.02
+"""Distance up to which weights are called copies. See docs/evidence.md."""
+FAR = 0.06
+"""Distance beyond which two entries are told apart by their first few units, and their distance is infinite."""
+METHOD = "hidden_units"
+UNITS = 1024
+"""Units of a model that are kept; the conditional GAN of the coursework has so many."""
+FREQUENCIES = 8
+SIDE = 28
+WIDTH = FREQUENCIES**2
+"""Numbers of a unit."""
+COMPARED = 32
+"""Units, those that do most, for each of which the nearest is looked for."""
+_EXCEPT = 32
+"""One in so many of these may be like none: the distance is the second largest of 32."""
+_LEAST = 16
+"""Units below which a model has too few to be told from others."""
+
+
+def question() -> Question:
+    """The optional question for the hidden units of a model that is known by its weights, in a second sitting."""
+    inputs: dict[str, Array] = {"directions": directions(), "count": np.array([UNITS])}
+    return Question(METHOD, inputs, {"units": ArraySpec((UNITS, WIDTH))}, optional=True, sitting=1)
+
+
+def directions() -> NDArray[np.float32]:
+    """The 8 × 8 lowest frequencies of pictures of 28 × 28 pixels, (784, 64): waves of a discrete cosine transform."""
+    places, frequencies = np.arange(SIDE)[:, None], np.arange(FREQUENCIES)
+    waves = np.cos(np.pi * (places + 0.5) * frequencies / SIDE)
+    waves /= np.linalg.norm(waves, axis=0)
+    found: NDArray[np.float32] = np.einsum("ai,bj->abij", waves, waves).reshape(SIDE**2, WIDTH).astype(np.float32)
+    return found
+
+
+def sketch(units: Array) -> dict[str, Array]:
+    """Sketch units (n, 64), those that do most first: the direction of each in bytes, (n · 64,); nothing of none."""
+    rows = np.asarray(units, np.float64)
+    largest = np.abs(rows).max(axis=1)
+    live = np.isfinite(largest) & (largest > 0)
+    if live.sum() < _LEAST:
+        return {}
+    kept = np.zeros(rows.shape, np.int8)
+    kept[: live.sum()] = np.rint(rows[live] / largest[live, None] * np.iinfo(np.int8).max)
+    return {NAME: kept.reshape(-1)}
+
+
+def distances(sketches: Array) -> NDArray[np.float64]:
+    """Calculate the distances of all pairs of sketches (n, d): (n, n); infinite beyond `FAR`.
+
+    One less the cosine of a unit and the nearest of the other's, of either sign; of the units that do most the largest
+    but one in 32. That of either entry's units among the other's, whichever is less, so that units which were added to
+    a copy don't hide it.
+    """
+    # Equal sketches, such as those of a file that a whole class handed in, are compared once.
+    numbers: dict[bytes, int] = {}
+    inverse = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in sketches])
+    first = np.unique(inverse, return_index=True)[1]
+    found = _distances(sketches[first].astype(np.float32).reshape(len(first), -1, WIDTH))
+    whole: NDArray[np.float64] = found[inverse[:, None], inverse[None, :]]
+    return whole
+
+
+def _distances(units: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The same for entries (n, units, 64) that all differ. Whole numbers, so that their products are exact."""
+    used = max(int(units.any(axis=2).sum(axis=1).max(initial=0)), 1)
+    units = units[:, :used]
+    lengths = np.linalg.norm(units, axis=2)
+    scales = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    counts = np.minimum((lengths[:, :COMPARED] > 0).sum(axis=1), COMPARED)
+    one_way = np.full((len(units), len(units)), np.inf)
+    for own, other in zip(*np.nonzero(_possible(units, scales)), strict=True):
+        nearest = _nearest(units[own, : counts[own]], scales[own, : counts[own]], units[other], scales[other])
+        one_way[own, other] = np.sort(nearest)[counts[own] - 1 - counts[own] // _EXCEPT]
+    both: NDArray[np.float64] = np.minimum(one_way, one_way.T)
+    both[both > FAR - _ROUNDING] = np.inf
+    np.fill_diagonal(both, 0)
+    return both
+
+
+_ROUNDING = 1e-5
+"""Largest error of a distance in single precision, by far."""
+_FIRST = COMPARED // _EXCEPT + 1
+"""Units of which one at least is near in a copy."""
+
+
+def _possible(units: NDArray[np.float32], scales: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The pairs (n, n) of which one entry has one of its first units, at least, among the other's."""
+    heads = (units * scales[:, :, None])[:, :_FIRST].reshape(-1, WIDTH)
+    near = np.zeros((len(units), len(units)), np.bool_)
+    for other, (own, scale) in enumerate(zip(units, scales, strict=True)):
+        products = heads @ (own * scale[:, None]).T
+        highest = np.maximum(products.max(axis=1), -products.min(axis=1))
+        near[:, other] = (highest.reshape(-1, _FIRST) >= 1 - FAR).any(axis=1)
+    np.fill_diagonal(near, False)
+    return near
+
+
+def _nearest(
+    own: NDArray[np.float32], own_scales: NDArray[np.float32], others: NDArray[np.float32], scales: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """One less the cosine of each unit (k, 64) and the nearest of others (m, 64), of either sign: (k,)."""
+    cosines = np.abs(own @ others.T) * scales
+    nearest: NDArray[np.float64] = 1 - cosines.max(axis=1).astype(np.float64) * own_scales
+    return nearest
