@@ -55,7 +55,7 @@ KINDS = (
         units.TITLE,
         units.THRESHOLD,
         units.distances,
-        "between a unit and the nearest of the other's, as one less their cosine",
+        "(1 − cosine of the nearest units)",
     ),
     Kind(
         samples.NAME,

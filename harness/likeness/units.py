@@ -11,6 +11,8 @@ units are ranked by how much of that they have, and the distance is an upper qua
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +22,7 @@ NAME = "likeness.units"
 TITLE = "hidden units before the picture"
 THRESHOLD = 0.02
 """Distance up to which weights are called copies. See docs/evidence.md."""
-FAR = 0.06
+FAR = 0.03
 """Distance beyond which two entries are told apart by their first few units, and their distance is infinite."""
 METHOD = "hidden_units"
 UNITS = 1024
@@ -88,9 +90,10 @@ def _distances(units: NDArray[np.float32]) -> NDArray[np.float64]:
     scales = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
     counts = np.minimum((lengths[:, :COMPARED] > 0).sum(axis=1), COMPARED)
     one_way = np.full((len(units), len(units)), np.inf)
-    for own, other in zip(*np.nonzero(_possible(units, scales)), strict=True):
-        nearest = _nearest(units[own, : counts[own]], scales[own, : counts[own]], units[other], scales[other])
-        one_way[own, other] = np.sort(nearest)[counts[own] - 1 - counts[own] // _EXCEPT]
+    for other in range(len(units)):
+        for own in _candidates(units, scales, counts, other):
+            nearest = _nearest(units[own, : counts[own]], scales[own, : counts[own]], units[other], scales[other])
+            one_way[own, other] = np.sort(nearest)[counts[own] - 1 - counts[own] // _EXCEPT]
     both: NDArray[np.float64] = np.minimum(one_way, one_way.T)
     both[both > FAR - _ROUNDING] = np.inf
     np.fill_diagonal(both, 0)
@@ -99,20 +102,33 @@ def _distances(units: NDArray[np.float32]) -> NDArray[np.float64]:
 
 _ROUNDING = 1e-5
 """Largest error of a distance in single precision, by far."""
-_FIRST = COMPARED // _EXCEPT + 1
-"""Units of which one at least is near in a copy."""
+_STEPS = (2, 8, 16, COMPARED)
+"""Units that have been looked for after each step; most entries are told apart by the first two."""
+_AT_ONCE = 128
+"""Entries whose units are looked for by one matrix product, so that it stays in the processor's cache."""
 
 
-def _possible(units: NDArray[np.float32], scales: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """The pairs (n, n) of which one entry has one of its first units, at least, among the other's."""
-    heads = (units * scales[:, :, None])[:, :_FIRST].reshape(-1, WIDTH)
-    near = np.zeros((len(units), len(units)), np.bool_)
-    for other, (own, scale) in enumerate(zip(units, scales, strict=True)):
-        products = heads @ (own * scale[:, None]).T
-        highest = np.maximum(products.max(axis=1), -products.min(axis=1))
-        near[:, other] = (highest.reshape(-1, _FIRST) >= 1 - FAR).any(axis=1)
-    np.fill_diagonal(near, False)
-    return near
+def _candidates(
+    units: NDArray[np.float32], scales: NDArray[np.float32], counts: NDArray[np.int64], other: int
+) -> list[int]:
+    """The entries, without `other` itself, of whose first units no more than a copy's have none near in `other`'s."""
+    across = (units[other] * scales[other][:, None]).T
+    found: list[int] = []
+    for start in range(0, len(units), _AT_ONCE):
+        left = np.arange(start, min(start + _AT_ONCE, len(units)))
+        left = left[left != other]
+        missing = np.zeros(len(units), np.int64)
+        for first, last in pairwise((0, *_STEPS)):
+            if not len(left):
+                break
+            own = units[left, first:last]
+            products = own.reshape(-1, WIDTH) @ across
+            highest = np.maximum(products.max(axis=1), -products.min(axis=1)).reshape(own.shape[:2])
+            far = highest * scales[left, first:last] < 1 - FAR
+            missing[left] += (far & (np.arange(far.shape[1]) + first < counts[left, None])).sum(axis=1)
+            left = left[missing[left] <= counts[left] // _EXCEPT]
+        found += left.tolist()
+    return found
 
 
 def _nearest(

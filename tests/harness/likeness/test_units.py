@@ -74,7 +74,7 @@ def test_independent_units_are_far():
 def test_those_who_began_alike_are_no_copies_once_a_few_of_their_first_units_moved():
     rows = drawn(0)
     other = rows.copy()
-    other[[1, 5]] = moved(rows[[1, 5]], 0.96)
+    other[[1, 5]] = moved(rows[[1, 5]], 0.975)
     assert THRESHOLD < compared(rows, other)[0, 1] < FAR
     other[5] = rows[5]
     assert compared(rows, other)[0, 1] == pytest.approx(0, abs=1e-6)
