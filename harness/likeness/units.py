@@ -73,6 +73,8 @@ def distances(sketches: Array) -> NDArray[np.float64]:
     but one in 32. That of either entry's units among the other's, whichever is less, so that units which were added to
     a copy don't hide it.
     """
+    if sketches.shape[1] % WIDTH:
+        return np.full((len(sketches), len(sketches)), np.inf)
     # Equal sketches, such as those of a file that a whole class handed in, are compared once.
     numbers: dict[bytes, int] = {}
     inverse = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in sketches])
@@ -136,5 +138,6 @@ def _nearest(
 ) -> NDArray[np.float64]:
     """One less the cosine of each unit (k, 64) and the nearest of others (m, 64), of either sign: (k,)."""
     cosines = np.abs(own @ others.T) * scales
-    nearest: NDArray[np.float64] = 1 - cosines.max(axis=1).astype(np.float64) * own_scales
-    return nearest
+    nearest = 1 - cosines.max(axis=1).astype(np.float64) * own_scales
+    found: NDArray[np.float64] = np.maximum(nearest, 0)
+    return found

@@ -110,6 +110,10 @@ def test_who_has_few_units_or_none_is_not_compared():
     assert np.isinf(compared(rows, other)[0, 1])
 
 
+def test_sketches_of_another_length_are_not_compared():
+    assert np.isinf(units.distances(np.ones((2, 100), np.float32))).all()
+
+
 def test_units_that_are_no_numbers_are_left_out():
     rows = drawn(0)
     broken = answered(np.concatenate([drawn(1, 2), rows]))
