@@ -35,7 +35,8 @@ def marked(request, context):
     """A task and its marks for a weak answer."""
     task = tasks.task(request.param)
     part = "symbols-m3" if task.name == "symbol-prediction" else "part"
-    entry = Entry(task.name, Kind.WEIGHTS, part, options={"code": "2"})
+    # A baseline isn't asked for what only weights are.
+    entry = Entry(task.name, Kind.BASELINE if task.baselines else Kind.WEIGHTS, part, options={"code": "2"})
     answers = _answers(task, context, task.questions(context, entry))
     while isinstance(task, AsksAgain) and (more := task.follow_up(context, entry, answers)):
         answers = [*answers, *_answers(task, context, more)]
