@@ -20,9 +20,9 @@ from harness.types import Array, ArraySpec, Question
 
 NAME = "likeness.units"
 TITLE = "hidden units before the picture"
-THRESHOLD = 0.02
+THRESHOLD = 0.01
 """Distance up to which weights are called copies. See docs/evidence.md."""
-FAR = 0.03
+FAR = 0.015
 """Distance beyond which two entries are told apart by their first few units, and their distance is infinite."""
 METHOD = "hidden_units"
 UNITS = 1024
