@@ -11,6 +11,7 @@ units are ranked by how much of that they have, and the distance is an upper qua
 
 from __future__ import annotations
 
+from hashlib import sha256
 from itertools import pairwise
 
 import numpy as np
@@ -77,24 +78,28 @@ def distances(sketches: Array) -> NDArray[np.float64]:
         return np.full((len(sketches), len(sketches)), np.inf)
     # Equal sketches, such as those of a file that a whole class handed in, are compared once.
     numbers: dict[bytes, int] = {}
-    inverse = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in sketches])
+    inverse = np.array([numbers.setdefault(sha256(row.data).digest(), len(numbers)) for row in sketches])
     first = np.unique(inverse, return_index=True)[1]
-    found = _distances(sketches[first].astype(np.float32).reshape(len(first), -1, WIDTH))
+    found = _distances(sketches[first].reshape(len(first), -1, WIDTH))
     whole: NDArray[np.float64] = found[inverse[:, None], inverse[None, :]]
     return whole
 
 
-def _distances(units: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The same for entries (n, units, 64) that all differ. Whole numbers, so that their products are exact."""
-    used = max(int(units.any(axis=2).sum(axis=1).max(initial=0)), 1)
-    units = units[:, :used]
-    lengths = np.linalg.norm(units, axis=2)
+def _distances(units: NDArray[np.int8]) -> NDArray[np.float64]:
+    """The same for entries (n, units, 64) that all differ.
+
+    Of a class, only bytes are held at a time; as floats they are whole numbers, so that their products are exact.
+    """
+    lengths = np.stack([np.linalg.norm(_floats(one), axis=1) for one in units])
+    used = max(int((lengths > 0).sum(axis=1).max(initial=0)), 1)
+    units, lengths = units[:, :used], lengths[:, :used]
     scales = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
     counts = np.minimum((lengths[:, :COMPARED] > 0).sum(axis=1), COMPARED)
     one_way = np.full((len(units), len(units)), np.inf)
     for other in range(len(units)):
         for own in _candidates(units, scales, counts, other):
-            nearest = _nearest(units[own, : counts[own]], scales[own, : counts[own]], units[other], scales[other])
+            some = _floats(units[own, : counts[own]])
+            nearest = _nearest(some, scales[own, : counts[own]], _floats(units[other]), scales[other])
             one_way[own, other] = np.sort(nearest)[counts[own] - 1 - counts[own] // _EXCEPT]
     both: NDArray[np.float64] = np.minimum(one_way, one_way.T)
     both[both > FAR - _ROUNDING] = np.inf
@@ -110,11 +115,15 @@ _AT_ONCE = 128
 """Entries whose units are looked for by one matrix product, so that it stays in the processor's cache."""
 
 
+def _floats(units: NDArray[np.int8]) -> NDArray[np.float32]:
+    return units.astype(np.float32)
+
+
 def _candidates(
-    units: NDArray[np.float32], scales: NDArray[np.float32], counts: NDArray[np.int64], other: int
+    units: NDArray[np.int8], scales: NDArray[np.float32], counts: NDArray[np.int64], other: int
 ) -> list[int]:
     """The entries, without `other` itself, of whose first units no more than a copy's have none near in `other`'s."""
-    across = (units[other] * scales[other][:, None]).T
+    across = (_floats(units[other]) * scales[other][:, None]).T
     found: list[int] = []
     for start in range(0, len(units), _AT_ONCE):
         left = np.arange(start, min(start + _AT_ONCE, len(units)))
@@ -123,7 +132,7 @@ def _candidates(
         for first, last in pairwise((0, *_STEPS)):
             if not len(left):
                 break
-            own = units[left, first:last]
+            own = _floats(units[left, first:last])
             products = own.reshape(-1, WIDTH) @ across
             highest = np.maximum(products.max(axis=1), -products.min(axis=1)).reshape(own.shape[:2])
             far = highest * scales[left, first:last] < 1 - FAR
