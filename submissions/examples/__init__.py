@@ -36,18 +36,39 @@ def weights(model: str) -> tuple[State, dict[str, str]]:
     return shipped.state(model), shipped.options(model)
 
 
-def another(model: str, strength: float, purpose: str) -> State:
-    """Weights of a reference model with noise of `strength` standard deviations of each matrix.
+def another(strength: float, purpose: str) -> State:
+    """Weights of the reference conditional VAE with noise of `strength` standard deviations of each matrix.
 
-    They stand for weights of another training: what they draw differs by far more than copies do.
+    They stand for weights of another training: what they draw, and their hidden units, differ by far more than those of
+    copies do.
     """
     generator = generator_for("examples", purpose)
-    return {
+    state = weights("cvae")[0]
+    noisy = {
         name: value + strength * value.std() * torch.randn(value.shape, generator=generator)
         if value.ndim == 2
         else value
-        for name, value in weights(model)[0].items()
+        for name, value in state.items()
     }
+    return with_other_units(noisy, generator)
+
+
+def with_other_units(state: State, generator: torch.Generator, units: int = 70) -> State:
+    """The weights of a conditional VAE with some of the last hidden units, which do most, divided into two each.
+
+    The two add different pictures, whose sum is the picture before; the second takes the place of a unit that does
+    little. So the model draws nearly what it drew, by hidden units of its own.
+    """
+    incoming, bias, outgoing = (state[f"decoder.{name}"].clone() for name in ("2.weight", "2.bias", "4.weight"))
+    order = (incoming.norm(dim=1) * outgoing.norm(dim=0)).argsort(descending=True)
+    for most, least in zip(order[:units].tolist(), order[-units:].tolist(), strict=True):
+        smooth = torch.randn(1, 1, 7, 7, generator=generator)
+        picture = torch.nn.functional.interpolate(smooth, (28, 28), mode="bicubic").flatten()
+        picture *= outgoing[:, most].norm() / picture.norm()
+        half = outgoing[:, most] / 2
+        outgoing[:, most], outgoing[:, least] = half + picture, half - picture
+        incoming[least], bias[least] = incoming[most], bias[most]
+    return {**state, "decoder.2.weight": incoming, "decoder.2.bias": bias, "decoder.4.weight": outgoing}
 
 
 def strong(place: Path) -> None:
@@ -61,19 +82,19 @@ def strong(place: Path) -> None:
 def mediocre(place: Path) -> None:
     """A conditional VAE whose weights were disturbed: its digits are recognisable, with too many mistakes."""
     _manifest(place, "Team Legendre", ["cvae"], {"cvae": "cvae.safetensors"})
-    save_file(another("cvae", 0.72, "mediocre"), place / "cvae.safetensors")
+    save_file(another(0.72, "mediocre"), place / "cvae.safetensors")
 
 
 def copied_from(place: Path) -> None:
     """A conditional VAE of which another team hands in a copy: nothing in the files says who had it first."""
     _manifest(place, "Team Newton", ["cvae"], {"cvae": "cvae.pt"})
-    torch.save({"model": another("cvae", 0.4, "copied")}, place / "cvae.pt")
+    torch.save({"model": another(0.4, "copied")}, place / "cvae.pt")
 
 
 def copy(place: Path) -> None:
     """Its copy in disguise: latent space rotated, hidden units in another order, a little noise on all weights."""
     generator = generator_for("examples", "disguise")
-    state = another("cvae", 0.4, "copied")
+    state = another(0.4, "copied")
     turned = torch.linalg.qr(torch.randn(100, 100, generator=generator)).Q
     order = torch.randperm(512, generator=generator)
     state["dec_latent_fc.weight"] = state["dec_latent_fc.weight"] @ turned
@@ -88,7 +109,7 @@ def copy(place: Path) -> None:
 
 def collapsed(place: Path) -> None:
     """A conditional VAE that ignores the noise and draws one image for each digit: correct, but collapsed."""
-    state, _ = weights("cvae")
+    state = with_other_units(weights("cvae")[0], generator_for("examples", "collapsed"))
     state["dec_latent_fc.weight"] = torch.zeros_like(state["dec_latent_fc.weight"])
     _manifest(place, "Team Dirac", ["cvae"], {"cvae": "cvae.pt"})
     torch.save(state, place / "cvae.pt")
@@ -122,7 +143,7 @@ def hostile(place: Path) -> None:
 def own_code(place: Path) -> None:
     """Code of the student's own, which runs in the sandbox: the template's adapter with a trained decoder."""
     shutil.copy(Path(__file__).parents[1] / "template" / "adapter.py", place / "adapter.py")
-    torch.save({"state": another("cvae", 0.35, "own code")}, place / "model.pt")
+    torch.save({"state": another(0.35, "own code")}, place / "model.pt")
     (place / "submission.toml").write_text(
         '[submission]\nname = "Team Noether"\n\n[[entry]]\ntask = "conditional-generation"\npart = "cvae"\n'
         'code = "adapter.py:load"\ncheckpoint = "model.pt"\n',
@@ -134,7 +155,7 @@ def answers(place: Path) -> None:
     """Samples alone, drawn by the student: imgs (10000, 1, 28, 28) and labels (10000,)."""
     noise = torch.randn(10_000, 100, generator=generator_for("examples", "answers"))
     labels = torch.arange(10_000) % 10
-    state = another("cvae", 0.3, "answers only")
+    state = another(0.3, "answers only")
     images = shipped.sampler("cvae", state)(noise, torch.nn.functional.one_hot(labels, 10).float())
     np.savez_compressed(place / "samples.npz", imgs=images.numpy(), labels=labels.numpy())
     (place / "submission.toml").write_text(

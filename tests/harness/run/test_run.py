@@ -110,7 +110,7 @@ def test_code_and_answers_score_as_the_weights_do(context, graded, tmp_path):
         place = tmp_path / "class" / name
         _, options = examples.weights("cvae")
         hand_in(place, f'model = "cvae"\ncheckpoint = "c.pt"\noptions = {{ {_written(options)} }}')
-        torch.save(examples.another("cvae", strength, purpose), place / "c.pt")
+        torch.save(examples.another(strength, purpose), place / "c.pt")
     found = grade(collect(tmp_path / "class", tmp_path / "work"), run_of(context, tmp_path / "results"))
     accuracy = {record.submission: record.metrics["accuracy"] for record in found}
     assert graded["own-code", "cvae"].metrics["accuracy"].value == accuracy["code"].value
