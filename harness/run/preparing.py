@@ -17,7 +17,8 @@ def prepare_beside(task: PreparesMarking, context: Context) -> None:
             task.prepare_marking(context)
 
     def begin() -> threading.Thread:
-        thread = threading.Thread(target=prepare, name=f"preparing {task.name}", daemon=True)
+        # Not a daemon: a process that ends while a thread computes is aborted.
+        thread = threading.Thread(target=prepare, name=f"preparing {task.name}")
         thread.start()
         return thread
 

@@ -212,5 +212,5 @@ def test_mark_marks_kept_answers_again_and_names_those_that_it_would_have_to_ask
     assert "public judge" in record["digests"]
     # With their answers kept, nobody is asked.
     kept = gradebench(offline, *grade, "--keep-answers", "--fresh")
-    assert "up to 64 MB" in " ".join(kept.stderr.split())
+    assert "up to 65 MB" in " ".join(kept.stderr.split())
     assert gradebench(offline, "mark", results, "--judge", other).returncode == 0

@@ -53,7 +53,7 @@ def write(place: Path, scale: float = 1.0) -> None:
 def flagged(monkeypatch: pytest.MonkeyPatch) -> None:
     """A comparison of the class that flags every entry."""
 
-    def found(every: Sequence[Record], *_: object) -> Mapping[object, tuple[Evidence, ...]]:
+    def found(every: Sequence[Record], *_: object, **__: object) -> Mapping[object, tuple[Evidence, ...]]:
         return {grading.identity(record): (FLAG,) for record in every}
 
     monkeypatch.setattr(grading, "compare", found)
