@@ -59,7 +59,7 @@ class Standings:
                 board.beside.append((display_name(record), metric))
 
     def of(self, record: Record) -> Standing | None:
-        """Where a record stands; None where nothing of it was measured, or nothing else was."""
+        """The place of a record; None where nothing of it was measured, or nothing else was."""
         metric = primary_metric(record)
         board = self._boards.get(_key(record, metric)) if metric is not None else None
         if metric is None or metric.value is None or board is None or len(board.students) + len(board.beside) < 2:

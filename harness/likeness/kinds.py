@@ -25,7 +25,7 @@ class Kind:
     """Distances of all pairs of n sketches of equal length: (n, d) -> (n, n), infinite where there is nothing to
     compare."""
     unit: str
-    """What a distance is measured in, for a sentence: "{value} …"."""
+    """The unit of a distance, for a sentence: "{value} …"."""
 
 
 KINDS = (

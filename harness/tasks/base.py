@@ -43,7 +43,7 @@ class Judge(Protocol):
         """Most probable digits (N,), and penultimate features (N, F)."""
 
     def first(self, images: NDArray[np.float32]) -> First:
-        """What the judge's first member says; where it is unsure, the others have to be asked."""
+        """The answer of the judge's first member alone; where it is unsure, the others have to be asked."""
 
     def settled(
         self, images: NDArray[np.float32], first: First, rows: NDArray[np.int64]

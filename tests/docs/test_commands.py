@@ -66,7 +66,7 @@ SMALLER: dict[tuple[str, str], str] = {
         f"dask worker tls://127.0.0.1:{ENCRYPTED} --nworkers 1 --nthreads 1 --no-dashboard"
     ),
 }
-"""What is run in place of a line: the same with fewer processes, or other ports."""
+"""The command that is run in place of a line: the same with fewer processes, or other ports."""
 SERVING = {"dask scheduler": "Scheduler at:", "dask worker": "Registered to:"}
 """Beginnings of lines that do not end by themselves, and what they print once they serve."""
 FAILING: dict[str, int] = {
@@ -208,7 +208,7 @@ AFTER: dict[tuple[str, str], Callable[[Path, str], None]] = {
     ("docs/extending.md", "gradebench export markdown results -o grades.md"): _are_the_pages_grades,
     ("docs/publishing.md", "git -C leaderboard push"): _was_pushed,
 }
-"""What is checked of a command beside its exit code and the files that it names."""
+"""The check of a command, beside its exit code and the files that it names."""
 
 
 def test_the_files_of_a_results_folder_are_those_of_the_page(shop: Shop, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ ALL_OPTIONS = set().union(*(options_of(command_of([name])[0]) for name in COMMAN
 
 
 def problems(text: str) -> list[str]:
-    """What of a page's spans is no command or option of gradebench's."""
+    """The spans of a page that look like a command or option of gradebench's and are none."""
     found = []
     for before, span in spans(text):
         words = span.replace("\\|", "|").split()

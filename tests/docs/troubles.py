@@ -63,7 +63,7 @@ SEATS: Mapping[str, Mapping[str, str] | Callable[[Path], None]] = {
     "slow": _code("import time; time.sleep(60)"),
     "peeks": _code("return 0.98 * binary[:, 1:] + 0.01", entry=PIXELS),
 }
-"""What each seat of the class hands in."""
+"""The files that each seat of the class hands in."""
 
 
 def build(folder: Path) -> None:

@@ -23,7 +23,7 @@ _COMMAND = re.compile(r"\s*::([a-zA-Z][a-zA-Z-]*)((?: [^:]*)?)::(.*)", re.DOTALL
 
 @dataclass
 class Done:
-    """What the steps of one run left."""
+    """The outcome of the steps of one run."""
 
     code: int
     output: str
