@@ -68,7 +68,8 @@ RULES: dict[str, set[str]] = {
     "harness/sandbox/outside": TYPES | {"harness.text", "harness.sandbox.wire", "harness.sandbox.outside"},
     # Only to know its folder, which it shows to workers.
     "harness/sandbox/outside/exposure.py": {"harness", "harness.sandbox.outside.registries"},
-    "harness/sandbox/inside": INSIDE | {"harness.sandbox.wire", "harness.sandbox.inside", "reference.options"},
+    "harness/sandbox/inside": INSIDE
+    | {"harness.sandbox.wire", "harness.sandbox.inside", "reference.options", "reference.products"},
     "harness/student_code": TYPES | {"harness.student_code", "harness.starters"},
     "harness/sequences": TYPES | {"harness.sequences", "harness.hints"},
     # tasks ← timing ← run ← cli. Operations are counted on what a worker would call.

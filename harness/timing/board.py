@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtr
 
 from harness.ranking import holm
 from harness.ranking.intervals import Rank, intervals
@@ -36,7 +36,7 @@ def faster(timings: Sequence[Timing], level: float = BOARD_LEVEL) -> NDArray[np.
     # Welch and Satterthwaite.
     freedom = variance**2 / (error[first] ** 4 / degrees[first] + error[second] ** 4 / degrees[second] + 1e-300)
     statistic = np.abs(difference) / np.sqrt(variance + 1e-300)
-    chance = 2 * stats.t.sf(statistic, np.maximum(freedom, 1.0))
+    chance = 2 * stdtr(np.maximum(freedom, 1.0), -statistic)
     told = holm.rejected(chance, level) & (np.abs(difference) > np.maximum(noise[first], noise[second]))
     result[first, second] = told & (difference < 0)
     result[second, first] = told & (difference > 0)

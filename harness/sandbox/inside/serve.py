@@ -115,6 +115,7 @@ class OpenedModel:
             )
         # Imported here alone: a worker that runs student code does not see the package.
         from reference.options import OptionError, chosen
+        from reference.products import multiply_by_onednn
 
         options = header["options"]
         try:
@@ -138,7 +139,8 @@ class OpenedModel:
             raise refuse("checkpoint", "mismatch", f"{name}: {error}") from None
         expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
         arrays, notes = checkpoint.select_state(found, expected, key)
-        module.load_state_dict({key: torch.from_numpy(np.array(array)) for key, array in arrays.items()})
+        module.load_state_dict({key: torch.from_numpy(np.require(array, None, "CW")) for key, array in arrays.items()})
+        multiply_by_onednn(module)
         self._object, self._is_code, self._name = module.eval(), False, name
         return [*found.notes, *adapted, *notes][:_NOTES_LIMIT]
 
