@@ -73,7 +73,8 @@ RULES: dict[str, set[str]] = {
     "harness/student_code": TYPES | {"harness.student_code", "harness.starters"},
     "harness/sequences": TYPES | {"harness.sequences", "harness.hints"},
     # tasks ← timing ← run ← cli. Operations are counted on what a worker would call.
-    "harness/timing": TASKS | {"harness.timing", "harness.ranking", "harness.sandbox.outside", "harness.sequences"},
+    "harness/timing": TASKS
+    | {"harness.timing", "harness.ranking", "harness.sandbox.outside", "harness.sequences", "reference.products"},
     # tasks ← run ← cli
     "harness/rubric.py": TYPES | {"harness.hiding", "harness.numbers"},
     "harness/records.py": TYPES | {"harness.files"},

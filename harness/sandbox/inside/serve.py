@@ -139,7 +139,9 @@ class OpenedModel:
             raise refuse("checkpoint", "mismatch", f"{name}: {error}") from None
         expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
         arrays, notes = checkpoint.select_state(found, expected, key)
-        module.load_state_dict({key: torch.from_numpy(np.require(array, None, "CW")) for key, array in arrays.items()})
+        module.load_state_dict(
+            {key: torch.from_numpy(np.require(array, None, ["C", "W"])) for key, array in arrays.items()}
+        )
         multiply_by_onednn(module)
         self._object, self._is_code, self._name = module.eval(), False, name
         return [*found.notes, *adapted, *notes][:_NOTES_LIMIT]
