@@ -589,6 +589,8 @@ class Record:
     """The instructor's word on these marks."""
     by_rubric: Score | None = None
     """The score as the rubric gave it, where the instructor decided otherwise or confirmed it."""
+    full: bool = False
+    """True where all that can be measured of samples was to be measured, by `--full`."""
     schema: int = 2
 
     @property

@@ -216,7 +216,7 @@ def _failure(failure: Failure) -> FailureView:
 
 def check_command(record: Record) -> str:
     """A shell command by which its author grades a submission again; every value from the record is quoted."""
-    options = [f"--assignment={one_line(record.assignment, 120)}", f"--seed={record.seed}"]
+    options = [f"--assignment={one_line(record.assignment, 120)}", f"--seed={record.seed}", *_measured(record)]
     return "gradebench check SUBMISSION " + " ".join(shlex.quote(option) for option in options)
 
 
@@ -228,9 +228,14 @@ def regrade_command(record: Record) -> str:
         *([f"--only={one_line(record.submission, 120)}"] if ranks(record) else []),
         f"--task={one_line(record.task, 120)}",
         f"--seed={record.seed}",
+        *_measured(record),
         "--fresh",
     ]
     return "gradebench grade SUBMISSIONS " + " ".join(shlex.quote(option) for option in options)
+
+
+def _measured(record: Record) -> list[str]:
+    return ["--full"] if record.full else []
 
 
 def _title(record: Record) -> str:
@@ -347,6 +352,7 @@ def _part(number: int, record: Record, results: Path, others: Entries, standings
             ),
             ("Data", data_label(record.data)),
             ("Seed", str(record.seed)),
+            *([("Measured", "all of the samples (--full)")] if record.full else []),
             ("Device", one_line(record.device, 120)),
             ("Isolation", one_line(record.isolation, 60)),
             ("Graded at", one_line(record.graded_at, 60)),

@@ -114,9 +114,11 @@ def demo(
     with scratch.folder("demo") as folder:
         classroom = folder / "class"
         examples.build(classroom)
+        # Shipped models are the class, so it is compared with none.
         wanted = Request(
-            assignments.DEFAULT, site_folder / "records", data, seed=0, jobs=jobs, fresh=True, beside="baselines"
-        )
+            assignments.DEFAULT, site_folder / "records", data, seed=0, jobs=jobs, fresh=True, beside="baselines",
+            compare_shipped=False,
+        )  # fmt: skip
         for former in records.load_all(site_folder / "records").records:
             records.remove(site_folder / "records", former)
         run, graded, beside, seconds = grade_paths(
@@ -303,7 +305,9 @@ def mark(
         typer.Option("--ask", help="Hand-ins: ask these models again where answers were not kept.", show_default=False),
     ] = None,
     jobs: JobsOption = 2,
-    full: FullOption = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="As for grade; without it, of each record, as it was graded.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Mark kept answers again, without a model: with another judge, or after a threshold has changed.
@@ -331,10 +335,10 @@ def mark(
         raise fail(f"{results}: holds records of {', '.join(named)}; choose one by --assignment")
     started = time.monotonic()
     marked, to_ask, run = [], [], None
-    for seed in sorted({record.seed for record in known}):
-        run = prepared(Request(assignment or named[0], results, data, seed, judge, jobs, full=full))
+    for seed, fully in sorted({(record.seed, full or record.full) for record in known}):
+        run = prepared(Request(assignment or named[0], results, data, seed, judge, jobs, full=fully))
         with progress("marking") as bar:
-            own = [record for record in known if record.seed == seed]
+            own = [record for record in known if (record.seed, full or record.full) == (seed, fully)]
             found = remark(own, run, partial(_told, bar, len(own)))
         marked += found.records
         to_ask += found.to_ask

@@ -14,7 +14,6 @@ from harness import scratch
 from harness.cli.console import console, fail, listing, note, print_json
 from harness.cli.grading import (
     DataOption,
-    FullOption,
     JobsOption,
     JsonOption,
     JudgeOption,
@@ -46,14 +45,14 @@ def verify(
     data: DataOption = None,
     judge: JudgeOption = None,
     jobs: JobsOption = 2,
-    full: FullOption = False,
     trust_code: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Grade hand-ins again and compare with the records: equal, or what differs.
 
     Kept answers are not used, and no record changes. On the same machine, with the same versions, all numbers must be
-    equal; else they may differ by a stated tolerance. Give --judge and --full as they were given to grade.
+    equal; else they may differ by a stated tolerance. Seed and --full are those of each record; give --judge as it was
+    given to grade.
 
     Exit code 0: all equal. 1: something differs. 2: usage. 3: something could not be verified, and nothing differs.
 
@@ -80,17 +79,18 @@ def verify(
     # Of a folder without a secret seed none is made: nothing is written there.
     secret_from = results if (results / FILE).exists() else None
     with scratch.folder("verify") as folder:
-        for seed in sorted({record.seed for record in to_verify}):
+        for seed, full in sorted({(record.seed, record.full) for record in to_verify}):
             request = Request(
-                assignment or named[0], folder / str(seed), data, seed, judge, jobs, True, trust_code, full=full,
+                assignment or named[0], folder / f"{seed}-{full}", data, seed, judge, jobs, True, trust_code, full=full,
                 secret_from=secret_from,
             )  # fmt: skip
-            found += _verified([record for record in to_verify if record.seed == seed], paths, request, results)
+            own = [record for record in to_verify if (record.seed, record.full) == (seed, full)]
+            found += _verified(own, paths, request, results)
     _conclude(found, as_json)
 
 
 def _verified(known: Sequence[Record], paths: Sequence[Path], request: Request, results: Path) -> list[Verified]:
-    """Grade the hand-ins of some records, of one seed, again, and compare."""
+    """Grade the hand-ins of some records, of one seed and measured as fully, again, and compare."""
     from harness.run import run as run_module
     from harness.run.identity import identity
     from harness.run.verify import compared, planned_again

@@ -164,7 +164,7 @@ def of_scoring(
     timing: Timing | None = None,
     decision: Decision | None = None,
 ) -> str:
-    """Return the key of the record itself: marks, the rubric's part, titles, comparison, timing, decision."""
+    """Return the key of the record itself: marks, the rubric's part, titles, comparison, timing, decision, `--full`."""
     submission, assignment = planned.submission, run.assignment
     return _digest(
         {
@@ -183,6 +183,7 @@ def of_scoring(
             # A record without a timing keeps the key that it had before there were any.
             **({} if timing is None else {"timing": [timing.key, timing.measured_at, timing.status]}),
             **({} if decision is None else {"decision": asdict(decision)}),
+            **({"full": True} if run.context.full else {}),
         }
     )
 

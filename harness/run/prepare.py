@@ -50,6 +50,7 @@ class Request:
     """Results folders of earlier classes, beside those that the results folder keeps a list of."""
     secret_from: Path | None = None
     """Results folder whose secret seed is used, in place of one of this run's own."""
+    compare_shipped: bool = True
 
 
 def prepare(request: Request) -> Run:
@@ -103,6 +104,7 @@ def prepare(request: Request) -> Run:
         only=frozenset(request.only),
         tasks=frozenset(request.tasks),
         beside=request.beside,
+        compare_shipped=request.compare_shipped,
         keep_answers=request.keep_answers,
         moved=request.moved,
         ready=_reader(digits, [public, referee]),

@@ -336,11 +336,12 @@ def compared(done: Sequence[Record], run: Run, questions: Questions) -> list[Rec
     Others of the folder are written anew where it says something else of them now.
     """
     every = records.load_all(run.results).records
-    # A demonstration's class, beside baselines alone, is made of shipped models.
-    found = compare(every, run.results, run.coursework, run.earlier, shipped=run.beside != "baselines")
+    found = compare(every, run.results, run.coursework, run.earlier, run.compare_shipped)
     known = {identity(record) for record in done}
+    of = (run.assignment.name, run.context.data.digest)
     for record in every:
-        if identity(record) not in known and record.role is Role.STUDENT and record.assignment == run.assignment.name:
+        its = (record.assignment, record.digests.get("data"))
+        if identity(record) not in known and record.role is Role.STUDENT and its == of:
             _with_compared(record, tuple(found.get(identity(record), ())), run, questions)
     return [_with_compared(record, tuple(found.get(identity(record), ())), run, questions) for record in done]
 
@@ -349,5 +350,6 @@ def _with_compared(record: Record, evidence: tuple[Evidence, ...], run: Run, que
     if evidence == record.compared:
         return record
     changed = replace(record, compared=evidence)
-    planned = remembered(changed, run)
-    return (again(changed, planned, run, questions) if planned is not None else None) or changed
+    planned, own = remembered(changed, run), run.as_recorded(record)
+    questions = questions if own is run else Questions(own)
+    return (again(changed, planned, own, questions) if planned is not None else None) or changed

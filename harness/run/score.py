@@ -172,6 +172,7 @@ def _described(
         graded_at=datetime.now(UTC).isoformat(timespec="seconds"),
         worth=part.max_points,
         machine=_machine(submission.role, former),
+        full=run.context.full,
     )
 
 

@@ -12,6 +12,7 @@ from harness.rubric import Assignment
 from harness.run.activity import Activity
 from harness.sandbox.outside import CODE_LIMITS, Isolation, Limits
 from harness.tasks.base import Context
+from harness.types import Record
 
 CHECKPOINT_LIMIT = 512 << 20
 """Bytes of the largest checkpoint or answers file that is read."""
@@ -50,6 +51,8 @@ class Run:
     """Task names; all if empty."""
     beside: Beside = "none"
     """Baselines and reference models that are graded beside the class; "all" means both."""
+    compare_shipped: bool = True
+    """Compare the class with shipped models; not where it is made of them, as a demonstration's is."""
     cache: Path | None = None
     """Folder that keeps results of baselines and reference models for other runs; None to keep none there."""
     activity: Activity = field(default_factory=Activity, compare=False, repr=False)
@@ -76,6 +79,13 @@ class Run:
     def beside_class(self) -> Run:
         """The run for baselines and reference models, whose questions are the same in every results folder."""
         return replace(self, context=self.context.openly())
+
+    def as_recorded(self, record: Record) -> Run:
+        """The run for bringing a record up to date as it was graded: by its seed, and measured as fully."""
+        context = self.context
+        if (context.seed, context.full) == (record.seed, record.full):
+            return self
+        return replace(self, context=replace(context, seed=record.seed, full=record.full))
 
     @property
     def assignment(self) -> Assignment:

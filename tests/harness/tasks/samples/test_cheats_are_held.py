@@ -76,7 +76,7 @@ def graded(tmp_path_factory):
         submit(base / "class" / name, draw())
     submit(base / "class" / "honest", cheats.model("cvae", EACH)[0])
     # As in a demonstration, the honest model may be the shipped one.
-    run = run_of(context, base / "results", beside="baselines")
+    run = run_of(context, base / "results", compare_shipped=False)
     found = grade(collect(base / "class", base / "work"), run)
     return {record.submission: record for record in found}
 
