@@ -14,7 +14,7 @@ from jinja2 import UndefinedError
 from harness.types import Evidence, Failure, Figure, Gate, Metric, Record, Role, Score
 from reports import site
 from reports.common import page_name
-from reports.page import regrade_command
+from reports.page import check_command, regrade_command, submission_view
 from reports.site import TEMPLATES, environment, finalize, render
 from tests.reports.examples import a_class, samples, scored, unscored
 
@@ -409,6 +409,14 @@ def test_regrade_command_quotes_what_the_record_says() -> None:
         "gradebench grade SUBMISSIONS '--assignment=$(id)' '--only=s; rm -rf ~' "
         "--task=conditional-generation --seed=0 --fresh"
     )
+
+
+def test_a_receipt_says_that_an_entry_was_measured_in_full(tmp_path: Path) -> None:
+    brief = scored("ada", "Ada", 0.99)
+    for record, full in ((brief, False), (replace(brief, full=True), True)):
+        (part,) = submission_view([record], tmp_path, staff=True).parts
+        assert ("--full" in part.command.split(), "--full" in check_command(record).split()) == (full, full)
+        assert (("Measured", "all of the samples (--full)") in part.facts) is full
 
 
 def test_progress_and_pages_of_gone_submissions(tmp_path: Path) -> None:

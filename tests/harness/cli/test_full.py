@@ -1,9 +1,10 @@
-"""Tests of entries that are measured in full: the record says so, and commands that measure again take it from there."""
+"""Tests of entries that are measured in full: the record says so, and verify and mark take it from there."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,8 @@ def test_a_record_says_that_it_was_measured_in_full(graded: Path) -> None:
     by_id = found(graded / "results")
     assert {name: record.full for name, record in by_id.items()} == {"whole": True, "brief": False}
     assert set(by_id["whole"].metrics) - set(by_id["brief"].metrics) == ONLY_IN_FULL
+    # The other one was graded without the option, and written into the record of this one as alike.
+    assert [one.others for one in by_id["whole"].compared] == [(("student", "brief", "cvae"),)]
     # A record that was written before there was the field.
     path = records.path_of(graded / "results", by_id["brief"].role, "brief", "cvae")
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -84,21 +87,20 @@ def test_a_record_says_that_it_was_measured_in_full(graded: Path) -> None:
 
 def test_verify_measures_each_entry_as_it_was_graded(graded: Path, tmp_path: Path) -> None:
     results = shutil.copytree(graded / "results", tmp_path / "results")
-    code, document = command("verify", results, graded / "class")
-    outcomes = {(one["id"], one["outcome"]) for one in document["entries"]}
-    assert (code, outcomes) == (0, {("whole", "equal"), ("brief", "equal")})
-    # A measure that only --full takes is compared, too.
+    # Of all that is measured, brief or in full, this alone isn't as it was.
     record = found(results)["whole"]
     coverage = record.metrics["coverage"]
-    assert coverage.value is not None
-    changed = record.metrics | {"coverage": type(coverage)(**{**vars(coverage), "value": coverage.value / 2})}
-    records.save(results, type(record)(**{**vars(record), "metrics": changed}))
-    code, document = command("verify", results, graded / "class", "--only", "whole")
-    assert code == 1
-    assert [each["what"] for one in document["entries"] for each in one["differences"]] == ["coverage"]
+    assert coverage.value
+    altered = {**record.metrics, "coverage": replace(coverage, value=coverage.value / 2)}
+    records.save(results, replace(record, metrics=altered))
+    code, document = command("verify", results, graded / "class")
+    handed_in = {one["id"]: one for one in document["entries"]}
+    assert (code, handed_in["brief"]["outcome"]) == (1, "equal")
+    (difference,) = handed_in["whole"]["differences"]
+    assert (difference["what"], float(difference["now"])) == ("coverage", coverage.value)
 
 
-def test_mark_measures_each_entry_as_it_was_graded_or_all_in_full(graded: Path, tmp_path: Path) -> None:
+def test_mark_measures_each_entry_as_it_was_graded_unless_told_to_measure_all(graded: Path, tmp_path: Path) -> None:
     results = shutil.copytree(graded / "results", tmp_path / "results")
     before = found(results)
     # Answers of 31 MB were not kept, so that whatever had to be measured anew would have to be asked for again.
@@ -111,28 +113,9 @@ def test_mark_measures_each_entry_as_it_was_graded_or_all_in_full(graded: Path, 
         assert (record.full, record.metrics) == (before[name].full, before[name].metrics)
         assert record.keys["mark"] == before[name].keys["mark"]
         assert record.keys["score"] != before[name].keys["score"]
-    code, _ = command("mark", results, "--full", "--ask", graded / "class")
-    assert code in (0, 1)
-    assert {name: record.full for name, record in found(results).items()} == {"whole": True, "brief": True}
-    assert set(found(results)["brief"].metrics) >= ONLY_IN_FULL
-
-
-def test_another_entry_that_is_named_as_a_pair_stays_measured_as_it_was(graded: Path, tmp_path: Path) -> None:
-    results = shutil.copytree(graded / "results", tmp_path / "results")
-    before = found(results)["whole"]
-    copied = shutil.copytree(graded / "class" / "whole", tmp_path / "copy")
-    grade(results, copied)
-    after = found(results)
-    assert [one.others for one in after["whole"].compared] == [(("student", "copy", "cvae"),)]
-    assert (after["whole"].full, after["whole"].metrics) == (True, before.metrics)
-    assert not after["copy"].full and "coverage" not in after["copy"].metrics
-
-
-def test_graded_again_with_the_option_a_record_says_so_and_without_it_no_longer(graded: Path, tmp_path: Path) -> None:
-    results = shutil.copytree(graded / "results", tmp_path / "results")
-    for options, expected in (("--full",), True), ((), False):
-        grade(results, graded / "class" / "whole", *options)
-        assert found(results)["whole"].full is expected
-        assert ("coverage" in found(results)["whole"].metrics) is expected
-    every = [record for record in records.load_all(results).records if record.submission == "whole"]
-    assert {record.full for record in every} == {False}
+    # The one that was graded in brief would have to be asked again, and it alone.
+    code, document = command("mark", results, "-a", tmp_path / "strict.toml", "--full")
+    assert code == 3
+    marked = {each["id"] for each in document["submissions"] if any(one["metrics"] for one in each["entries"])}
+    assert marked == {"whole"}
+    assert found(results) == after

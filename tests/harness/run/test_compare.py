@@ -100,6 +100,22 @@ def test_an_equal_file_is_found_when_it_comes_and_forgotten_when_it_goes(
     assert {r.compared for r in records.load_all(run.results).records} == {()}
 
 
+def test_a_pair_in_a_run_of_another_seed_or_on_other_data_changes_no_marks(handed_in: Path, tmp_path: Path) -> None:
+    digits, judge = embedded_digits(), Judge.shipped()
+    run = run_of(Context(digits, judge, seed=0), tmp_path / "results", STREAMS)
+    before = grade(run, handed_in)["bob"]
+    assert before.answers
+    for seed, data in ((1, digits), (0, dataclasses.replace(digits, name="mnist", digest="f" * 64))):
+        copied = tmp_path / f"class-{seed}"
+        hand_in(copied, f"eve{seed}", (handed_in / "bob" / "m1.safetensors").read_bytes())
+        now = dataclasses.replace(run, context=Context(data, judge, seed=seed))
+        assert ("student", "bob", "symbols-m1") in others(grade(now, copied)[f"eve{seed}"])
+        after = next(one for one in records.load_all(run.results).records if one.submission == "bob")
+        # It is told of the pair where the run could grade it, and marked by its own seed's truth.
+        assert others(after) == [("student", "eve1", "symbols-m1")]
+        assert (after.seed, after.data, after.metrics) == (before.seed, before.data, before.metrics)
+
+
 def test_marking_again_compares_again(context: Context, handed_in: Path, tmp_path: Path) -> None:
     run = run_of(context, tmp_path / "results", STREAMS)
     hand_in(handed_in, "eve", (handed_in / "bob" / "m1.safetensors").read_bytes())

@@ -112,6 +112,20 @@ def test_a_changed_threshold_scores_again_and_nothing_else(
     assert records.load(path).score.points == 0
 
 
+def test_a_record_says_how_the_last_run_measured_also_where_there_are_no_samples(
+    graded: Run, handed_in: Path, request: pytest.FixtureRequest
+) -> None:
+    request.getfixturevalue("nobody_is_asked")
+    request.getfixturevalue("nobody_marks")
+    before = grade(graded, handed_in)
+    in_full = dataclasses.replace(graded, context=dataclasses.replace(graded.context, full=True))
+    for run, full in ((in_full, True), (graded, False)):
+        for now, then in zip(grade(run, handed_in), before, strict=True):
+            assert now.full is full
+            assert (now.keys == then.keys) is not full
+            assert dataclasses.replace(now, full=False, keys=then.keys, graded_at=then.graded_at) == then
+
+
 @pytest.mark.parametrize("change", [{"title": "Streams"}, {"gates": ["batch-dependence"]}, {"points": 7.0}])
 def test_a_changed_title_gate_or_worth_asks_and_marks_nobody_again(
     graded: Run, handed_in: Path, change: dict[str, object], request: pytest.FixtureRequest
