@@ -7,12 +7,13 @@ platform's and a site is made to be published.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from harness.secret import Secret
+from harness.teams import FILE as TEAMS_FILE
 from harness.teams import NONE as NO_TEAMS
 from harness.teams import Teams
 from harness.types import Evidence, Failure, Record, Role
@@ -72,8 +73,11 @@ class Visible:
         return tuple(record for record in self.records if record.assignment not in self.hidden)
 
 
-def visible(records: Sequence[Record], results: Path, audience: Audience) -> Visible:
-    """Return the records that `audience` may see, with no more in them than it may know.
+def visible(
+    records: Sequence[Record], results: Path, audience: Audience, tell: Callable[[str], None] = lambda said: None
+) -> Visible:
+    """Return the records that `audience` may see, with no more in them than it may know. `tell` gets sentences about
+    teams, as of `reports.teams.joined`.
 
     Pseudonyms are made with the secret seed of `results`, which only its owner can read; the first site that needs one
     draws it. Raises `SecretError` where it can't be read or kept, and `OSError` where the file of those who opted out
@@ -81,7 +85,7 @@ def visible(records: Sequence[Record], results: Path, audience: Audience) -> Vis
     """
     unwanted = {*audience.left_out, *_opted_out(results)}
     alone = [record for record in records if record.role is Role.STUDENT]
-    class_ = joined(records, audience.teams)
+    class_ = joined(records, audience.teams, lambda said: tell(f"{TEAMS_FILE}: {said}"))
     records = class_.records
     students = [record for record in records if record.role is Role.STUDENT]
     members = {one.submission: team.submission for team in students for one in class_.each(team)}

@@ -121,7 +121,7 @@ def render(
     results: Path,
     site: Path,
     on_page: Callable[[int, int], None] | None = None,
-    on_problem: Callable[[str], None] | None = None,
+    on_problem: Callable[[str], None] = lambda problem: None,
     audience: Audience = EVERYBODY,
 ) -> Path:
     """Write the whole site for `records` below `site`; returns the path of its index.html.
@@ -136,9 +136,9 @@ def render(
     Raises `OSError` where the site can't be written, `SecretError` where pseudonyms can't be made, and `TellingError`
     where scores are hidden and other files in the folder may tell them; nothing is written then. A record that
     can be read and not shown, edited by hand or a stranger's, costs its own row: it is left out, and `on_problem` gets
-    a sentence about it.
+    a sentence about it, as about hand-ins of teams that don't count.
     """
-    seen = visible(records, results, audience)
+    seen = visible(records, results, audience, on_problem)
     hidden = hidden_view(seen.records, seen.hidden, seen.left_out)
     if hidden and (left := list(telling(site, _own_files(site)))):
         raise TellingError(left)
@@ -150,7 +150,7 @@ def render(
     except OSError:
         raise
     except Exception:
-        left_over = _showable(shown, results, on_problem or (lambda problem: None))
+        left_over = _showable(shown, results, on_problem)
         if len(left_over) == len(shown):
             raise
     return _rendered(left_over, results, site, on_page, seen, audience.staff, hidden)
@@ -252,7 +252,9 @@ def _showable(records: Sequence[Record], results: Path, on_problem: Callable[[st
             _page([record], results, jinja, "")
             _index(index_view([record], results), jinja, "")
         except Exception as error:
-            on_problem(f"{record.submission} · {record.part}: can't be shown ({type(error).__name__}: {error})")
+            on_problem(
+                f"passed over: {record.submission} · {record.part}: can't be shown ({type(error).__name__}: {error})"
+            )
         else:
             left.append(record)
     return left

@@ -205,10 +205,8 @@ def render(known: list[Record], results: Path, folder: Path, audience: Audience)
     """Write the pages with a progress bar; the path of the index. Ends the command where they can't be written."""
     from harness.secret import SecretError
     from reports import site
-    from reports.teams import joined
 
     audience = replace(audience, hidden=still_hidden(results), teams=kept_teams(results))
-    joined(known, audience.teams, lambda said: note(f"{teams.FILE}: {said}"))
     if not audience.staff:
         for one in sorted({record.assignment for record in known} & set(audience.hidden)):
             until = hiding.shown(audience.hidden[one])
@@ -237,7 +235,7 @@ def render(known: list[Record], results: Path, folder: Path, audience: Audience)
     except OSError as error:
         raise unwritten("the pages", folder, error) from error
     for problem in problems:
-        note(f"passed over: {problem}")
+        note(problem)
     return index
 
 

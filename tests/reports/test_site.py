@@ -477,7 +477,7 @@ def test_a_record_that_can_not_be_shown_costs_its_own_row(tmp_path: Path, monkey
     monkeypatch.setattr(site, "submission_view", view)
     problems: list[str] = []
     index = render(records, tmp_path, tmp_path / "site", on_problem=problems.append)
-    assert problems == ["odd · cvae: can't be shown (ZeroDivisionError: an odd number)"]
+    assert problems == ["passed over: odd · cvae: can't be shown (ZeroDivisionError: an odd number)"]
     assert "Ada" in index.read_text() and "Zoe" in index.read_text() and "Odd" not in index.read_text()
     assert {path.name for path in (tmp_path / "site" / site.PAGES).iterdir()} == {
         page_name(name, Role.STUDENT) for name in ("ada", "zoe")
