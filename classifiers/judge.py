@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from classifiers import weights_file
 from classifiers.batches import BATCH, Images, in_batches
@@ -160,6 +159,9 @@ class Judge:
         ----------
         labels : the judge's labels of the images (N,), where they are known already
         """
+        # Imported here, because it takes a fifth of a second, and most runs have no doubt.
+        from scipy.ndimage import gaussian_filter
+
         label = self.labels(images) if labels is None else labels
         blurred = gaussian_filter(images, (0, 0, SMOOTHING, SMOOTHING), mode="constant")
         of_member = self.by_member(blurred)  # (M, N, 10)

@@ -315,7 +315,8 @@ def _stratified(labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[n
 
 def _images(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Converts pixels (N, 28, 28), 0 to 255, to images (N, 1, 28, 28), float32 in [0, 1]."""
-    return pixels.reshape(-1, 1, SIDE, SIDE).astype(np.float32) / np.float32(255)
+    images: NDArray[np.float32] = np.divide(pixels.reshape(-1, 1, SIDE, SIDE), np.float32(255), dtype=np.float32)
+    return images
 
 
 def _located(directory: Path, source: str) -> Digits:

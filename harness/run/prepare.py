@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -121,16 +122,22 @@ def prepare(request: Request) -> Run:
 
 def _reader(digits: mnist.Digits, judges: Sequence[DeferredJudge]) -> Callable[[], None]:
     """A function that reads digits and judges at its first call, whichever thread it comes from."""
-    lock = threading.Lock()
+    lock, done = threading.Lock(), False
 
     def ready() -> None:
+        nonlocal done
         with lock:
+            if done:
+                return
             try:
                 _ = digits.train, [judge.judge for judge in judges]
             except WeightsError as error:
                 raise RequestError(str(error)) from error
             except GradingError as error:
                 raise RequestError(error.failure.message) from error
+            # Libraries, digits and networks stay until the end: Python need not look for garbage among them.
+            gc.freeze()
+            done = True
 
     return ready
 

@@ -68,12 +68,14 @@ def _serve_forks(config: Mapping[str, Any]) -> None:
     """
     control = socket.socket(fileno=config["control"])
     layers = confinement.restrict_files(config["paths"], config["required"]["landlock"])
+    # What is imported stays, so nothing of it is looked at again, neither now nor by a fork.
+    gc.disable()
     from harness.sandbox.inside import serve
 
     registry = serve.architectures(config["registries"])
     serve.import_readers()
-    gc.collect()
     gc.freeze()
+    gc.enable()
     control.send(json.dumps({"ready": layers}).encode())
     while True:
         try:

@@ -18,6 +18,9 @@ from harness.metrics.shapes import centred, shapes
 if TYPE_CHECKING:
     from harness.mnist import Split
 
+_ROWS = 2000
+"""Digits whose images are moved at a time, so that no second copy of all is made."""
+
 
 class Nearest(NamedTuple):
     """The nearest digit of each sample."""
@@ -32,7 +35,8 @@ class ByDigit:
     """The digits of a split, prepared once for many questions."""
 
     def __init__(self, split: Split) -> None:
-        of_all = shapes(centred(split.images))
+        blocks = range(0, max(len(split), 1), _ROWS)
+        of_all = np.concatenate([shapes(centred(split.images[start : start + _ROWS])) for start in blocks])
         self._rows = [np.flatnonzero(split.labels == digit) for digit in range(10)]
         self._points = [Points(of_all[rows]) if len(rows) else None for rows in self._rows]
 
