@@ -171,7 +171,7 @@ def _with_file(results: Path, record: Record, figure: Figure) -> Figure:
 
     name = beside(record, f"{figure.name}.png")
     buffer = io.BytesIO()
-    Image.fromarray(figure.data["pixels"]).save(buffer, "PNG", optimize=True)
+    Image.fromarray(figure.data["pixels"]).save(buffer, "PNG")
     write_atomically(results / name, buffer.getvalue())
     return replace(figure, data={}, file=name)
 

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.likeness.distances import squared_distances
-from harness.metrics.one_thread import one_thread
 from harness.types import Array
 
 NAME = "likeness.samples"
@@ -46,26 +45,30 @@ def sketch(images: Array, labels: NDArray[np.int64] | None = None) -> dict[str, 
             continue
         found = features(own)
         means.append(found.mean(axis=0, dtype=np.float64))
-        variance += float(found.var(axis=0, ddof=1, dtype=np.float64).sum()) / len(own)
+        found -= means[-1].astype(np.float32)
+        variance += float(np.square(found, out=found).sum(dtype=np.float64)) / (len(own) - 1) / len(own)
     return {NAME: np.append(np.concatenate(means), variance).astype(np.float32)}
 
 
 def features(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Calculate cos(xW + b) of rows (n, d), (n, 256); W and b are the same for all rows of one length."""
-    weights, phases = _drawn(values.shape[1])
-    # One thread, so that sums come out the same whatever else the machine does.
-    with one_thread():
-        found: NDArray[np.float32] = values @ weights
-    found += phases
+    # Imported here, so that a run where all is known does without.
+    import torch
+
+    from reference.products import linear
+
+    weights, phases = (torch.from_numpy(one) for one in _drawn(values.shape[1]))
+    with torch.no_grad():
+        found: NDArray[np.float32] = linear(torch.from_numpy(values), weights, phases).numpy()
     return np.cos(found, out=found)
 
 
 @lru_cache(maxsize=4)
 def _drawn(width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The weights W (width, 256) and phases b (256,) for rows of a length."""
+    """The weights Wᵀ (256, width) and phases b (256,) for rows of a length."""
     generator = np.random.default_rng([FEATURES, width])
     widths = np.repeat(WIDTHS, FEATURES // len(WIDTHS))
-    weights = (generator.standard_normal((width, FEATURES)) / widths).astype(np.float32)
+    weights = np.ascontiguousarray((generator.standard_normal((width, FEATURES)) / widths).T, np.float32)
     phases = (2 * np.pi * generator.random(FEATURES)).astype(np.float32)
     return weights, phases
 

@@ -35,10 +35,10 @@ def distances(of_images: NDArray[np.float32]) -> NDArray[np.float64]:
     base = grid.reshape(len(grid), -1)
     squares = (base**2).sum(axis=1)
     nearest = np.full((len(grid), len(grid)), np.inf)
-    for down in (-1, 0, 1):
-        for across in (-1, 0, 1):
-            moved = np.roll(grid, (down, across), (1, 2)).reshape(len(grid), -1)
-            nearest = np.minimum(nearest, squares[:, None] + squares[None] - 2 * moved @ base.T)
+    # To move one of a pair is to move the other the other way, so that the four other moves are these, transposed.
+    for down, across in ((0, 0), (0, 1), (1, -1), (1, 0), (1, 1)):
+        moved = np.roll(grid, (down, across), (1, 2)).reshape(len(grid), -1)
+        nearest = np.minimum(nearest, squares[:, None] + squares[None] - 2 * moved @ base.T)
     found: NDArray[np.float64] = np.sqrt(np.maximum(np.minimum(nearest, nearest.T), 0))
     return found
 

@@ -88,11 +88,17 @@ class Points:
             asked = queries[part]
             if themselves:
                 bounds[np.arange(len(asked)), np.arange(len(asked)) + part.start] = np.inf
-            first = _kth(bounds, k)
+            if k == 1:
+                rows = np.arange(len(asked))
+                closest = bounds.argmin(axis=1)
+                first, pairs = bounds[rows, closest], (rows, closest)
+            else:
+                first = _kth(bounds, k)
+                pairs = _pairs(bounds <= first[:, None])
             limit = first + np.float32(2 * slack)
             if self._directions is not None:
                 # Points that the bound puts first are near: their distances bound those of the k nearest from above.
-                near = _ranked(asked, self.values, _pairs(bounds <= first[:, None]), k)[1][:, -1]
+                near = _ranked(asked, self.values, pairs, k)[1][:, -1]
                 limit = _up(near + slack)
             likely = bounds <= limit[:, None]
             if np.count_nonzero(likely) > max(_MANY, 2 * k) * len(asked) and self._directions is not None:
@@ -256,7 +262,7 @@ def _squared_lengths(values: Values) -> Values:
 
 
 def _kth(squares: Values, k: int) -> Values:
-    """An upper bound (n,) of the k-th smallest of each row (n, M), which for k = 1 is the smallest.
+    """An upper bound (n,) of the k-th smallest of each row (n, M).
 
     Each of k groups of points holds one no farther than the k-th smallest of the groups' minima.
     """
