@@ -219,13 +219,27 @@ def test_a_private_judge_is_compared_with_the_public_one(context):
 
 def test_the_lowest_and_highest_single_member_stand_beside_the_committee(context):
     images = drawn(cycling())
-    images[:60, 0, 27, 26] = 1  # the first member is unsure of these, all of which are asked …
-    images[:45, 0, 27, 25] = 1  # … and the second reads another digit here
+    images[:30, 0, 27, 26] = 1  # the first member is unsure of these, all of which are asked …
+    images[:25, 0, 27, 25] = 1  # … and the second reads another digit here
     marks, _ = TASK.mark(context, WEIGHTS, answered(images))
     assert marks.metrics["accuracy"].value == 1.0
-    assert marks.metrics["accuracy"].by_member == pytest.approx((1 - 45 / SAMPLES, 1.0))
+    assert marks.metrics["accuracy"].by_member == pytest.approx((1 - 25 / SAMPLES, 1.0))
     same, _ = TASK.mark(context, WEIGHTS, answered(images))
     assert same.metrics == marks.metrics
+
+
+@pytest.mark.parametrize(("unsure", "asked"), [(100, 30), (101, 60)])
+def test_members_are_asked_about_fewer_samples_where_the_first_is_unsure_of_few(context, unsure, asked):
+    images = drawn(cycling())
+    images[:unsure, 0, 27, 26] = 1
+    images[: unsure // 2, 0, 27, 25] = 1  # the second member reads another digit in every other one
+    marks, _ = TASK.mark(context, WEIGHTS, answered(images))
+    low, high = marks.metrics["accuracy"].by_member
+    # Three standard deviations of a share of so many.
+    assert (1 - low) * SAMPLES == pytest.approx(unsure / 2, abs=3 * unsure * 0.5 / asked**0.5)
+    steps = (1 - low) * SAMPLES / unsure * asked
+    assert steps == pytest.approx(round(steps))
+    assert high == 1.0
 
 
 def test_samples_that_the_first_member_is_sure_of_are_asked_about_too(context):
