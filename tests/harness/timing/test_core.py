@@ -6,6 +6,7 @@ import sys
 import time
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -78,3 +79,11 @@ def test_counting_leaves_the_global_generator_alone():
     values = np.zeros((1, 1, 5, 3), np.float32)
     operations.work_of(nn.Dropout(), Question("forward", {"values": values}, {}))
     assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize("quicker", ["linear", "mm"])
+def test_the_peak_is_that_of_the_quicker_library(monkeypatch, quicker):
+    monkeypatch.setattr(operations, "_SECONDS", 0.01)
+    # One that does nothing takes microseconds; no core multiplies matrices of this size in so little.
+    monkeypatch.setattr(operations.torch if quicker == "mm" else operations, quicker, lambda a, b: a)
+    assert operations.peak() > 1e13
