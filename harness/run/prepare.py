@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from classifiers.deferred import DeferredJudge
@@ -122,24 +123,25 @@ def prepare(request: Request) -> Run:
 
 def _reader(digits: mnist.Digits, judges: Sequence[DeferredJudge]) -> Callable[[], None]:
     """A function that reads digits and judges at its first call, whichever thread it comes from."""
-    lock, done = threading.Lock(), False
+    lock = threading.Lock()
 
     def ready() -> None:
-        nonlocal done
         with lock:
-            if done:
-                return
             try:
                 _ = digits.train, [judge.judge for judge in judges]
             except WeightsError as error:
                 raise RequestError(str(error)) from error
             except GradingError as error:
                 raise RequestError(error.failure.message) from error
-            # Libraries, digits and networks stay until the end: Python need not look for garbage among them.
-            gc.freeze()
-            done = True
+            _look_for_no_garbage_among_libraries()
 
     return ready
+
+
+@cache
+def _look_for_no_garbage_among_libraries() -> None:
+    """Once a process: what is there by now, libraries above all, stays until its end."""
+    gc.freeze()
 
 
 def _own_cases(chosen: Coursework, folder: Path) -> dict[str, Cases]:
