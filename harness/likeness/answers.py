@@ -2,8 +2,13 @@
 
 All good answers resemble the truth, so what is compared are residuals: the answer less the truth, less the best answer
 that is known to be the only one (a Bayes predictor's), or, of samples, less the mean sample of their class. The
-distance of two entries is the mean square of the difference of their residuals, over that of the smaller residual: 0
-for a copy, 2 for residuals that have nothing in common.
+distance of two entries is the mean square of the difference of their residuals, over the freedom of either: the mean
+square of its residual, or the variance of its answers from question to question, where that is less. It is 0 for a
+copy, and 2 for residuals that have nothing in common.
+
+Answers that hardly change with the question are much alike, whoever gives them, and so are those of networks that
+training has hardly moved from the first weights of a common seed. Hence the variance, and hence nothing is compared of
+answers that are no nearer to the truth than its mean is.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.likeness.distances import squared_distances
-from harness.likeness.projection import count_sketch
+from harness.likeness.projection import NUMBERS, count_sketch
 from harness.types import Array
 
 NAME = "likeness.answers"
@@ -30,21 +35,47 @@ _NO_RESIDUAL = 1e-10
 """Mean square of a residual below which an answer is exact, and the task left it no freedom."""
 
 
-def sketch(residuals: Array) -> dict[str, Array]:
-    """Sketch residuals of any shape, whose order is the same for all entries: (257,), their mean square last."""
+def predictions(
+    answers: Array, truth: Array, best: Array | None = None, asked: NDArray[np.bool_] | None = None
+) -> dict[str, Array]:
+    """Sketch answers to questions (n, …), whose order is the same for all entries; nothing where they are no better
+    than the mean truth, which leaves nothing to copy.
+
+    Parameters
+    ----------
+    truth : the right answers
+    best : answers to which all good ones come near, from which residuals are then taken in place of the truth
+    asked : True where a value was asked for; all if None
+    """
+    counts = np.float64(len(answers)) if asked is None else np.maximum(asked.sum(axis=0), 1)
+    right, answered = _varying(truth, counts, asked), _varying(answers, counts, asked)
+    if _mean_square(np.subtract(answers, truth, dtype=np.float64), asked) >= _mean_square(right, asked):
+        return {}
+    residuals = np.subtract(answers, truth if best is None else best, dtype=np.float64)
+    return sketch(residuals if asked is None else np.where(asked, residuals, 0), _mean_square(answered, asked))
+
+
+def sketch(residuals: Array, freedom: float = np.inf) -> dict[str, Array]:
+    """Sketch residuals of any shape, whose order is the same for all entries: (258,).
+
+    Their mean square comes behind the sketch, and then the share of it that is the entry's freedom, which is 1 unless
+    `freedom`, in the unit of the mean square, is less.
+    """
     values = np.asarray(residuals, np.float64)
     drawn = count_sketch(values)
     with np.errstate(over="ignore"):
         mean = np.float32(np.mean(np.square(values)) if values.size else 0.0)
-    return {NAME: np.append(drawn, mean)}
+    share = np.float32(min(1.0, freedom / float(mean)) if mean > 0 else 1.0)
+    return {NAME: np.append(drawn, [mean, share])}
 
 
 def distances(sketches: Array) -> NDArray[np.float64]:
-    """Calculate the distances of all pairs of sketches (n, 257): (n, n); infinite beside an answer that is exact."""
-    rows, means = sketches[:, :-1].astype(np.float64), sketches[:, -1].astype(np.float64)
+    """Calculate the distances of all pairs of sketches (n, 258): (n, n); infinite beside an answer that is exact."""
+    rows = sketches[:, :NUMBERS].astype(np.float64)
+    means, shares = sketches[:, NUMBERS], sketches[:, NUMBERS + 1].astype(np.float64)
     squares = squared_distances(rows)
-    lengths = np.square(rows).sum(axis=1)
-    least = np.minimum(lengths[:, None], lengths[None, :])
+    freedom = np.square(rows).sum(axis=1) * shares
+    least = np.minimum(freedom[:, None], freedom[None, :])
     exact = means < _NO_RESIDUAL
     unknown = exact[:, None] | exact[None, :] | (least <= 0)
     found: NDArray[np.float64] = np.where(unknown, np.inf, squares / np.where(least > 0, least, 1))
@@ -61,3 +92,17 @@ def samples(images: Array, labels: NDArray[np.int64] | None = None) -> dict[str,
         own = groups == group
         residuals[own] -= values[own].mean(axis=0)
     return {DRAWS: sketch(residuals)[NAME]}
+
+
+def _varying(values: Array, counts: NDArray[np.float64], asked: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+    """Values (n, …) less their mean over the questions that asked for them."""
+    found = values.astype(np.float64)
+    totals = found.sum(axis=0) if asked is None else np.where(asked, found, 0).sum(axis=0)
+    return np.subtract(found, totals / counts, out=found)
+
+
+def _mean_square(values: NDArray[np.float64], asked: NDArray[np.bool_] | None) -> float:
+    """The mean square over all values, those that were not asked for taken as 0."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.square(values)
+        return float(squares.mean() if asked is None else np.where(asked, squares, 0).mean())

@@ -159,7 +159,8 @@ class Reconstruction:
         """The reconstructions less those by principal components, to which every linear autoencoder comes near."""
         test = context.data.test.images
         decoded = in_order(answers[5]["images"], shuffled(context, self.name, "order rounded", len(test)))
-        return likeness.sketch(decoded.reshape(len(test), -1) - projections(context, code_size(entry), test))
+        best = projections(context, code_size(entry), test)
+        return likeness.predictions(decoded.reshape(best.shape), test.reshape(best.shape), best)
 
     def _pictured(
         self,

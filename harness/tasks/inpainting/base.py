@@ -212,7 +212,7 @@ class Inpainting(ABC):
         """The errors of the missing pixels."""
         case = self.asked(context)
         main = _mapped(answers[0]["images"], entry, [])
-        return likeness.sketch(np.where(case.mask, main - case.originals, 0))
+        return likeness.predictions(main, case.originals, asked=case.mask)
 
     def errors(self, images: Images, case: Corrupted) -> NDArray[np.float64]:
         """Mean squared error of each image (N,), by which entries are ranked."""

@@ -147,7 +147,7 @@ class ImageCompletion:
     def sketch(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Mapping[str, Array]:
         """The predictions of the missing pixels less these pixels."""
         predicted = checked(answers[0]["probabilities"], [])
-        return likeness.sketch(predicted[:, KNOWN - 1 :] - self._case(context)[0][:, KNOWN:])
+        return likeness.predictions(predicted[:, KNOWN - 1 :], self._case(context)[0][:, KNOWN:])
 
     def _case(self, context: Context) -> tuple[Binary, Changed]:
         """The images, and copies of them with later pixels changed, as many."""

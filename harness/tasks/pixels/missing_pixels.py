@@ -172,7 +172,7 @@ class PixelInpainting:
         """The probabilities of all completions, less 1 for the true one."""
         posterior = np.exp(_checked(answers[0]["log_posterior"], []))
         true = completions.number_of(_missing(self.cases(context), self.side**2))
-        return likeness.sketch(posterior - np.eye(posterior.shape[1])[true])
+        return likeness.predictions(posterior, np.eye(posterior.shape[1])[true])
 
     def own_cases(self, folder: Path) -> Holes | None:
         """Read the coursework's own cases where their file lies in `folder`; GradingError if it is damaged."""

@@ -147,7 +147,7 @@ class NextPixel:
     def sketch(self, context: Context, entry: Entry, answers: Sequence[Answer]) -> Mapping[str, Array]:
         """The predictions less the pixels."""
         predicted = checked(answers[0]["probabilities"], [])
-        return likeness.sketch(predicted - binarised(context.data.test.images)[:, 1:])
+        return likeness.predictions(predicted, binarised(context.data.test.images)[:, 1:])
 
     def _changed(self, context: Context) -> Changed:
         return changed(binarised(context.data.test.images), COPIES, context.hidden(self.name, "copies"))

@@ -171,7 +171,7 @@ class SymbolPrediction:
         """The predictions of the scored streams less the Bayes predictor's, to which all good models come near."""
         exam = draw(context, which_model(entry))
         said = exam.split(_normalised(answers[0]["probabilities"], []))[exam.own]
-        return likeness.sketch(said - best_predictions(exam.process, exam.symbols[exam.own]))
+        return likeness.predictions(said, best_predictions(exam.process, exam.symbols[exam.own]))
 
 
 def _timed(which: str, symbols: NDArray[np.int64]) -> TimedQuestion:
