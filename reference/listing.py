@@ -33,6 +33,7 @@ class Description:
     options: Mapping[str, Values]
     extended: tuple[str, ...] = ()
     determined: bool = False
+    one_optimum: bool = False
 
     @classmethod
     def of(cls, described: Architecture) -> Description:
@@ -44,6 +45,7 @@ class Description:
             dict(described.options),
             tuple(described.extended),
             described.determined,
+            described.one_optimum,
         )
 
     @property
@@ -59,7 +61,8 @@ def description(name: str) -> Description:
         return Description.of(architecture(name))
     options = {option: _values(said) for option, said in entry["options"].items()}
     also, extended = tuple(entry["also"]), tuple(entry["extended"])
-    return Description(entry["title"], entry["task"], also, options, extended, entry["determined"])
+    fixed = entry["determined"], entry["one_optimum"]
+    return Description(entry["title"], entry["task"], also, options, extended, *fixed)
 
 
 def document() -> str:
@@ -75,6 +78,7 @@ def document() -> str:
             "also": list(found.also),
             "extended": list(found.extended),
             "determined": found.determined,
+            "one_optimum": found.one_optimum,
             "options": options,
         }
     return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"

@@ -3,12 +3,12 @@
 It runs after the class is marked, sees the records and the sketches beside them, asks nobody, and runs anew when an
 entry comes or goes. Entries of earlier classes are compared with where their results folders are named, and shipped
 models whether or not they are graded beside the class. An entry of which the task, or its part of the assignment,
-leaves no freedom is not compared.
+leaves no freedom is not compared; of one whose answers alone have none, only the files are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from harness.rubric import Part
 from harness.run import beside_results, kept
 from harness.run.identity import Identity, identity
 from harness.types import Array, Evidence, Record, Role
+from reference.listing import Description
 
 _FILES = ("checkpoint", "outputs")
 """Digests of files that are handed in."""
@@ -59,7 +60,7 @@ def compare(
     found = [*_present(records, results), *(_shipped(records) if shipped else ()), *_of_earlier(earlier)]
     entries = [entry for entry in found if _is_compared(entry.record, coursework)]
     fixed = [_is_fixed(entry.record, coursework) for entry in entries]
-    sketches = [_sketched(entry, own) for entry, own in zip(entries, fixed, strict=True)]
+    sketches = [_sketched(entry, own, coursework) for entry, own in zip(entries, fixed, strict=True)]
     others: dict[int, dict[tuple[str, str, str], Other]] = {}
     for place, other in [*_same_files(entries, fixed), *_alike(entries, alike(sketches))]:
         if entries[place].present and entries[place].record.role is Role.STUDENT:
@@ -111,12 +112,13 @@ def _is_compared(record: Record, coursework: Coursework) -> bool:
     return record.role is not Role.STUDENT or not _is_fixed(record, coursework)
 
 
-def _sketched(entry: _Entry, fixed: bool) -> Sketch:
+def _sketched(entry: _Entry, fixed: bool, coursework: Coursework) -> Sketch:
     record = entry.record
+    one_answer = _all_models(record, coursework, lambda described: described.one_optimum)
     return Sketch(
         entry.owner,
         f"{record.task}/{record.protocol}/{record.data}/{record.digests.get('data', '')}/{record.seed}",
-        entry.arrays,
+        {} if one_answer else entry.arrays,
         fixed=record.role is Role.BASELINE or fixed,
     )
 
@@ -175,18 +177,23 @@ def _at_the_start(record: Record, coursework: Coursework) -> bool:
 
 
 def _is_fixed(record: Record, coursework: Coursework) -> bool:
-    """Tell an entry whose answers follow from data and task alone: its architecture, or all of its part's, say so."""
+    """Tell an entry whose weights follow from data and task alone."""
+    return _all_models(record, coursework, lambda described: described.determined)
+
+
+def _all_models(record: Record, coursework: Coursework, told: Callable[[Description], bool]) -> bool:
+    """Tell an entry of which its architecture, or all of its part's, say something of themselves."""
     part = _part(record, coursework)
     models = [record.model] if record.model is not None else list(part.models) if part is not None else []
-    return bool(models) and all(_is_determined(model, coursework) for model in models)
+    return bool(models) and all(_says(model, coursework, told) for model in models)
 
 
 def _part(record: Record, coursework: Coursework) -> Part | None:
     return next((part for part in coursework.assignment.part if part.id == record.part), None)
 
 
-def _is_determined(model: str, coursework: Coursework) -> bool:
+def _says(model: str, coursework: Coursework, told: Callable[[Description], bool]) -> bool:
     try:
-        return coursework.description(model).determined
+        return told(coursework.description(model))
     except LookupError:
         return False

@@ -16,7 +16,13 @@ def test_the_listing_is_what_the_models_files_say():
 def test_a_description_is_that_of_the_architecture(name):
     found = architecture(name)
     expected = Description(
-        found.title, found.task, tuple(found.also), found.options, tuple(found.extended), found.determined
+        found.title,
+        found.task,
+        tuple(found.also),
+        found.options,
+        tuple(found.extended),
+        found.determined,
+        found.one_optimum,
     )
     assert description(name) == expected
 
