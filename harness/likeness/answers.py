@@ -38,8 +38,8 @@ _NO_RESIDUAL = 1e-10
 def predictions(
     answers: Array, truth: Array, best: Array | None = None, asked: NDArray[np.bool_] | None = None
 ) -> dict[str, Array]:
-    """Sketch answers to questions (n, …), whose order is the same for all entries; nothing where they are no better
-    than the mean truth, which leaves nothing to copy.
+    """Sketch answers to questions (n, …), whose order is the same for all entries: (258,), the share of the residual
+    that is the entry's freedom last. Nothing where answers are no better than the mean truth.
 
     Parameters
     ----------
@@ -52,29 +52,29 @@ def predictions(
     if _mean_square(np.subtract(answers, truth, dtype=np.float64), asked) >= _mean_square(right, asked):
         return {}
     residuals = np.subtract(answers, truth if best is None else best, dtype=np.float64)
-    return sketch(residuals if asked is None else np.where(asked, residuals, 0), _mean_square(answered, asked))
+    found = sketch(residuals if asked is None else np.where(asked, residuals, 0))[NAME]
+    error, variance = float(found[NUMBERS]), _mean_square(answered, asked)
+    return {NAME: np.append(found, np.float32(variance / error if variance < error else 1))}
 
 
-def sketch(residuals: Array, freedom: float = np.inf) -> dict[str, Array]:
-    """Sketch residuals of any shape, whose order is the same for all entries: (258,).
-
-    Their mean square comes behind the sketch, and then the share of it that is the entry's freedom, which is 1 unless
-    `freedom`, in the unit of the mean square, is less.
-    """
+def sketch(residuals: Array) -> dict[str, Array]:
+    """Sketch residuals of any shape, whose order is the same for all entries: (257,), their mean square last."""
     values = np.asarray(residuals, np.float64)
     drawn = count_sketch(values)
     with np.errstate(over="ignore"):
         mean = np.float32(np.mean(np.square(values)) if values.size else 0.0)
-    share = np.float32(min(1.0, freedom / float(mean)) if mean > 0 else 1.0)
-    return {NAME: np.append(drawn, [mean, share])}
+    return {NAME: np.append(drawn, mean)}
 
 
 def distances(sketches: Array) -> NDArray[np.float64]:
-    """Calculate the distances of all pairs of sketches (n, 258): (n, n); infinite beside an answer that is exact."""
-    rows = sketches[:, :NUMBERS].astype(np.float64)
-    means, shares = sketches[:, NUMBERS], sketches[:, NUMBERS + 1].astype(np.float64)
+    """Calculate the distances of all pairs of sketches (n, 257), or (n, 258) with shares: (n, n); infinite beside an
+    answer that is exact.
+    """
+    rows, means = sketches[:, :NUMBERS].astype(np.float64), sketches[:, NUMBERS]
     squares = squared_distances(rows)
-    freedom = np.square(rows).sum(axis=1) * shares
+    freedom = np.square(rows).sum(axis=1)
+    if sketches.shape[1] > NUMBERS + 1:
+        freedom *= sketches[:, NUMBERS + 1]
     least = np.minimum(freedom[:, None], freedom[None, :])
     exact = means < _NO_RESIDUAL
     unknown = exact[:, None] | exact[None, :] | (least <= 0)

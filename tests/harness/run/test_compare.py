@@ -17,6 +17,7 @@ from harness.run import run as grading
 from harness.run.remark import remark
 from harness.run.settings import Run
 from harness.tasks.base import Context
+from harness.tasks.codes.components import components
 from harness.types import Record, Role
 from reference.weights_files import WEIGHTS
 from tests.data import embedded_digits
@@ -163,6 +164,32 @@ def test_the_same_principal_components_are_no_copy(context: Context, tmp_path: P
     found = grade(run, tmp_path / "class")
     assert [r.primary for r in found.values()] == ["masked_mse"] * 2
     assert {r.compared for r in found.values()} == {()}
+
+
+def test_linear_autoencoders_are_copies_by_their_files_and_not_by_their_answers(
+    context: Context, tmp_path: Path
+) -> None:
+    sheet = coursework.find("ist-hw5").assignment
+    part = [p for p in sheet.part if p.id == "linear-2"]
+    run = run_of(context, tmp_path / "results", sheet.model_copy(update={"part": part}))
+    # As trainings leave it that have nearly come to the optimum; of another seed, in another basis.
+    mean, rows = (torch.from_numpy(each).float() for each in components(context, 2))
+    rows = rows + 0.01 * torch.randn(rows.shape, generator=torch.Generator().manual_seed(0))
+    for identity, factor in (("ada", 2.0), ("bob", 2.0), ("eve", 4.0)):
+        turned = {"encoder.weight": factor * rows, "encoder.bias": -factor * rows @ mean}
+        turned |= {"decoder.weight": (rows / factor).T.contiguous(), "decoder.bias": mean.clone()}
+        place = tmp_path / "class" / identity
+        place.mkdir(parents=True)
+        save_file(turned, place / "linear.safetensors")
+        (place / "submission.toml").write_text(
+            '[[entry]]\ntask = "reconstruction"\nmodel = "linear-autoencoder"\npart = "linear-2"\n'
+            'checkpoint = "linear.safetensors"\noptions = { code = "2" }\n',
+            encoding="utf-8",
+        )
+    found = grade(run, tmp_path / "class")
+    assert [r.primary for r in found.values()] == ["mse_k2"] * 3
+    assert others(found["ada"]) == [("student", "bob", "linear-2")]
+    assert found["eve"].compared == ()
 
 
 def test_team_mates_may_hand_in_the_same_file(context: Context, handed_in: Path, tmp_path: Path) -> None:
