@@ -42,9 +42,9 @@ class Architecture:
     """Longer forms of these tasks, which MODELS.md leaves out."""
     determined: bool = False
     """True where the weights follow from the training data alone, so that equal ones are no sign of copied work."""
-    one_optimum: bool = False
-    """True where all trainings come to the same answers, by whatever weights, so that like answers are no sign of
-    copied work, though equal files are."""
+    converging: bool = False
+    """True where trainings come to the same answers by whatever weights, from equal first weights at least, so that
+    like answers are no sign of copied work, though equal files are."""
     trainings: Mapping[str, Callable[[int], Any]] = field(default_factory=dict)
     """Recipes by name: each takes a seed and returns a `reference.train.Training` with `result()` and `options`."""
 

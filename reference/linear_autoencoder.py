@@ -77,6 +77,6 @@ ARCHITECTURE = Architecture(
     module=LinearAutoencoder,
     options={"code": code_option()},
     adapt=partial(adapt, {"encoder": (PIXELS, "numbers"), "decoder": ("numbers", PIXELS)}),
-    one_optimum=True,
+    converging=True,
     trainings={f"linear-autoencoder-{code}": partial(Training, code=code) for code in CODE_SIZES},
 )

@@ -33,7 +33,7 @@ class Description:
     options: Mapping[str, Values]
     extended: tuple[str, ...] = ()
     determined: bool = False
-    one_optimum: bool = False
+    converging: bool = False
 
     @classmethod
     def of(cls, described: Architecture) -> Description:
@@ -45,7 +45,7 @@ class Description:
             dict(described.options),
             tuple(described.extended),
             described.determined,
-            described.one_optimum,
+            described.converging,
         )
 
     @property
@@ -61,7 +61,7 @@ def description(name: str) -> Description:
         return Description.of(architecture(name))
     options = {option: _values(said) for option, said in entry["options"].items()}
     also, extended = tuple(entry["also"]), tuple(entry["extended"])
-    fixed = entry["determined"], entry["one_optimum"]
+    fixed = entry["determined"], entry["converging"]
     return Description(entry["title"], entry["task"], also, options, extended, *fixed)
 
 
@@ -78,7 +78,7 @@ def document() -> str:
             "also": list(found.also),
             "extended": list(found.extended),
             "determined": found.determined,
-            "one_optimum": found.one_optimum,
+            "converging": found.converging,
             "options": options,
         }
     return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"

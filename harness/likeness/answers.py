@@ -8,7 +8,7 @@ copy, and 2 for residuals that have nothing in common.
 
 Answers that hardly change with the question are much alike, whoever gives them, and so are those of networks that
 training has hardly moved from the first weights of a common seed. Hence the variance, and hence nothing is compared of
-answers that are no nearer to the truth than its mean is.
+answers that are hardly nearer to the truth than its mean is.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ DRAWS_THRESHOLD = 0.002
 small VAEs after one epoch, which are mostly their first weights, .004."""
 DRAWS_TAKEN = 500
 """Samples that are sketched, the first: the error of a sketch of 256 numbers is that of these numbers already."""
+LEARNED = 0.2
+"""Share of the truth's variance that answers have to explain. Those of hardly trained networks, which may still be
+mostly the first weights of a common seed, are then not compared."""
 _NO_RESIDUAL = 1e-10
 """Mean square of a residual below which an answer is exact, and the task left it no freedom."""
 
@@ -39,7 +42,7 @@ def predictions(
     answers: Array, truth: Array, best: Array | None = None, asked: NDArray[np.bool_] | None = None
 ) -> dict[str, Array]:
     """Sketch answers to questions (n, …), whose order is the same for all entries: (258,), the share of the residual
-    that is the entry's freedom last. Nothing where answers are no better than the mean truth.
+    that is the entry's freedom last. Nothing where answers explain less of the truth's variance than `LEARNED`.
 
     Parameters
     ----------
@@ -47,14 +50,18 @@ def predictions(
     best : answers to which all good ones come near, from which residuals are then taken in place of the truth
     asked : True where a value was asked for; all if None
     """
-    counts = np.float64(len(answers)) if asked is None else np.maximum(asked.sum(axis=0), 1)
-    right, answered = _varying(truth, counts, asked), _varying(answers, counts, asked)
-    if _mean_square(np.subtract(answers, truth, dtype=np.float64), asked) >= _mean_square(right, asked):
-        return {}
-    residuals = np.subtract(answers, truth if best is None else best, dtype=np.float64)
-    found = sketch(residuals if asked is None else np.where(asked, residuals, 0))[NAME]
-    error, variance = float(found[NUMBERS]), _mean_square(answered, asked)
-    return {NAME: np.append(found, np.float32(variance / error if variance < error else 1))}
+    with np.errstate(over="ignore", invalid="ignore"):  # huge answers are infinitely far from the truth
+        errors = _asked(answers, asked) - _asked(truth, asked)
+        if not _sum_of_squares(errors) <= (1 - LEARNED) * _variation(truth, asked):
+            return {}
+    residuals = errors if best is None else _asked(answers, asked) - _asked(best, asked)
+    if asked is not None:
+        whole = np.zeros(asked.shape)
+        whole[asked] = residuals
+        residuals = whole
+    found, freedom = sketch(residuals)[NAME], _variation(answers, asked)
+    share = min(1.0, freedom / max(_sum_of_squares(residuals), 1e-300))
+    return {NAME: np.append(found, np.float32(share))}
 
 
 def sketch(residuals: Array) -> dict[str, Array]:
@@ -94,15 +101,21 @@ def samples(images: Array, labels: NDArray[np.int64] | None = None) -> dict[str,
     return {DRAWS: sketch(residuals)[NAME]}
 
 
-def _varying(values: Array, counts: NDArray[np.float64], asked: NDArray[np.bool_] | None) -> NDArray[np.float64]:
-    """Values (n, …) less their mean over the questions that asked for them."""
-    found = values.astype(np.float64)
-    totals = found.sum(axis=0) if asked is None else np.where(asked, found, 0).sum(axis=0)
-    return np.subtract(found, totals / counts, out=found)
+def _asked(values: Array, asked: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+    """The values (n, …) that were asked for: all, in their shape, or some, one after the other."""
+    return (values if asked is None else values[asked]).astype(np.float64)
 
 
-def _mean_square(values: NDArray[np.float64], asked: NDArray[np.bool_] | None) -> float:
-    """The mean square over all values, those that were not asked for taken as 0."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        squares = np.square(values)
-        return float(squares.mean() if asked is None else np.where(asked, squares, 0).mean())
+def _variation(values: Array, asked: NDArray[np.bool_] | None) -> float:
+    """The sum of squares of values (n, …) less their mean over the questions that asked for them."""
+    found = _asked(values, asked)
+    if asked is None:
+        return _sum_of_squares(found - found.mean(axis=0))
+    places = np.nonzero(asked.reshape(len(asked), -1))[1]
+    means = np.bincount(places, found) / np.maximum(np.bincount(places), 1)
+    return _sum_of_squares(found - means[places])
+
+
+def _sum_of_squares(values: NDArray[np.float64]) -> float:
+    flat = values.reshape(-1)
+    return float(flat @ flat)

@@ -114,7 +114,7 @@ def _is_compared(record: Record, coursework: Coursework) -> bool:
 
 def _sketched(entry: _Entry, fixed: bool, coursework: Coursework) -> Sketch:
     record = entry.record
-    one_answer = _all_models(record, coursework, lambda described: described.one_optimum)
+    one_answer = _all_models(record, coursework, lambda described: described.converging)
     return Sketch(
         entry.owner,
         f"{record.task}/{record.protocol}/{record.data}/{record.digests.get('data', '')}/{record.seed}",

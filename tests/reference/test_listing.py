@@ -22,7 +22,7 @@ def test_a_description_is_that_of_the_architecture(name):
         found.options,
         tuple(found.extended),
         found.determined,
-        found.one_optimum,
+        found.converging,
     )
     assert description(name) == expected
 
