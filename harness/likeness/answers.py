@@ -22,9 +22,9 @@ from harness.types import Array
 
 NAME = "likeness.answers"
 TITLE = "answers to the same questions"
-THRESHOLD = 0.004
-"""Distance up to which predictions are called copies. Strict, since it is not measured how near two honest predictors
-come (docs/evidence.md)."""
+THRESHOLD = 0.003
+"""Distance up to which predictions are called copies: less than a quarter of what independent trainings of predictors
+and in-painters are apart by, half an epoch and more, with equal seed and recipe, too (docs/evidence.md)."""
 DRAWS, DRAWS_TITLE = "likeness.draws", "samples for the same noise"
 DRAWS_THRESHOLD = 0.002
 """The same for samples. Independent trainings of conditional VAEs have .09 and more, with equal seed and recipe, too;
@@ -32,27 +32,35 @@ small VAEs after one epoch, which are mostly their first weights, .004."""
 DRAWS_TAKEN = 500
 """Samples that are sketched, the first: the error of a sketch of 256 numbers is that of these numbers already."""
 LEARNED = 0.2
-"""Share of the truth's variance that answers have to explain. Those of hardly trained networks, which may still be
-mostly the first weights of a common seed, are then not compared."""
+"""Share of the squared error of the mean truth, or of the question handed back, by which answers have to be better.
+Those of hardly trained networks, which may still be mostly the first weights of a common seed, are not compared."""
 _NO_RESIDUAL = 1e-10
 """Mean square of a residual below which an answer is exact, and the task left it no freedom."""
 
 
 def predictions(
-    answers: Array, truth: Array, best: Array | None = None, asked: NDArray[np.bool_] | None = None
+    answers: Array,
+    truth: Array,
+    best: Array | None = None,
+    asked: NDArray[np.bool_] | None = None,
+    shown: Array | None = None,
 ) -> dict[str, Array]:
     """Sketch answers to questions (n, …), whose order is the same for all entries: (258,), the share of the residual
-    that is the entry's freedom last. Nothing where answers explain less of the truth's variance than `LEARNED`.
+    that is the entry's freedom last. Nothing where answers are hardly better than the mean truth (`LEARNED`).
 
     Parameters
     ----------
     truth : the right answers
     best : answers to which all good ones come near, from which residuals are then taken in place of the truth
     asked : True where a value was asked for; all if None
+    shown : the questions, where handing them back is an answer, which the answers have to be better than as well
     """
     with np.errstate(over="ignore", invalid="ignore"):  # huge answers are infinitely far from the truth
         errors = _asked(answers, asked) - _asked(truth, asked)
-        if not _sum_of_squares(errors) <= (1 - LEARNED) * _variation(truth, asked):
+        trivial = _variation(truth, asked)
+        if shown is not None:
+            trivial = min(trivial, _sum_of_squares(_asked(shown, asked) - _asked(truth, asked)))
+        if not _sum_of_squares(errors) <= (1 - LEARNED) * trivial:
             return {}
     residuals = errors if best is None else _asked(answers, asked) - _asked(best, asked)
     if asked is not None:

@@ -34,7 +34,7 @@ KINDS = (
         answers.TITLE,
         answers.THRESHOLD,
         answers.distances,
-        "of the error of either",
+        "of the error, or of the variance of the answers, of either",
     ),
     Kind(
         answers.DRAWS,

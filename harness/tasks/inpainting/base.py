@@ -212,7 +212,7 @@ class Inpainting(ABC):
         """The errors of the missing pixels."""
         case = self.asked(context)
         main = _mapped(answers[0]["images"], entry, [])
-        return likeness.predictions(main, case.originals, asked=case.mask)
+        return likeness.predictions(main, case.originals, asked=case.mask, shown=case.shown)
 
     def errors(self, images: Images, case: Corrupted) -> NDArray[np.float64]:
         """Mean squared error of each image (N,), by which entries are ranked."""

@@ -40,7 +40,7 @@ def test_good_answers_are_apart_by_their_difference_over_the_lesser_error(truth,
 
 
 def test_answers_that_vary_little_are_apart_by_their_difference_over_the_lesser_variance(truth, generator):
-    faint = [followed(truth, 0.15, 0.03 * generator.standard_normal(truth.shape)) for _ in range(2)]
+    faint = [followed(truth, 0.15, 0.025 * generator.standard_normal(truth.shape)) for _ in range(2)]
     difference = np.square(faint[0] - faint[1]).mean()
     by_hand = difference / min(own.var(axis=0).mean() for own in faint)
     sketched = [answers.predictions(own, truth) for own in faint]
@@ -58,6 +58,14 @@ def test_nothing_is_compared_of_answers_that_explain_little_of_the_truth(truth, 
     for share, compared in ((-0.1, False), (0, False), (least - 0.01, False), (least + 0.01, True), (1.9, False)):
         assert bool(answers.predictions(followed(truth, share, 0), truth, asked=asked)) == compared
     assert answers.predictions(np.full(truth.shape, 1e300), truth, asked=asked) == {}
+
+
+def test_nothing_is_compared_of_answers_hardly_better_than_the_question_handed_back(truth, generator):
+    shown = truth + 0.1 * generator.standard_normal(truth.shape)
+    for moved, compared in ((0, False), (0.1, False), (0.11, True), (0.5, True)):
+        answered = shown + moved * (truth - shown)  # whose error is (1 − moved)² of the question's
+        assert bool(answers.predictions(answered, truth, shown=shown)) == compared
+        assert answers.predictions(answered, truth)
 
 
 def test_only_the_values_that_were_asked_for_count(truth, generator):
