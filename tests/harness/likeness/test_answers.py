@@ -81,6 +81,6 @@ def test_only_the_values_that_were_asked_for_count(truth, generator):
 
 def test_what_all_good_answers_have_in_common_is_taken_away(truth, generator):
     best = followed(truth, FOLLOWED, 0)
-    own, other = (best + 0.01 * generator.standard_normal(truth.shape) for _ in range(2))
+    own, other = (best + 0.005 * generator.standard_normal(truth.shape) for _ in range(2))
     assert distance(*(answers.predictions(one, truth) for one in (own, other))) < answers.THRESHOLD
     assert distance(*(answers.predictions(one, truth, best) for one in (own, other))) == pytest.approx(2, rel=0.2)
