@@ -40,7 +40,7 @@ def test_good_answers_are_apart_by_their_difference_over_the_lesser_error(truth,
 
 
 def test_answers_that_vary_little_are_apart_by_their_difference_over_the_lesser_variance(truth, generator):
-    faint = [followed(truth, 0.15, 0.025 * generator.standard_normal(truth.shape)) for _ in range(2)]
+    faint = [followed(truth, 0.15, 0.018 * generator.standard_normal(truth.shape)) for _ in range(2)]
     difference = np.square(faint[0] - faint[1]).mean()
     by_hand = difference / min(own.var(axis=0).mean() for own in faint)
     sketched = [answers.predictions(own, truth) for own in faint]
