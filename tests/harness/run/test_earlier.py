@@ -27,8 +27,8 @@ def context() -> Context:
 
 @pytest.fixture
 def last_year(context: Context, tmp_path: Path) -> Path:
-    hand_in(tmp_path / "then", "ada", noisy(tmp_path, 0.5, 1))
-    hand_in(tmp_path / "then", "bob", noisy(tmp_path, 0.5, 2))
+    hand_in(tmp_path / "then", "ada", noisy(tmp_path, 0.03, 1))
+    hand_in(tmp_path / "then", "bob", noisy(tmp_path, 0.03, 2))
     run = run_of(context, tmp_path / "2025" / "results-2025", STREAMS)
     grade(run, tmp_path / "then")
     return run.results
