@@ -32,9 +32,16 @@ def in_batches(network: Fused, images: Images, width: int = 0) -> tuple[NDArray[
     """
     logits = np.empty((len(images), CLASSES), np.float32)
     features = np.empty((len(images), width), np.float32)
+    starts = range(0, len(images), BATCH)
+    left = iter(starts)
 
     @torch.inference_mode()
-    def answer(start: int) -> None:
+    def answer() -> None:
+        # Each thread takes the next batch until none is left.
+        for start in left:
+            one(start)
+
+    def one(start: int) -> None:
         shown = np.ascontiguousarray(images[start : start + BATCH], np.float32)
         count = len(shown)
         if count < BATCH:
@@ -44,14 +51,13 @@ def in_batches(network: Fused, images: Images, width: int = 0) -> tuple[NDArray[
         if width:
             features[start : start + count] = of_features[:count].numpy()
 
-    starts = range(0, len(images), BATCH)
     threads = min(taken() or torch.get_num_threads(), len(starts))
     if threads < 2 and (torch.get_num_threads() < 2 or not starts):
-        for start in starts:
-            answer(start)
+        answer()
     else:
         with ThreadPoolExecutor(threads, initializer=_one_thread) as pool:
-            list(pool.map(answer, starts))
+            for answered in [pool.submit(answer) for _ in range(threads)]:
+                answered.result()
     return logits, features
 
 

@@ -9,6 +9,7 @@ arrays have the size that the question specifies, and every read and write has a
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import select
@@ -31,6 +32,8 @@ LOG_LIMIT = 64 << 10
 """Number of bytes kept of a worker's stdout and stderr: the last ones."""
 
 _CHUNK = 1 << 20
+_PART = 1 << 18
+"""Bytes of a file that are received at a time: they stay in the processor's cache until they are put together."""
 _WATCH_SECONDS = 0.05
 _LENGTH = struct.Struct("<I")
 
@@ -197,7 +200,7 @@ class WorkerEnd:
             array = np.empty(shape, dtype=dtype)
             self._fill(memoryview(array.reshape(-1).view(np.uint8).data))
             arrays[name] = array
-        return header, arrays, bytes(self._read(header.get("file_bytes", 0)))
+        return header, arrays, self._file(header.get("file_bytes", 0))
 
     def reply_text(self, value: Any) -> None:
         """Sends any JSON value."""
@@ -222,6 +225,16 @@ class WorkerEnd:
         buffer = bytearray(count)
         self._fill(memoryview(buffer))
         return buffer
+
+    def _file(self, count: int) -> bytes:
+        # A buffer of this kind gives its bytes away, where others copy them.
+        buffer, part = io.BytesIO(), memoryview(bytearray(min(count, _PART)))
+        while (left := count - buffer.tell()) > 0:
+            received = os.readv(self._receive, [part[:left]])
+            if received == 0:
+                raise EOFError
+            buffer.write(part[:received])
+        return buffer.getvalue()
 
     def _fill(self, view: memoryview) -> None:
         filled = 0

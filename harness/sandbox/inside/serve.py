@@ -22,6 +22,7 @@ import torch
 
 from harness.registry import imported
 from harness.sandbox.inside import answers
+from harness.sandbox.inside.first_weights import NoFirstWeights
 from harness.sandbox.wire import TEXT_LIMIT, WorkerEnd
 from harness.sequences import derived
 from harness.student_code import tolerated
@@ -134,7 +135,8 @@ class OpenedModel:
             # Under the architecture's names now, so `select_state` finds what is missing, misshapen or not finite.
             found, key = replace(found, tree=arrays), None
         try:
-            module = architecture.build(options, **sizes)
+            with NoFirstWeights():
+                module = architecture.build(options, **sizes)
         except ValueError as error:
             raise refuse("checkpoint", "mismatch", f"{name}: {error}") from None
         expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
