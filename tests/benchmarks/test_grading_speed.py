@@ -3,7 +3,8 @@
 For one, the naive way is two fresh processes: one imports torch, loads the checkpoint and writes 10,000 samples; the
 other imports torch, loads the classifier, reads the samples and prints the accuracy. Both ways use the same networks
 and weights. The naive way's classifier is the judge, or PyTorch's example CNN, which staff would train. For a class it
-is the bare compute: sampling and judging in one warm process, without sandbox, evidence, comparison or records.
+is the bare compute: sampling by PyTorch's own layers and judging in one warm process, without sandbox, evidence,
+comparison or records.
 """
 
 import os
@@ -126,7 +127,7 @@ def test_grading_a_class(compare, class_of_fifty, tmp_path):
     compare(
         f"grading a class of {CLASS}, sandboxed, all evidence, compared, records",
         lambda: grade(class_of_fifty, run),
-        "sampling and judging alone, in one warm process",
+        "sampling by PyTorch's layers and judging alone, in one warm process",
         lambda: bare(class_of_fifty, judge),
         rounds=2,
     )
