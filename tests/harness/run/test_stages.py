@@ -209,7 +209,8 @@ def test_kept_answers_come_back_as_they_were(graded: Run) -> None:
     assert [answer["probabilities"].dtype for answer in came] == [np.float32] * len(came)
     arrays = kept.load_arrays(graded.results, record)
     assert float(arrays["scores"].mean()) == pytest.approx(record.metrics[record.primary].value, abs=1e-6)
-    assert arrays[answers.NAME].shape == (NUMBERS + 1,)
+    # The sums, their mean square, and the share of it that is the entry's freedom.
+    assert arrays[answers.NAME].shape == (NUMBERS + 2,)
 
 
 def test_large_answers_are_kept_only_where_asked(

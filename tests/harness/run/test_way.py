@@ -44,11 +44,18 @@ def test_a_state_dict_that_fits_is_opened_as_the_architecture(by_weights: Record
     assert by_weights.metrics["accuracy"].value > 0.98
 
 
+def assert_equal_up_to_rounding(record: Record, other: Record) -> None:
+    """Code multiplies by torch's own products, weights by oneDNN's, which round in another order."""
+    assert record.metrics.keys() == other.metrics.keys()
+    for name, metric in record.metrics.items():
+        assert metric.value == pytest.approx(other.metrics[name].value, rel=1e-6)
+
+
 def test_a_whole_module_is_asked_through_its_code(context: Context, by_weights: Record, tmp_path: Path) -> None:
     generator_repository.write(tmp_path / "class" / "one")
     record = graded(context, tmp_path)
     assert (record.kind, record.model) == ("code", None)
-    assert record.metrics == by_weights.metrics
+    assert_equal_up_to_rounding(record, by_weights)
     assert "whole module" in record.stage_notes["open"][0] and "starter:vae" in record.stage_notes["open"][0]
 
 
@@ -76,7 +83,7 @@ def test_a_module_pickled_in_a_notebook_is_asked_through_the_notebooks_definitio
     generator_repository.write(tmp_path / "class" / "one", notebook=True)
     record = graded(context, tmp_path)
     assert record.kind == "code"
-    assert record.metrics == by_weights.metrics
+    assert_equal_up_to_rounding(record, by_weights)
     assert any("hw3.ipynb" in note for note in record.notes)
 
 
