@@ -228,12 +228,11 @@ class WorkerEnd:
 
     def _file(self, count: int) -> bytes:
         # A buffer of this kind gives its bytes away, where others copy them.
-        buffer, part = io.BytesIO(), memoryview(bytearray(min(count, _PART)))
+        buffer, space = io.BytesIO(), memoryview(bytearray(min(count, _PART)))
         while (left := count - buffer.tell()) > 0:
-            received = os.readv(self._receive, [part[:left]])
-            if received == 0:
-                raise EOFError
-            buffer.write(part[:received])
+            part = space[:left]
+            self._fill(part)
+            buffer.write(part)
         return buffer.getvalue()
 
     def _fill(self, view: memoryview) -> None:
