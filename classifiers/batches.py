@@ -39,17 +39,14 @@ def in_batches(network: Fused, images: Images, width: int = 0) -> tuple[NDArray[
     def answer() -> None:
         # Each thread takes the next batch until none is left.
         for start in left:
-            one(start)
-
-    def one(start: int) -> None:
-        shown = np.ascontiguousarray(images[start : start + BATCH], np.float32)
-        count = len(shown)
-        if count < BATCH:
-            shown = np.concatenate([shown, np.zeros((BATCH - count, *shown.shape[1:]), np.float32)])
-        of_features, of_logits = network(torch.from_numpy(shown))
-        logits[start : start + count] = of_logits[:count].numpy()
-        if width:
-            features[start : start + count] = of_features[:count].numpy()
+            shown = np.ascontiguousarray(images[start : start + BATCH], np.float32)
+            count = len(shown)
+            if count < BATCH:
+                shown = np.concatenate([shown, np.zeros((BATCH - count, *shown.shape[1:]), np.float32)])
+            of_features, of_logits = network(torch.from_numpy(shown))
+            logits[start : start + count] = of_logits[:count].numpy()
+            if width:
+                features[start : start + count] = of_features[:count].numpy()
 
     threads = min(taken() or torch.get_num_threads(), len(starts))
     if threads < 2 and (torch.get_num_threads() < 2 or not starts):

@@ -2,13 +2,20 @@
 
 Copies are found by them (`harness.likeness.units`): the columns of the last layer, each up to its length, stay as
 they are when the latent space is rotated or moved, hidden units are permuted or scaled, w · c before and w / c behind,
-or the last layer gets a gain.
+or the last layer gets a gain. Units with parallel incoming weights add one picture together, into however many it was
+split.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
+PARALLEL = 0.8
+"""Cosine of incoming weights from which units count as one. No two of a trained network of so many inputs have more
+than .7."""
+_INPUTS = 64
+"""Inputs below which units are as parallel by chance, and are left as they are."""
 
 
 @torch.no_grad()
@@ -17,7 +24,8 @@ def hidden_units(
 ) -> Tensor:
     """Project what each unit adds to the picture on some directions, and sort the units by how much that is.
 
-    A unit's rank is the length of its incoming weights, bias among them, times that of its projection.
+    A unit's rank is the length of its incoming weights, bias among them, times that of its projection. Units with
+    parallel incoming weights are added up; the activation between has to be homogeneous, as ReLU is.
 
     Parameters
     ----------
@@ -31,17 +39,27 @@ def hidden_units(
     -------
     units : (count, d), each row of length 1; 0 for those that add nothing, that are not finite or that there are not
     """
-    incoming, outgoing = (
-        _incoming(before, norm),
-        directions.double().T @ after.weight.double(),
-    )  # (units, …), (d, units)
-    lengths = outgoing.norm(dim=0)
-    units = (outgoing / lengths).T.nan_to_num(0, 0, 0)  # (units, d)
-    sizes = (incoming.norm(dim=1) * lengths).nan_to_num(0, 0, 0)
+    incoming = _incoming(before, norm)  # (units, inputs + 1)
+    outgoing = (directions.double().T @ after.weight.double()).T  # (units, d)
+    added = _merged(incoming, (incoming.norm(dim=1, keepdim=True) * outgoing).nan_to_num(0, 0, 0))
+    sizes = added.norm(dim=1)
+    units = (added / sizes[:, None]).nan_to_num(0, 0, 0)
     chosen = sizes.argsort(descending=True, stable=True)[: int(count)]
     found = torch.zeros(int(count), directions.shape[1])
     found[: len(chosen)] = units[chosen].float()
     return found
+
+
+def _merged(incoming: Tensor, added: Tensor) -> Tensor:
+    """What units add to the picture (units, d), that of parallel ones in the row of the first, with 0 in the others."""
+    if incoming.shape[1] < _INPUTS:
+        return added
+    ways = (incoming / incoming.norm(dim=1, keepdim=True)).nan_to_num(0, 0, 0).float()
+    parallel = (ways @ ways.T > PARALLEL).fill_diagonal_(True)
+    if int(parallel.sum()) == len(ways):
+        return added
+    first = parallel.int().argmax(dim=1)
+    return torch.zeros_like(added).index_add_(0, first, added)
 
 
 def _incoming(layer: nn.Linear, norm: nn.BatchNorm1d | None) -> Tensor:

@@ -55,30 +55,38 @@ def predictions(
     asked : True where a value was asked for; all if None
     shown : the questions, where handing them back is an answer, which the answers have to be better than as well
     """
+    given, true = _asked(answers, asked), _asked(truth, asked)
     with np.errstate(over="ignore", invalid="ignore"):  # huge answers are infinitely far from the truth
-        errors = _asked(answers, asked) - _asked(truth, asked)
-        trivial = _variation(truth, asked)
+        residuals = given - true
+        squares = _sum_of_squares(residuals)
+        trivial = _variation(true, asked)
         if shown is not None:
-            trivial = min(trivial, _sum_of_squares(_asked(shown, asked) - _asked(truth, asked)))
-        if not _sum_of_squares(errors) <= (1 - LEARNED) * trivial:
+            trivial = min(trivial, _sum_of_squares(_asked(shown, asked) - true))
+        if not squares <= (1 - LEARNED) * trivial:
             return {}
-    residuals = errors if best is None else _asked(answers, asked) - _asked(best, asked)
+    if best is not None:
+        residuals = given - _asked(best, asked)
+        squares = _sum_of_squares(residuals)
+    share = min(1.0, _variation(given, asked) / max(squares, 1e-300))
     if asked is not None:
         whole = np.zeros(asked.shape)
         whole[asked] = residuals
         residuals = whole
-    found, freedom = sketch(residuals)[NAME], _variation(answers, asked)
-    share = min(1.0, freedom / max(_sum_of_squares(residuals), 1e-300))
-    return {NAME: np.append(found, np.float32(share))}
+    return {NAME: np.append(_sketched(residuals, squares), np.float32(share))}
 
 
 def sketch(residuals: Array) -> dict[str, Array]:
     """Sketch residuals of any shape, whose order is the same for all entries: (257,), their mean square last."""
     values = np.asarray(residuals, np.float64)
-    drawn = count_sketch(values)
     with np.errstate(over="ignore"):
-        mean = np.float32(np.mean(np.square(values)) if values.size else 0.0)
-    return {NAME: np.append(drawn, mean)}
+        return {NAME: _sketched(values, _sum_of_squares(values))}
+
+
+def _sketched(residuals: NDArray[np.float64], squares: float) -> NDArray[np.float32]:
+    """The sketch of residuals, the sum of whose squares is known."""
+    with np.errstate(over="ignore"):
+        mean = np.float32(squares / max(residuals.size, 1))
+    return np.append(count_sketch(residuals), mean)
 
 
 def distances(sketches: Array) -> NDArray[np.float64]:
@@ -114,9 +122,8 @@ def _asked(values: Array, asked: NDArray[np.bool_] | None) -> NDArray[np.float64
     return (values if asked is None else values[asked]).astype(np.float64)
 
 
-def _variation(values: Array, asked: NDArray[np.bool_] | None) -> float:
-    """The sum of squares of values (n, …) less their mean over the questions that asked for them."""
-    found = _asked(values, asked)
+def _variation(found: NDArray[np.float64], asked: NDArray[np.bool_] | None) -> float:
+    """The sum of squares of values as `_asked` gives them, less their mean over the questions that asked for them."""
     if asked is None:
         return _sum_of_squares(found - found.mean(axis=0))
     places = np.nonzero(asked.reshape(len(asked), -1))[1]

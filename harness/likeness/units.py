@@ -6,7 +6,8 @@ each of the units of one entry that do most, the nearest of another's is found.
 
 Two trainings from the same first weights share them where training has changed little. That lies in the fine detail of
 the columns, which is noise, and in the units that moved least; so only the lowest frequencies of the columns are kept,
-units are ranked by how much of that they have, and the distance is an upper quantile.
+units are ranked by how much of that they have, and the distance is an upper quantile. It is one of several, so that
+some units can be replaced in a copy: the more of them, the nearer the rest has to be.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ WIDTH = FREQUENCIES**2
 """Numbers of a unit."""
 COMPARED = 32
 """Units, those that do most, for each of which the nearest is looked for."""
-_EXCEPT = 32
-"""One in so many of these may be like none: the distance is the second largest of 32."""
+_EXCEPT = ((32, 1), (8, 10), (4, 30))
+"""One in so many of these may be like none, where so many times the distance of the rest is small enough: of 32 the
+second largest, 10 times the fifth or 30 times the ninth."""
 _LEAST = 16
 """Units below which a model has too few to be told from others."""
 
@@ -70,9 +72,9 @@ def sketch(units: Array) -> dict[str, Array]:
 def distances(sketches: Array) -> NDArray[np.float64]:
     """Calculate the distances of all pairs of sketches (n, d): (n, n); infinite beyond `FAR`.
 
-    One less the cosine of a unit and the nearest of the other's, of either sign; of the units that do most the largest
-    but one in 32. That of either entry's units among the other's, whichever is less, so that units which were added to
-    a copy don't hide it.
+    One less the cosine of a unit and the nearest of the other's, of either sign; of the units that do most one of the
+    largest, or a multiple of a lesser one (`_EXCEPT`), whichever is least. That of either entry's units among the
+    other's, whichever is less, so that units which were added to a copy don't hide it.
     """
     if sketches.shape[1] % WIDTH:
         return np.full((len(sketches), len(sketches)), np.inf)
@@ -100,17 +102,20 @@ def _distances(units: NDArray[np.int8]) -> NDArray[np.float64]:
         for own in _candidates(units, scales, counts, other):
             some = _floats(units[own, : counts[own]])
             nearest = _nearest(some, scales[own, : counts[own]], _floats(units[other]), scales[other])
-            one_way[own, other] = np.sort(nearest)[counts[own] - 1 - counts[own] // _EXCEPT]
+            nearest.sort()
+            one_way[own, other] = min(
+                times * nearest[counts[own] - 1 - counts[own] // one_in] for one_in, times in _EXCEPT
+            )
     both: NDArray[np.float64] = np.minimum(one_way, one_way.T)
     both[both > FAR - _ROUNDING] = np.inf
     np.fill_diagonal(both, 0)
     return both
 
 
-_ROUNDING = 1e-5
-"""Largest error of a distance in single precision, by far."""
-_STEPS = (2, 8, 16, COMPARED)
-"""Units that have been looked for after each step; most entries are told apart by the first two."""
+_ROUNDING = 3e-4
+"""Largest error of a multiple of a distance in single precision, by far."""
+_STEPS = (9, 16, COMPARED)
+"""Units that have been looked for after each step; most entries are told apart by the first nine."""
 _AT_ONCE = 128
 """Entries whose units are looked for by one matrix product, so that it stays in the processor's cache."""
 
@@ -122,22 +127,26 @@ def _floats(units: NDArray[np.int8]) -> NDArray[np.float32]:
 def _candidates(
     units: NDArray[np.int8], scales: NDArray[np.float32], counts: NDArray[np.int64], other: int
 ) -> list[int]:
-    """The entries, without `other` itself, of whose first units no more than a copy's have none near in `other`'s."""
+    """The entries, without `other` itself, of whose units no more than a copy's have none near in `other`'s."""
     across = (_floats(units[other]) * scales[other][:, None]).T
     found: list[int] = []
     for start in range(0, len(units), _AT_ONCE):
         left = np.arange(start, min(start + _AT_ONCE, len(units)))
         left = left[left != other]
-        missing = np.zeros(len(units), np.int64)
+        missing = np.zeros((len(_EXCEPT), len(units)), np.int64)
         for first, last in pairwise((0, *_STEPS)):
             if not len(left):
                 break
             own = _floats(units[left, first:last])
             products = own.reshape(-1, WIDTH) @ across
             highest = np.maximum(products.max(axis=1), -products.min(axis=1)).reshape(own.shape[:2])
-            far = highest * scales[left, first:last] < 1 - FAR
-            missing[left] += (far & (np.arange(far.shape[1]) + first < counts[left, None])).sum(axis=1)
-            left = left[missing[left] <= counts[left] // _EXCEPT]
+            apart = 1 - highest * scales[left, first:last]
+            asked = np.arange(apart.shape[1]) + first < counts[left, None]
+            may_be_copy = np.zeros(len(left), np.bool_)
+            for level, (one_in, times) in enumerate(_EXCEPT):
+                missing[level, left] += (asked & (times * apart > FAR)).sum(axis=1)
+                may_be_copy |= missing[level, left] <= counts[left] // one_in
+            left = left[may_be_copy]
         found += left.tolist()
     return found
 

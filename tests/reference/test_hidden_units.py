@@ -28,7 +28,7 @@ def test_units_are_directions_of_columns_sorted_by_weights_before_and_behind():
     directions = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
     found = hidden_units(before, after, directions, torch.tensor([4]))
     # 1 · √2 · 8 for the second unit, 5 · 1 for the first, and 0 for the third, whose input is always 0.
-    expected = [[0, 0.5**0.5, 0.5**0.5], [1, 0, 0], [1, 0, 0], [0, 0, 0]]
+    expected = [[0, 0.5**0.5, 0.5**0.5], [1, 0, 0], [0, 0, 0], [0, 0, 0]]
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert torch.equal(hidden_units(before, after, directions, torch.tensor([1])), found[:1])
 
@@ -80,3 +80,27 @@ def test_weights_that_are_no_numbers_are_units_that_do_nothing():
     found = asked(model)
     assert found.isfinite().all()
     assert int(found.any(dim=1).sum()) == 37
+
+
+def test_a_unit_that_was_split_is_one_again():
+    model = CVAE("relu", hidden=40, latent=6)
+    other, draws = copy.deepcopy(model), torch.Generator().manual_seed(3)
+    before, after = other.decoder[2], other.decoder[4]
+    with torch.no_grad():
+        model.decoder[4].weight[:, :5] = 0  # five that do nothing, in whose places the halves come
+        pictures = torch.randn(784, 5, generator=draws)
+        noise = 0.02 * torch.randn(5, before.in_features, generator=draws) / before.in_features**0.5
+        before.weight[:5] = 3 * (before.weight[5:10] + noise)
+        before.bias[:5] = 3 * before.bias[5:10]
+        after.weight[:, :5] = (after.weight[:, 5:10] * 0.4 - pictures) / 3
+        after.weight[:, 5:10] = after.weight[:, 5:10] * 0.6 + pictures
+    own, found = asked(model), asked(other)
+    assert int(found.any(dim=1).sum()) == 75
+    cosines = (own[:75] @ found[:75].T).max(dim=1).values
+    assert cosines.min() > 0.9
+    assert (cosines > 0.99999).sum() == 70
+
+
+def test_units_of_few_inputs_are_not_merged_since_they_are_parallel_by_chance():
+    model = VAE(hidden_back=50, numbers=2)
+    assert int(asked(model).any(dim=1).sum()) == 50

@@ -19,7 +19,7 @@ from harness.evidence.batch_dependence import among_companions
 from harness.evidence.copies_input import noise_kept
 from harness.evidence.known_pixels import known_pixels
 from harness.evidence.memorised import MOST_STRONG, memorised
-from harness.evidence.same_for_all import LEAST, same_for_all, squared_correlation
+from harness.evidence.same_for_all import LEAST, same_for_all
 from harness.evidence.value_range import value_range
 from harness.likeness import answers as likeness
 from harness.metrics import accuracy
@@ -169,11 +169,12 @@ class Inpainting(ABC):
         errors = self.errors(main, case)
         probed, of_probed = self._probed(context)
         altered, held_out, held_out_altered = probed.split(self.errors(other, of_probed))
+        follows = same_for_all(main, case.originals, case.mask)
         evidence: tuple[Evidence, ...] = (
             known_pixels(main, case.shown, case.mask),
             among_companions(main[rows], again, mixed, case.mask[rows], errors[rows], self.errors(again, case[rows])),
             self.copies_input(context, main, case, given[CHECKED:]),
-            same_for_all(main, case.originals, case.mask),
+            follows,
             memorised(
                 errors[probed.test_rows], altered, held_out, held_out_altered, most=most_ratio(context, MOST_STRONG)
             ),
@@ -181,7 +182,7 @@ class Inpainting(ABC):
         )
         metrics = self.metrics(context, main, case)
         evidence += beyond_known(context, metrics[self.primary], self.too_good)
-        explained = squared_correlation(main, case.originals, case.mask)
+        explained = follows.value or 0.0
         metrics["explained"] = Metric(explained, "share", "higher", len(errors), title="explained")
         if evidence[0].flag:
             clamped = squared_error(_clamped(main, case), case.originals)

@@ -40,8 +40,12 @@ EARNED_FROM = 0.9
 
 def prepare(context: Context) -> None:
     """Compute the shapes of all digits, which takes a second, before they are needed."""
-    for name, split in (("training", context.data.train), ("test", context.data.test)):
+    for name, split in _splits(context):
         _known(context, name, split)
+
+
+def _splits(context: Context) -> tuple[tuple[str, Split], ...]:
+    return ("training", context.data.train), ("test", context.data.test)
 
 
 def _known(context: Context, name: str, split: Split) -> ByDigit:
@@ -92,12 +96,11 @@ class Some:
 
     def _beside_digits(self) -> list[Evidence]:
         """Copies, and samples off the manifold: of each the nearest digit by shape, then the distance of the images."""
-        data = self._context.data
         bounds = marking.references(self._context).bounds
         found: list[Evidence] = []
-        for name, split in (("training", data.train), ("test", data.test)):
+        for name, split in _splits(self._context):
             nearest = self._nearest(name, split)
-            if name == "training" and data.name == "mnist":  # whose digits the bound is about
+            if name == "training" and self._context.data.name == "mnist":  # whose digits the bound is about
                 found.append(off_manifold(nearest.distances))
             apart = self._images.astype(np.float64) - centred(split.images[nearest.rows])
             distances: NDArray[np.float64] = np.sqrt((apart**2).sum(axis=(1, 2, 3)))
