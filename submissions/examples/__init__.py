@@ -56,18 +56,22 @@ def another(strength: float, purpose: str) -> State:
 def with_other_units(state: State, generator: torch.Generator, units: int = 70) -> State:
     """The weights of a conditional VAE with some of the last hidden units, which do most, divided into two each.
 
-    The two add different pictures, whose sum is the picture before; the second takes the place of a unit that does
-    little. So the model draws nearly what it drew, by hidden units of its own.
+    The two add different pictures, whose sum is the picture before, and their incoming weights differ so much that they
+    don't count as one (`reference.hidden_units`); the second takes the place of a unit that does little. So the model
+    draws nearly what it drew, by hidden units of its own.
     """
     incoming, bias, outgoing = (state[f"decoder.{name}"].clone() for name in ("2.weight", "2.bias", "4.weight"))
     order = (incoming.norm(dim=1) * outgoing.norm(dim=0)).argsort(descending=True)
     for most, least in zip(order[:units].tolist(), order[-units:].tolist(), strict=True):
         smooth = torch.randn(1, 1, 7, 7, generator=generator)
         picture = torch.nn.functional.interpolate(smooth, (28, 28), mode="bicubic").flatten()
-        picture *= outgoing[:, most].norm() / picture.norm()
+        picture *= 0.5 * outgoing[:, most].norm() / picture.norm()
         half = outgoing[:, most] / 2
         outgoing[:, most], outgoing[:, least] = half + picture, half - picture
-        incoming[least], bias[least] = incoming[most], bias[most]
+        apart = torch.randn(incoming.shape[1], generator=generator)
+        apart *= 0.37 * incoming[most].norm() / apart.norm()
+        incoming[most], incoming[least] = incoming[most] + apart, incoming[most] - apart
+        bias[least] = bias[most]
     return {**state, "decoder.2.weight": incoming, "decoder.2.bias": bias, "decoder.4.weight": outgoing}
 
 
@@ -82,7 +86,7 @@ def strong(place: Path) -> None:
 def mediocre(place: Path) -> None:
     """A conditional VAE whose weights were disturbed: its digits are recognisable, with too many mistakes."""
     _manifest(place, "Team Legendre", ["cvae"], {"cvae": "cvae.safetensors"})
-    save_file(another(0.72, "mediocre"), place / "cvae.safetensors")
+    save_file(another(0.68, "mediocre"), place / "cvae.safetensors")
 
 
 def copied_from(place: Path) -> None:
