@@ -50,7 +50,7 @@ RULES: dict[str, set[str]] = {
     # A quicker matrix product than torch's own on some processors is chosen in one place.
     "harness/metrics/neighbours.py": TYPES | {"harness.metrics", "reference.products"},
     "harness/ranking": {"harness.ranking"},
-    "harness/likeness": TYPES | {"harness.likeness", "harness.metrics.one_thread", "reference.products"},
+    "harness/likeness": TYPES | {"harness.likeness"},
     "harness/evidence": TYPES | {"harness.metrics", "harness.evidence"},
     "harness/tasks": TASKS,
     # What a stream of symbols is, is said once: for the models that learn from such streams, and for their exam.

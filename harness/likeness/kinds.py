@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.likeness import answers, centres, samples, units
+from harness.likeness import answers, centres, units
 from harness.types import Array
 
 
@@ -19,7 +19,7 @@ class Kind:
     name: str
     """Name of the array among an entry's sketches."""
     title: str
-    """The thing that is alike, in the plural: "distributions of samples"."""
+    """The thing that is alike, in the plural: "answers to the code 0"."""
     threshold: float
     distances: Callable[[Array], NDArray[np.float64]]
     """Distances of all pairs of n sketches of equal length: (n, d) -> (n, n), infinite where there is nothing to
@@ -55,13 +55,6 @@ KINDS = (
         units.TITLE,
         units.THRESHOLD,
         units.distances,
-        "(1 − cosine of the nearest units)",
-    ),
-    Kind(
-        samples.NAME,
-        samples.TITLE,
-        samples.THRESHOLD,
-        samples.distances,
-        "times what two draws from one generator differ by",
+        "(1 − cosine of the nearest units, more where some are left out)",
     ),
 )

@@ -10,7 +10,7 @@ def other(number: int, **of: object) -> Other:
 
 
 def test_likeness_names_the_others_and_the_distance_beside_its_threshold():
-    alike = {"title": "distributions of samples", "threshold": 3.0, "unit": "times the floor"}
+    alike = {"title": "answers to the code 0", "threshold": 3.0, "unit": "times the floor"}
     found = copied_weights([other(1, distance=0.91234567, **alike), other(2, distance=1.5, **alike)])
     assert (found.name, found.state, found.value, found.low, found.high) == (
         "copied-weights",

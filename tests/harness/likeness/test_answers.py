@@ -40,7 +40,7 @@ def test_good_answers_are_apart_by_their_difference_over_the_lesser_error(truth,
 
 
 def test_answers_that_vary_little_are_apart_by_their_difference_over_the_lesser_variance(truth, generator):
-    faint = [followed(truth, 0.15, 0.018 * generator.standard_normal(truth.shape)) for _ in range(2)]
+    faint = [followed(truth, 0.15, 0.012 * generator.standard_normal(truth.shape)) for _ in range(2)]
     difference = np.square(faint[0] - faint[1]).mean()
     by_hand = difference / min(own.var(axis=0).mean() for own in faint)
     sketched = [answers.predictions(own, truth) for own in faint]
@@ -81,6 +81,6 @@ def test_only_the_values_that_were_asked_for_count(truth, generator):
 
 def test_what_all_good_answers_have_in_common_is_taken_away(truth, generator):
     best = followed(truth, FOLLOWED, 0)
-    own, other = (best + 0.005 * generator.standard_normal(truth.shape) for _ in range(2))
+    own, other = (best + 0.0035 * generator.standard_normal(truth.shape) for _ in range(2))
     assert distance(*(answers.predictions(one, truth) for one in (own, other))) < answers.THRESHOLD
     assert distance(*(answers.predictions(one, truth, best) for one in (own, other))) == pytest.approx(2, rel=0.2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.likeness import answers, centres, samples
+from harness.likeness import answers, centres
 from harness.likeness.distances import squared_distances
 from harness.likeness.projection import NUMBERS, count_sketch
 
@@ -47,30 +47,6 @@ def test_answers_are_measured_by_the_smaller_of_their_residuals():
     assert found[0, 2] == found[2, 0] == pytest.approx(10, rel=0.3)
     # The exact answer leaves nothing to compare.
     assert np.isinf(found[3]).all()
-
-
-def test_two_draws_from_one_generator_are_at_the_floor_and_others_above():
-    draw = np.random.default_rng(2)
-    labels = np.arange(2000) % 2
-    centre = draw.random((2, 40))
-
-    def drawn(shift: float):
-        return (centre[labels] + shift + 0.3 * draw.standard_normal((2000, 40))).astype(np.float32)
-
-    rows = np.stack([samples.sketch(drawn(shift), labels)[samples.NAME] for shift in (0, 0, 0.05)])
-    found = samples.distances(rows)
-    assert found[0, 1] == pytest.approx(1, abs=0.4)
-    assert found[0, 2] > 5
-
-
-def test_the_floor_of_samples_is_that_of_the_one_that_varies_less():
-    labels = np.zeros(1000, np.int64)
-    noise = np.random.default_rng(3).random((1000, 40)).astype(np.float32)
-    still = np.full((1000, 40), 0.5, np.float32)
-    wide, narrow, none = (samples.sketch(x, labels)[samples.NAME] for x in (noise, 0.4 + 0.01 * noise, still))
-    found = samples.distances(np.stack([wide, narrow, none]))
-    assert found[0, 1] > 100
-    assert np.isinf(found[2]).all()
 
 
 def test_centres_are_measured_by_the_variance_of_samples():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.likeness import answers, centres, samples, units
+from harness.likeness import answers, centres, units
 from harness.likeness.generators import of_samples
 from harness.likeness.kinds import KINDS
 from harness.likeness.pairs import Sketch, alike
@@ -45,12 +45,12 @@ def test_a_rotated_copy_with_a_louder_last_layer_is_found_by_its_hidden_units_al
         for k in KINDS
         if k.name in rows[0]
     }
-    assert near == {answers.DRAWS: False, centres.NAME: False, samples.NAME: False, units.NAME: True}
+    assert near == {answers.DRAWS: False, centres.NAME: False, units.NAME: True}
 
 
-def test_it_is_found_by_its_centres_and_by_its_distribution_but_not_by_its_answers(models):
+def test_it_is_found_by_its_centres_but_not_by_its_answers(models):
     rows = [of_samples(*generators.answers(m)) for m in (models[1], generators.disguised(models[1], 7))]
-    expected = {centres.NAME: True, samples.NAME: True, answers.DRAWS: False}
+    expected = {centres.NAME: True, answers.DRAWS: False}
     for kind in (kind for kind in KINDS if kind.name in expected):
         stacked = np.stack([row[kind.name] for row in rows])
         assert (kind.distances(stacked)[0, 1] <= kind.threshold) == expected[kind.name]
@@ -73,7 +73,6 @@ def test_weights_in_half_precision_are_the_same_weights(models):
 def test_samples_without_labels_and_centres_are_of_one_class():
     images = np.random.default_rng(0).random((100, 1, 28, 28)).astype(np.float32)
     found = of_samples(images)
-    assert found.keys() == {answers.DRAWS, samples.NAME}
-    assert found[samples.NAME].shape == (samples.FEATURES + 1,)
+    assert found.keys() == {answers.DRAWS}
     assert of_samples(images, np.arange(100) % 10, np.full((10, 1, 28, 28), 2.0)).keys() == found.keys()
     assert of_samples(images, units=np.zeros((units.UNITS, units.WIDTH), np.float32)).keys() == found.keys()

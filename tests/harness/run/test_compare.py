@@ -137,7 +137,7 @@ def test_a_copy_under_noise_is_found_by_its_answers_and_named_as_the_reference(
     context: Context, handed_in: Path, tmp_path: Path
 ) -> None:
     run = run_of(context, tmp_path / "results", STREAMS, beside="all")
-    hand_in(handed_in, "eve", noisy(tmp_path, 0.0005, 4))
+    hand_in(handed_in, "eve", noisy(tmp_path, 0.0002, 4))
     grade(run, handed_in)
     found = {r.submission: r for r in records.load_all(run.results).records if r.role is Role.STUDENT}
     assert others(found["eve"]) == [("reference", MODEL, "symbols-m1")]
