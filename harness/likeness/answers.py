@@ -24,7 +24,7 @@ NAME = "likeness.answers"
 TITLE = "answers to the same questions"
 THRESHOLD = 0.0005
 """Distance up to which predictions are called copies. Independent trainings have .0047 and more, with equal seed and
-recipe, too, and some come the nearer the longer they are. What was measured and is missed is in docs/evidence.md."""
+recipe, too. What was measured, and what is missed, is in docs/evidence.md."""
 DRAWS, DRAWS_TITLE = "likeness.draws", "samples for the same noise"
 DRAWS_THRESHOLD = 0.002
 """The same for samples. Independent trainings of conditional VAEs have .09 and more, with equal seed and recipe, too;

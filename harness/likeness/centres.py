@@ -17,8 +17,8 @@ from harness.types import Array
 NAME = "likeness.centres"
 TITLE = "answers to the code 0"
 THRESHOLD = 0.003
-"""Distance up to which generators are called copies. Independent trainings come the nearer the longer they are: .037
-after 40 epochs. See docs/evidence.md."""
+"""Distance up to which generators are called copies. Independent trainings have .037 and more, after 120 epochs, too.
+See docs/evidence.md."""
 _TAKEN = 2_000
 """Samples, the first, from which the variance is estimated."""
 _NO_SPREAD = 1e-3
