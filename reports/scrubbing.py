@@ -57,7 +57,8 @@ class Scrubber:
         """Return a text that is known to be about these submissions, without their ids and names as they stand."""
         texts = {text for own in submissions for text in {own, *self._own.get(own, ())} if text.strip()}
         patterns = [rf"(?<![^\W_]){re.escape(one)}(?![^\W_])" for one in sorted(texts, key=len, reverse=True)]
-        return re.sub("|".join(patterns), OTHER, text[:_MOST], flags=re.IGNORECASE) if patterns else text
+        found = re.sub("|".join(patterns), OTHER, text[:_MOST], flags=re.IGNORECASE) if patterns else text
+        return _once(found)
 
     def _without_own(self, text: str, submission: str, pseudonym: str) -> str:
         own = self._own.get(submission, set())
@@ -81,7 +82,12 @@ class Scrubber:
                 out += [text[last : spans[index][1]], OTHER]
                 last = spans[index + len(best) - 1][2]
             index += len(best) or 1
-        return "".join([*out, text[last:]])
+        return _once("".join([*out, text[last:]]))
+
+
+def _once(text: str) -> str:
+    """The text with a name and the id in brackets behind it as one."""
+    return text.replace(f"{OTHER} ({OTHER})", OTHER)
 
 
 def _pattern(text: str) -> str:

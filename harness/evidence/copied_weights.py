@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from harness.types import Evidence
 
 NAME, TITLE = "copied-weights", "copied weights"
@@ -40,8 +42,8 @@ def copied_weights(others: Sequence[Other]) -> Evidence:
     names = _listed([other.name for other in others])
     if first.title:
         message = (
-            f"The {first.title} are those of {names}: they differ by {first.distance:.2g} {first.unit}, where up to "
-            f"{first.threshold:g} is called a copy. Independent trainings differ by far more, with equal seed and "
+            f"The {first.title} are those of {names}: they differ by {_plain(first.distance)} {first.unit}, where up "
+            f"to {first.threshold:g} is called a copy. Independent trainings differ by far more, with equal seed and "
             "recipe, too."
         )
     else:
@@ -64,6 +66,11 @@ def copied_weights(others: Sequence[Other]) -> Evidence:
         integrity=True,
         flagged_from=first.threshold,
     )
+
+
+def _plain(distance: float) -> str:
+    """A distance by two digits and without an exponent."""
+    return np.format_float_positional(float(f"{distance:.2g}"), trim="-")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -198,7 +198,7 @@ def test_a_page_names_no_other_student_to_students(tmp_path: Path) -> None:
     ]
     own = visible(records, tmp_path, Audience()).records[0]
     assert own.compared[0].message == (
-        "The same weights as another submission (another submission), handed in before; the best file was best.pt."
+        "The same weights as another submission, handed in before; the best file was best.pt."
     )
     assert visible(records, tmp_path, Audience(staff=True)).records[0].compared[0].message == message
 

@@ -24,6 +24,15 @@ def test_likeness_names_the_others_and_the_distance_beside_its_threshold():
     assert found.others == (("student", "s1", "cvae"), ("student", "s2", "cvae"))
 
 
+def test_a_small_distance_is_written_without_an_exponent():
+    alike = {"title": "hidden units", "threshold": 0.01, "unit": "(1 − cosine)"}
+    assert (
+        "differ by 0.000054 (1 − cosine), where up to 0.01"
+        in copied_weights([other(1, distance=5.44e-5, **alike)]).message
+    )
+    assert "differ by 0 (1 − cosine)" in copied_weights([other(1, distance=0.0, **alike)]).message
+
+
 def test_an_equal_file_is_told_as_such():
     found = copied_weights([other(1)])
     assert (found.value, found.low) == (0.0, None)
