@@ -43,7 +43,7 @@ def copied_weights(others: Sequence[Other]) -> Evidence:
     if first.title:
         message = (
             f"The {first.title} are those of {names}: they differ by {_plain(first.distance)} {first.unit}, where up "
-            f"to {first.threshold:g} is called a copy. Independent trainings differ by far more, with equal seed and "
+            f"to {first.threshold:g} counts as copied. Independent trainings differ by far more, with equal seed and "
             "recipe, too."
         )
     else:

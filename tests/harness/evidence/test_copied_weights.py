@@ -20,7 +20,7 @@ def test_likeness_names_the_others_and_the_distance_beside_its_threshold():
         None,
     )
     assert "Team 1 (s1) and Team 2 (s2)" in found.message
-    assert "0.91 times the floor, where up to 3 is called a copy" in found.message
+    assert "0.91 times the floor, where up to 3 counts as copied" in found.message
     assert found.others == (("student", "s1", "cvae"), ("student", "s2", "cvae"))
 
 
