@@ -37,13 +37,13 @@ def command(*arguments: object) -> tuple[int, dict[str, Any]]:
     return done.exit_code, json.loads(done.stdout)
 
 
-def hand_in(folder: Path, seed: int) -> Path:
+def hand_in(folder: Path, seed: int, gain: float = 1) -> Path:
     """Hand in 10,000 samples: digits of the training set under noise, a thousand of each class in turn."""
     generator, digits = np.random.default_rng(seed), embedded_digits().train
     labels = np.tile(np.arange(10), 1_000)
     chosen = [generator.choice(np.flatnonzero(digits.labels == digit), 1_000) for digit in range(10)]
     images = digits.images[np.stack(chosen, axis=1).reshape(-1)]
-    noisy = np.clip(images + generator.normal(0, 0.1, images.shape), 0, 1).astype(np.float32)
+    noisy = np.clip(images + generator.normal(0, 0.1, images.shape), 0, 1).astype(np.float32) * np.float32(gain)
     folder.mkdir(parents=True)
     np.savez(folder / "samples.npz", imgs=noisy, labels=labels)
     (folder / "submission.toml").write_text(MANIFEST.format(folder.name))
@@ -68,7 +68,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.delenv("GRADEBENCH_DATA", raising=False)
         patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
         grade(place / "results", hand_in(place / "class" / "whole", 1), "--full")
-        grade(place / "results", hand_in(place / "class" / "brief", 2))
+        grade(place / "results", hand_in(place / "class" / "brief", 1, gain=0.99))
     return place
 
 

@@ -26,7 +26,7 @@ def test_a_copy_is_found_in_both_directions_and_others_are_not(own):
 
 
 def test_the_most_alike_comes_first(own):
-    found = alike([entry("a", own[0]), entry("b", 1.03 * own[0]), entry("c", 1.01 * own[0])])
+    found = alike([entry("a", own[0]), entry("b", 1.02 * own[0]), entry("c", 1.01 * own[0])])
     assert [one.other for one in found[0]] == [2, 1]
 
 
