@@ -51,7 +51,7 @@ def hidden_units(
 
 
 def _merged(incoming: Tensor, added: Tensor) -> Tensor:
-    """What units add to the picture (units, d), that of parallel ones in the row of the first, with 0 in the others."""
+    """Add up the rows (units, d) of parallel units in the row of the first of them; the others get 0."""
     if incoming.shape[1] < _INPUTS:
         return added
     ways = (incoming / incoming.norm(dim=1, keepdim=True)).nan_to_num(0, 0, 0).float()
